@@ -1,0 +1,36 @@
+"""GPDM: new images with the patch distribution of a reference, by direct minimisation of the sliced Wasserstein distance.
+
+Elnekave and Weiss, "Generating Natural Images with Direct Patch Distributions Matching", ECCV 2022.
+"""
+
+from ._options import Options as Options
+from ._options import OptionSpec as OptionSpec
+from ._options import describe as describe
+from ._options import option as option
+from .errors import GPDMError as GPDMError
+from .errors import ImageError as ImageError
+from .errors import OptionError as OptionError
+from .guess import InitialGuess as InitialGuess
+from .images import from_pil as from_pil
+from .images import to_pil as to_pil
+from .losses import Loss as Loss
+from .losses import Objective as Objective
+from .losses import SWDLoss as SWDLoss
+from .optimizers import Optimizer as Optimizer
+from .plots import loss_curve as loss_curve
+from .pyramid import Level as Level
+from .pyramid import PyramidSchedule as PyramidSchedule
+from .swd import sliced_wasserstein as sliced_wasserstein
+from .synthesis import StepInfo as StepInfo
+from .synthesis import Synthesis as Synthesis
+from .synthesis import synthesize as synthesize
+from .tasks import RECIPES as RECIPES
+from .tasks import OutputOptions as OutputOptions
+from .tasks import Recipe as Recipe
+from .tasks import from_reference as from_reference
+from .tasks import reshuffle as reshuffle
+from .tasks import retarget as retarget
+from .tasks import style_transfer as style_transfer
+from .tasks import texture as texture
+
+__version__ = "0.1.0"

@@ -1,0 +1,101 @@
+"""What is known about node types: their inputs and outputs, and the class that runs them, if any."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import GPDMError
+
+VALUE_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+"""Types of inputs that are widgets: their value stands in the file, unless a link takes its place."""
+
+CONTROL_VALUES = ("fixed", "increment", "decrement", "randomize")
+"""What the widget after a seed may say; it tells the editor how to change the seed, and is no input."""
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a node type."""
+
+    name: str
+    type: str
+    """INT, FLOAT, STRING, BOOLEAN, COMBO, or the type of a socket."""
+    required: bool
+    choices: tuple[Any, ...] | None
+    """Of a COMBO; None if they are only known to a running ComfyUI (installed models, say)."""
+    options: Mapping[str, Any]
+
+    @property
+    def is_widget(self) -> bool:
+        return self.type in VALUE_TYPES and not self.options.get("forceInput")
+
+    @property
+    def has_control(self) -> bool:
+        """Whether the editor puts a control widget behind it. It does so for any seed, also unasked."""
+        return bool(self.options.get("control_after_generate", self.type == "INT" and self.name in ("seed", "noise_seed")))
+
+
+@dataclass(frozen=True)
+class Definition:
+    """One node type. `node_class` is None for nodes that only ComfyUI can run."""
+
+    type: str
+    inputs: tuple[Input, ...]
+    outputs: tuple[str, ...]
+    is_output: bool
+    node_class: Any = None
+
+    @property
+    def widgets(self) -> list[Input]:
+        """Inputs in the order in which a saved workflow lists their values."""
+        return [given for given in self.inputs if given.is_widget]
+
+    def input(self, name: str) -> Input | None:
+        return next((given for given in self.inputs if given.name == name), None)
+
+
+def from_class(type_name: str, node_class: Any) -> Definition:
+    """The definition of a V1 node class."""
+    return _definition(
+        type_name, node_class.INPUT_TYPES(), node_class.RETURN_TYPES, getattr(node_class, "OUTPUT_NODE", False), node_class
+    )
+
+
+def comfy_nodes() -> dict[str, Definition]:
+    """ComfyUI's own nodes that need a model, as far as shipped workflows use them: they can be checked, not run."""
+    path = Path(__file__).with_name("comfy_nodes.json")
+    table = json.loads(path.read_text(encoding="utf-8"))
+    return {name: _definition(name, node["input"], node["output"], False, None) for name, node in table.items()}
+
+
+def _definition(type_name: str, inputs: Mapping[str, Any], outputs: Any, is_output: bool, node_class: Any) -> Definition:
+    given = [
+        _input(name, spec, group == "required")
+        for group in ("required", "optional")
+        for name, spec in inputs.get(group, {}).items()
+    ]
+    return Definition(type_name, tuple(given), tuple(outputs), is_output, node_class)
+
+
+def _input(name: str, spec: Any, required: bool) -> Input:
+    kind, options = spec[0], spec[1] if len(spec) > 1 else {}
+    if isinstance(kind, (list, tuple)):
+        return Input(name, "COMBO", required, tuple(kind), options)
+    return Input(name, kind, required, None, options)
+
+
+def require(definitions: Mapping[str, Definition], type_name: str, where: str) -> Definition:
+    """The definition of a node type.
+
+    Raises:
+        GPDMError: It is not known here.
+    """
+    if type_name not in definitions:
+        raise GPDMError(
+            f"{where} is of type {type_name!r}, which `gpdm run` does not know; open the file in ComfyUI, which can run it"
+        )
+    return definitions[type_name]

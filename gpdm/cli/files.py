@@ -1,0 +1,112 @@
+"""Pictures and JSON on disk. A file appears whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from ..errors import GPDMError, ImageError
+from ..images import from_pil, to_pil
+
+OPAQUE = {".jpg", ".jpeg", ".bmp"}
+WRITABLE = {".png", ".webp", ".tif", ".tiff", *OPAQUE}
+
+
+def open_picture(path: Path) -> Image.Image:
+    """The picture in a file, wholly read.
+
+    Raises:
+        ImageError: There is no such file, or it is not a readable picture.
+    """
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            return picture
+    except FileNotFoundError:
+        raise ImageError(f"there is no file {path}; check the path") from None
+    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+        raise ImageError(f"{path} cannot be read as a picture: {error}") from None
+
+
+def load_image(path: Path) -> Tensor:
+    """The picture in a file as a tensor (1, C, H, W) in [-1, 1]; see `from_pil`."""
+    return from_pil(open_picture(path))
+
+
+def check_target(path: Path, channels: int) -> None:
+    """Raises `GPDMError` if a picture of `channels` channels could not be written to `path`. To be called before the work."""
+    if path.suffix.lower() not in WRITABLE:
+        raise GPDMError(f"cannot write {path}: its name must end in one of {', '.join(sorted(WRITABLE))}")
+    if channels in (2, 4) and path.suffix.lower() in OPAQUE:
+        raise GPDMError(f"cannot write {path}: {path.suffix} has no transparency and the reference has; use .png")
+    if path.is_dir():
+        raise GPDMError(f"cannot write {path}: it is a folder; give the name of a file")
+    make_folder(path.parent)
+
+
+def make_folder(folder: Path) -> Path:
+    """`folder`, made if need be, and known to be writable.
+
+    Raises:
+        GPDMError: It cannot be made or written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GPDMError(f"cannot make the folder {folder}: {error.strerror}") from None
+    if not os.access(folder, os.W_OK):
+        raise GPDMError(f"cannot write into the folder {folder}; choose another with --out or -o")
+    return folder
+
+
+def indexed(path: Path, index: int, count: int) -> Path:
+    """`path` itself for a single picture, else with an index from 1 before the suffix (out_1.png, out_2.png ...)."""
+    return path if count == 1 else path.with_name(f"{path.stem}_{index + 1:0{len(str(count))}d}{path.suffix}")
+
+
+def save_image(image: Tensor, path: Path, **options: Any) -> Path:
+    """Writes a tensor (1, C, H, W) in [-1, 1] as a picture; `options` go to Pillow."""
+    return save_picture(to_pil(image), path, **options)
+
+
+def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
+    """Writes a picture in the format that the suffix of `path` names."""
+    quality = {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else {}
+    return _write(path, lambda part: picture.save(part, format=Image.registered_extensions()[path.suffix.lower()], **quality, **options))
+
+
+def read_json(path: Path) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        GPDMError: There is no such file or it is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise GPDMError(f"there is no file {path}; check the path") from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise GPDMError(f"{path} is not a JSON file: {error}") from None
+
+
+def _write(path: Path, write: Callable[[Path], None]) -> Path:
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    part = Path(name)
+    try:
+        write(part)
+        # mkstemp makes private files; a result has the permissions of any other new file.
+        umask = os.umask(0)
+        os.umask(umask)
+        part.chmod(0o666 & ~umask)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path

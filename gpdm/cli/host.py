@@ -1,0 +1,80 @@
+"""The terminal as the program that nodes run in: a device, a progress bar, no memory manager; Ctrl-C cancels."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ..errors import GPDMError
+from ..synthesis import StepInfo
+
+
+def parse_device(name: str) -> torch.device:
+    """The device called `name`; "auto" is the first CUDA device, or the CPU if there is none.
+
+    Raises:
+        GPDMError: There is no such device here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise GPDMError(f"device {name!r} cannot be used here ({reason}); use --device cpu") from None
+    return device
+
+
+class Bar:
+    """A tqdm bar on the standard error stream."""
+
+    def __init__(self, total: int, label: str) -> None:
+        self.bar = tqdm(total=total, desc=label, unit="step", file=sys.stderr, disable=None, leave=False)
+
+    def update(self, step: int, preview: Any = None) -> None:
+        """Moves the bar to `step`; the terminal shows no previews."""
+        del preview
+        self.bar.update(step - self.bar.n)
+        if step >= self.bar.total:
+            self.bar.close()
+
+
+class TerminalHost:
+    """What nodes need of the program they run in (see the pack's nodes/host.py)."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self.label = "GPDM"
+
+    def device(self) -> torch.device:
+        return self._device
+
+    def make_room(self, required: int) -> None:
+        """Nothing else is on the device."""
+        del required
+
+    def intermediate(self, image: Tensor) -> Tensor:
+        return image.cpu()
+
+    def check_cancelled(self) -> None:
+        """Ctrl-C raises KeyboardInterrupt by itself."""
+
+    def progress(self, total: int) -> Bar:
+        return Bar(total, self.label)
+
+
+class StepBar:
+    """An `on_step` that moves a bar."""
+
+    def __init__(self, label: str) -> None:
+        self.label, self.bar = label, None
+
+    def __call__(self, info: StepInfo) -> None:
+        total = info.steps * info.levels * info.outputs
+        self.bar = self.bar or Bar(total, self.label)
+        self.bar.update(round(info.done * total))

@@ -1,0 +1,56 @@
+"""The `gpdm` command. Exit code 0, or 2 with one line that says what to change, or 130 when cancelled."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import GPDMError
+from .run import run_command
+from .tasks import TASKS, add_common, add_parser, run_task
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    parser = argparse.ArgumentParser(prog="gpdm", description="New pictures with the patches of one picture. No training, no weights.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run a ComfyUI workflow file without a server", description="Runs a workflow file (editor or API format).")
+    run.add_argument("workflow", type=Path, help="the .json file")
+    run.add_argument("--image", action="append", default=[], metavar="[NODE=]FILE", help="picture for a node that loads one; may be repeated")
+    run.add_argument("--set", action="append", default=[], metavar="NODE.input=VALUE", help="changes a value; NODE is an id, title or type")
+    run.add_argument("--seed", type=int, default=None, help="sets every seed of the workflow")
+    run.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder for the pictures (default out)")
+    run.add_argument("--validate", action="store_true", help="only check the file, also one that needs a model; run nothing")
+    add_common(run)
+    for task in TASKS:
+        add_parser(commands, task)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command and returns its exit code."""
+    options = build_parser().parse_args(arguments)
+    try:
+        result = run_command(options) if options.command == "run" else run_task(options)
+    except GPDMError as error:
+        print(f"gpdm: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("gpdm: cancelled; nothing was written", file=sys.stderr)
+        return 130
+    if options.json:
+        print(json.dumps(result, indent=1))
+    elif "valid" in result:
+        print(f"{result['workflow']}: valid, {result['nodes']} nodes")
+    else:
+        for path in result["saved"]:
+            print(path)
+        print(f"{result['seconds']:.1f} s on {result['device']}", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

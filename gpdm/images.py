@@ -1,0 +1,119 @@
+"""Images in the core: float tensors (B, C, H, W), channels grey, grey+alpha, RGB or RGBA, values in [-1, 1].
+
+The range is the one of the reference implementation, so that published learning rates and noise levels carry
+over. Nothing here or in the loop depends on it except the clamp at the end of a level, which can be turned off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageOps
+from torch import Tensor
+
+from .errors import ImageError
+
+Size = tuple[int, int]
+"""Height and width, in pixels."""
+
+
+def check_image(image: object, name: str) -> Tensor:
+    """Returns `image` if it is a usable (B, C, H, W) tensor.
+
+    Raises:
+        ImageError: It is no floating-point tensor of four dimensions, is empty, or holds NaN or infinity.
+    """
+    if not isinstance(image, Tensor):
+        raise ImageError(f"{name} must be a torch.Tensor of shape (B, C, H, W), not {type(image).__name__}")
+    if image.dim() != 4 or 0 in image.shape:
+        raise ImageError(f"{name} has shape {tuple(image.shape)}; it must be (B, C, H, W) with no dimension of size 0")
+    if not image.is_floating_point():
+        raise ImageError(f"{name} has dtype {image.dtype}; convert it to a floating-point tensor in [-1, 1] first")
+    if not torch.isfinite(image).all():
+        raise ImageError(f"{name} contains NaN or infinite values; check the node or file it comes from")
+    return image
+
+
+def as_references(reference: Tensor | Sequence[Tensor]) -> list[Tensor]:
+    """Splits a batch, or a list of batches of different sizes, into single references of shape (1, C, H, W).
+
+    Raises:
+        ImageError: One of them is unusable, the list is empty, or channels, dtypes or devices differ.
+    """
+    batches = [reference] if isinstance(reference, Tensor) else list(reference)
+    if not batches:
+        raise ImageError("reference is an empty list; give at least one image")
+    singles: list[Tensor] = []
+    for i, batch in enumerate(batches):
+        name = "reference" if len(batches) == 1 else f"reference[{i}]"
+        singles += check_image(batch, name).split(1)
+    first = singles[0]
+    for i, other in enumerate(singles):
+        check_alike(other, f"reference {i}", first, "reference 0")
+    return singles
+
+
+def check_alike(image: Tensor, name: str, other: Tensor, other_name: str) -> None:
+    """Raises `ImageError` unless both images have the same number of channels and the same device."""
+    if image.shape[1] != other.shape[1]:
+        raise ImageError(
+            f"{name} has {image.shape[1]} channels and {other_name} has {other.shape[1]}; "
+            "convert one of them (grey 1, grey+alpha 2, RGB 3, RGBA 4)"
+        )
+    if image.device != other.device:
+        raise ImageError(f"{name} is on {image.device} and {other_name} on {other.device}; move them to one device")
+
+
+def size_of(image: Tensor) -> Size:
+    """Height and width of a (B, C, H, W) tensor."""
+    return image.shape[-2], image.shape[-1]
+
+
+def resize(image: Tensor, size: Size) -> Tensor:
+    """`image` (B, C, H, W) at `size`, bilinear, low-pass filtered when it shrinks (as the reference implementation)."""
+    if size_of(image) == tuple(size):
+        return image
+    return F.interpolate(image, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
+
+
+def from_pil(picture: Image.Image) -> Tensor:
+    """A (1, C, H, W) float32 tensor in [-1, 1] on the CPU: C = 1 grey, 2 grey+alpha, 3 RGB, 4 RGBA.
+
+    The EXIF orientation is applied and transparency is kept as a channel. Sixteen-bit grey keeps its precision.
+
+    Raises:
+        ImageError: The picture's mode is not one of these (floating-point TIFF, for example).
+    """
+    picture = ImageOps.exif_transpose(picture)
+    if picture.mode in ("P", "PA"):
+        picture = picture.convert("RGBA" if picture.mode == "PA" or "transparency" in picture.info else "RGB")
+    elif picture.mode in ("1", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
+        picture = picture.convert("L" if picture.mode == "1" else "RGB")
+    elif picture.mode == "I" or picture.mode.startswith("I;16"):
+        return _to_tensor(np.asarray(picture).astype(np.float32) / 65535)
+    if picture.mode not in ("L", "LA", "RGB", "RGBA"):
+        raise ImageError(f"pictures of mode {picture.mode!r} cannot be read; convert it to 8-bit RGB first")
+    return _to_tensor(np.asarray(picture).astype(np.float32) / 255)
+
+
+def _to_tensor(pixels: np.ndarray) -> Tensor:
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None] * 2 - 1
+
+
+def to_pil(image: Tensor) -> Image.Image:
+    """An 8-bit picture (modes L, LA, RGB, RGBA) of a (1, C, H, W) or (C, H, W) tensor in [-1, 1]; values beyond are clipped.
+
+    Raises:
+        ImageError: The tensor is a batch of several images or has another number of channels.
+    """
+    image = image[None] if image.dim() == 3 else image
+    modes = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
+    if image.dim() != 4 or image.shape[0] != 1 or image.shape[1] not in modes:
+        raise ImageError(f"an image of shape {tuple(image.shape)} cannot be a picture; expected (1, 1..4, H, W)")
+    pixels = (image[0].float().clamp(-1, 1) + 1).mul(127.5).round().to("cpu", torch.uint8).permute(1, 2, 0).numpy()
+    return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels, modes[image.shape[1]])

@@ -1,0 +1,65 @@
+"""The pyramid: options and image sizes in, a tuple of levels out. Pure data, no tensors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ._options import Options, option
+from .images import Size
+
+
+@dataclass(frozen=True)
+class Level:
+    """One pyramid level. References and output share one scale, whatever their orientation."""
+
+    index: int
+    """0 is the coarsest."""
+    scale: float
+    """Size relative to the finest level; 1 at the finest."""
+    size: Size
+    """Height and width of the output at this level, in pixels."""
+    reference_sizes: tuple[Size, ...]
+    """Height and width of every reference at this level, in pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PyramidSchedule(Options):
+    """From which size, and in which steps, a picture is built."""
+
+    coarse_dim: int = option(
+        21,
+        "Smaller side of the reference at the coarsest level, in pixels. Larger gives more varied pictures, "
+        "smaller keeps the layout of the reference (near the patch size: a near copy).",
+        ge=1,
+        le=4096,
+    )
+    pyr_factor: float = option(
+        0.85,
+        "Size of a level relative to the next finer one. Levels are spaced evenly and never further apart than this.",
+        ge=0.1,
+        le=0.99,
+        step=0.01,
+    )
+
+    def levels(self, reference_sizes: Sequence[Size], size: Size) -> tuple[Level, ...]:
+        """The levels from coarse to fine. The coarsest has exactly `coarse_dim` pixels on the smaller side of the smallest
+        reference; a reference that is no larger than that gets one level, at its own size.
+
+        Deviation: the reference implementation rounds down level by level and ends below `coarse_dim` (188 px with 21
+        asked ends at 19), and scales references by their smaller side but outputs by their height.
+        """
+        smallest = min(min(reference) for reference in reference_sizes)
+        coarsest = min(self.coarse_dim / smallest, 1.0)
+        # The small number keeps a ratio that is an exact power of the factor from getting one level more by rounding.
+        steps = math.ceil(math.log(coarsest) / math.log(self.pyr_factor) - 1e-9)
+        scales = [coarsest ** (1 - i / steps) for i in range(steps)] + [1.0]
+        return tuple(
+            Level(i, scale, _scaled(size, scale), tuple(_scaled(reference, scale) for reference in reference_sizes))
+            for i, scale in enumerate(scales)
+        )
+
+
+def _scaled(size: Size, scale: float) -> Size:
+    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)

@@ -1,0 +1,181 @@
+"""Tasks: a recipe of options each, and the little that is special about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from torch import Tensor
+
+from ._options import Options, option
+from .errors import OptionError
+from .guess import InitialGuess
+from .images import Size, as_references, check_alike, check_image, resize, size_of
+from .losses import Loss, SWDLoss
+from .optimizers import Optimizer
+from .pyramid import PyramidSchedule
+from .synthesis import StepInfo, Synthesis, synthesize
+
+OnStep = Callable[[StepInfo], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions(Options):
+    """How many pictures, and how large."""
+
+    num_outputs: int = option(1, "Number of pictures. Picture i is what a single run with seed + i makes.", ge=1, le=256)
+    height: int = option(
+        0,
+        "Height in pixels to which the reference (style transfer: the content) is scaled before anything else. 0 keeps it as it is. "
+        "Smaller is faster.",
+        ge=0,
+        le=16384,
+    )
+    width_factor: float = option(1.0, "Width of the output divided by that of the reference.", ge=0.05, le=32.0, step=0.05)
+    height_factor: float = option(1.0, "Height of the output divided by that of the reference.", ge=0.05, le=32.0, step=0.05)
+    output_width: int = option(0, "Width of the output in pixels. 0 leaves it to width_factor.", ge=0, le=16384)
+    output_height: int = option(0, "Height of the output in pixels. 0 leaves it to height_factor.", ge=0, le=16384)
+
+    def size(self, base: Size) -> Size:
+        """Height and width of the output for a picture of `base` size (height, width)."""
+        height = self.output_height or max(round(base[0] * self.height_factor), 1)
+        return height, self.output_width or max(round(base[1] * self.width_factor), 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything a task needs besides pictures and a seed."""
+
+    loss: Loss = field(default_factory=SWDLoss)
+    pyramid: PyramidSchedule = field(default_factory=PyramidSchedule)
+    guess: InitialGuess = field(default_factory=InitialGuess)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    output: OutputOptions = field(default_factory=OutputOptions)
+
+
+RECIPES: Mapping[str, Mapping[str, Recipe]] = {
+    # main.py of the reference implementation and its README; "paper-table" is tests/reproduce_paper_table.py.
+    "reshuffle": {
+        "paper": Recipe(),
+        "paper-table": Recipe(guess=InitialGuess(noise_sigma=0.75), optimizer=Optimizer(lr=0.05)),
+    },
+    # tests/retarget.py. Its 7-pixel blur at full size leaves no trace at the coarsest level, so there is none here.
+    "retarget": {
+        "paper": Recipe(
+            guess=InitialGuess(source="reference", image_noise_sigma=0.1), output=OutputOptions(width_factor=1.5)
+        )
+    },
+    "style_transfer": {
+        "paper": Recipe(pyramid=PyramidSchedule(coarse_dim=256), guess=InitialGuess(source="image"))
+    },
+    "texture": {"paper": Recipe(output=OutputOptions(width_factor=1.5, height_factor=1.5))},
+}
+"""The published settings of every task, by task and name."""
+
+
+def reshuffle(
+    reference: Tensor | Sequence[Tensor], *, recipe: Recipe | None = None, seed: int = 0, on_step: OnStep | None = None
+) -> Synthesis:
+    """A new picture with the patches of `reference`, in its size (or as the recipe's output options say).
+
+    Arguments, result and errors are those of `synthesize`; `recipe` is by default RECIPES["reshuffle"]["paper"].
+    """
+    return from_reference(reference, recipe=recipe or RECIPES["reshuffle"]["paper"], seed=seed, on_step=on_step)
+
+
+def retarget(
+    reference: Tensor | Sequence[Tensor], *, recipe: Recipe | None = None, seed: int = 0, on_step: OnStep | None = None
+) -> Synthesis:
+    """`reference` in another format: its layout stretched, its details in their own size.
+
+    Arguments, result and errors are those of `synthesize`; `recipe` is by default RECIPES["retarget"]["paper"].
+    """
+    return from_reference(reference, recipe=recipe or RECIPES["retarget"]["paper"], seed=seed, on_step=on_step)
+
+
+def texture(
+    reference: Tensor | Sequence[Tensor], *, recipe: Recipe | None = None, seed: int = 0, on_step: OnStep | None = None
+) -> Synthesis:
+    """A texture like `reference`, of any size.
+
+    Arguments, result and errors are those of `synthesize`; `recipe` is by default RECIPES["texture"]["paper"].
+    """
+    return from_reference(reference, recipe=recipe or RECIPES["texture"]["paper"], seed=seed, on_step=on_step)
+
+
+def style_transfer(
+    style: Tensor | Sequence[Tensor],
+    content: Tensor,
+    *,
+    recipe: Recipe | None = None,
+    seed: int = 0,
+    on_step: OnStep | None = None,
+) -> Synthesis:
+    """`content` with the texture, grain and colours of `style`, in the size of the content.
+
+    A style that is larger than the content is scaled down until their smaller sides agree; it is never enlarged, since an
+    enlarged style has no detail to give (deviation: the reference implementation always makes their heights agree).
+
+    Arguments:
+        style: One or several styles, (B, C, H, W) in [-1, 1] or a list of such.
+        content: Picture(s) to start from, (B, C, h, w); there is one output for each.
+        recipe: By default RECIPES["style_transfer"]["paper"].
+        seed, on_step: As in `synthesize`, as are result and errors.
+    """
+    recipe = recipe or RECIPES["style_transfer"]["paper"]
+    styles = as_references(style)
+    check_alike(check_image(content, "content"), "content", styles[0], "style")
+    if recipe.output.height:
+        content = resize(content, scaled_to_height(size_of(content), recipe.output.height))
+    shrink = min(1.0, min(size_of(content)) / min(min(size_of(x)) for x in styles))
+    styles = [resize(x, _scaled(size_of(x), shrink)) for x in styles]
+    return run(styles, replace(recipe, guess=replace(recipe.guess, image=content)), size_of(content), seed, on_step)
+
+
+def from_reference(
+    reference: Tensor | Sequence[Tensor], *, recipe: Recipe, seed: int = 0, on_step: OnStep | None = None
+) -> Synthesis:
+    """`synthesize` with a recipe: scales the reference to the recipe's height and works out the output's size.
+
+    The output's size is taken from the picture of the recipe's guess, if it brings one, else from the first reference.
+
+    Raises:
+        OptionError: The recipe's height is larger than the reference, or what `synthesize` refuses.
+        ImageError: As in `synthesize`.
+    """
+    references = as_references(reference)
+    height, own = recipe.output.height, size_of(references[0])[0]
+    if height > own:
+        raise OptionError(
+            "height", height, f"the reference is only {own} pixels high and enlarging it would add no detail",
+            "use height_factor and width_factor for a larger picture with the same patches",
+        )
+    if height:
+        references = [resize(x, _scaled(size_of(x), height / own)) for x in references]
+    image = recipe.guess.image
+    base = size_of(references[0] if image is None else check_image(image, "init"))
+    return run(references, recipe, recipe.output.size(base), seed, on_step)
+
+
+def run(references: Sequence[Tensor], recipe: Recipe, size: Size, seed: int, on_step: OnStep | None) -> Synthesis:
+    """`synthesize` with the parts of a recipe."""
+    return synthesize(
+        references,
+        size=size,
+        num_outputs=recipe.output.num_outputs,
+        seed=seed,
+        loss=recipe.loss,
+        pyramid=recipe.pyramid,
+        guess=recipe.guess,
+        optimizer=recipe.optimizer,
+        on_step=on_step,
+    )
+
+
+def scaled_to_height(size: Size, height: int) -> Size:
+    """`size` (height, width) with another height and the same aspect ratio."""
+    return height, max(round(size[1] * height / size[0]), 1)
+
+
+def _scaled(size: Size, scale: float) -> Size:
+    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)

@@ -1,0 +1,32 @@
+"""ComfyUI's pictures, (B, H, W, C) in [0, 1], to and from the core's, (B, C, H, W) in [-1, 1]."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..gpdm import ImageError
+
+
+def to_core(image: Tensor, name: str) -> Tensor:
+    """A new float32 tensor (B, C, H, W) in [-1, 1], on the same device.
+
+    The arithmetic makes a copy, which matters twice: the caller's picture stays as it is, and inside
+    `torch.inference_mode(False)` the copy is a normal tensor where ComfyUI's is an inference tensor.
+    """
+    if not isinstance(image, Tensor) or image.dim() != 4:
+        shape = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
+        raise ImageError(f"{name} must be an IMAGE of shape (batch, height, width, channels), not {shape}")
+    return image.to(torch.float32).movedim(-1, 1).contiguous() * 2 - 1
+
+
+def from_core(images: Tensor) -> Tensor:
+    """The way back, clamped to [0, 1]."""
+    return ((images + 1) / 2).clamp(0, 1).movedim(1, -1).contiguous()
+
+
+def from_picture(picture: Image.Image) -> Tensor:
+    """An RGB picture as an IMAGE (1, H, W, 3) in [0, 1]."""
+    return torch.from_numpy(np.asarray(picture.convert("RGB")).astype(np.float32) / 255)[None]

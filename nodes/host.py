@@ -1,0 +1,131 @@
+"""The one place that talks to ComfyUI. `comfy.*` is imported inside functions, so the pack loads and runs without it."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..gpdm import StepInfo, to_pil
+
+PREVIEWS_PER_SECOND = 4
+
+
+class Host(Protocol):
+    """What the nodes need of the program they run in."""
+
+    def device(self) -> torch.device:
+        """Where the work is done."""
+        ...
+
+    def make_room(self, required: int) -> None:
+        """Makes room for `required` bytes on that device, by unloading what can be loaded again."""
+        ...
+
+    def intermediate(self, image: Tensor) -> Tensor:
+        """`image` where, and in the type in which, pictures travel between nodes."""
+        ...
+
+    def check_cancelled(self) -> None:
+        """Raises if the user has cancelled the run."""
+        ...
+
+    def progress(self, total: int) -> Progress:
+        """A progress bar of `total` steps."""
+        ...
+
+
+class Progress(Protocol):
+    """A progress bar."""
+
+    def update(self, step: int, preview: Image.Image | None) -> None:
+        """Shows that `step` steps are done, and a preview if there is one."""
+        ...
+
+
+class ComfyHost:
+    """ComfyUI's device and memory management, progress bar and cancel button."""
+
+    def device(self) -> torch.device:
+        import comfy.model_management as mm
+
+        return mm.get_torch_device()
+
+    def make_room(self, required: int) -> None:
+        import comfy.model_management as mm
+
+        device = mm.get_torch_device()
+        if not mm.is_device_cpu(device):
+            mm.free_memory(required, device)
+
+    def intermediate(self, image: Tensor) -> Tensor:
+        import comfy.model_management as mm
+
+        # Newer ComfyUI may pass pictures on in half precision; older ones do not have the question.
+        dtype = mm.intermediate_dtype() if hasattr(mm, "intermediate_dtype") else torch.float32
+        return image.to(device=mm.intermediate_device(), dtype=dtype)
+
+    def check_cancelled(self) -> None:
+        import comfy.model_management as mm
+
+        # ComfyUI's own progress bar looks at this only as often as it sends an update; we want it at every step.
+        mm.throw_exception_if_processing_interrupted()
+
+    def progress(self, total: int) -> Progress:
+        return ComfyProgress(total)
+
+
+class ComfyProgress:
+    """ComfyUI's progress bar with a preview picture on the node."""
+
+    def __init__(self, total: int) -> None:
+        import comfy.utils
+
+        self.total, self.bar = total, comfy.utils.ProgressBar(total)
+
+    def update(self, step: int, preview: Image.Image | None) -> None:
+        picture = None if preview is None else ("JPEG", preview, 512)
+        self.bar.update_absolute(step, self.total, picture)
+
+
+_host: Host = ComfyHost()
+
+
+def use(host: Host) -> Host:
+    """Makes `host` the program that nodes run in, and returns the one before. The command line runs workflows this way."""
+    global _host
+    _host, before = host, _host
+    return before
+
+
+def current() -> Host:
+    """The program that nodes run in: ComfyUI, unless `use` said otherwise."""
+    return _host
+
+
+class Reporter:
+    """An `on_step` that honours cancel at every step, moves the progress bar, and shows a few previews a second."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.bar: Progress | None = None
+        self.next_preview = 0.0
+
+    def __call__(self, info: StepInfo) -> None:
+        self.host.check_cancelled()
+        total = info.steps * info.levels * info.outputs
+        self.bar = self.bar or self.host.progress(total)
+        self.bar.update(round(info.done * total), self._preview(info))
+
+    def _preview(self, info: StepInfo) -> Image.Image | None:
+        now = time.monotonic()
+        if now < self.next_preview:
+            return None
+        self.next_preview = now + 1 / PREVIEWS_PER_SECOND
+        picture = to_pil(info.image).convert("RGB")
+        # Small levels are shown as crisp pixels, not as a blur of the server's enlargement.
+        zoom = max(1, 256 // max(picture.size))
+        return picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)

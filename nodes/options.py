@@ -1,0 +1,90 @@
+"""Option nodes: each makes one frozen option object for the sockets of the synthesising nodes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..gpdm import InitialGuess, Optimizer, PyramidSchedule, SWDLoss
+from . import convert, inputs
+
+
+class OptionNode:
+    """Base of the option nodes."""
+
+    FUNCTION = "execute"
+    CATEGORY = "GPDM/options"
+
+
+class GPDMSWDLoss(OptionNode):
+    ID = "GPDM_SWDLoss"
+    DISPLAY_NAME = "GPDM SWD Loss"
+    DESCRIPTION = "The sliced Wasserstein distance between patch distributions: which patches are compared, and how closely."
+    SEARCH_ALIASES = ["sliced wasserstein", "patch loss", "patch distribution", "swd"]
+    RETURN_TYPES = ("GPDM_LOSS",)
+    RETURN_NAMES = ("loss",)
+    OUTPUT_TOOLTIPS = ("For the loss socket of GPDM Synthesize and the task nodes.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": inputs.widgets(SWDLoss)}
+
+    def execute(self, **options: Any) -> tuple[SWDLoss]:
+        return (SWDLoss(**options),)
+
+
+class GPDMPyramidSchedule(OptionNode):
+    ID = "GPDM_PyramidSchedule"
+    DISPLAY_NAME = "GPDM Pyramid Schedule"
+    DESCRIPTION = "From which size, and in which steps, the picture is built. coarse_dim is the main control of how far results depart from the reference."
+    SEARCH_ALIASES = ["coarse to fine", "multi scale", "scales", "levels"]
+    RETURN_TYPES = ("GPDM_PYRAMID",)
+    RETURN_NAMES = ("pyramid",)
+    OUTPUT_TOOLTIPS = ("For the pyramid socket of GPDM Synthesize and the task nodes.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": inputs.widgets(PyramidSchedule)}
+
+    def execute(self, **options: Any) -> tuple[PyramidSchedule]:
+        return (PyramidSchedule(**options),)
+
+
+class GPDMInitialGuess(OptionNode):
+    ID = "GPDM_InitialGuess"
+    DISPLAY_NAME = "GPDM Initial Guess"
+    DESCRIPTION = "What synthesis starts from: noise, the stretched or blurred reference, or any picture such as a diffusion result (connect it to init and choose source image)."
+    SEARCH_ALIASES = ["init", "start image", "noise", "img2img", "diffusion init"]
+    RETURN_TYPES = ("GPDM_GUESS",)
+    RETURN_NAMES = ("guess",)
+    OUTPUT_TOOLTIPS = ("For the guess socket of GPDM Synthesize and the task nodes.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        init = inputs.image("The picture of source image. A batch makes one output from each.")
+        return {"required": inputs.widgets(InitialGuess), "optional": {"init": init}}
+
+    def execute(self, init: torch.Tensor | None = None, **options: Any) -> tuple[InitialGuess]:
+        with torch.inference_mode(False):
+            return (InitialGuess(image=None if init is None else convert.to_core(init, "init"), **options),)
+
+
+class GPDMOptimizer(OptionNode):
+    ID = "GPDM_Optimizer"
+    DISPLAY_NAME = "GPDM Optimizer"
+    DESCRIPTION = "How each pyramid level is descended, and when it counts as converged. num_steps is the main control of the time it takes."
+    SEARCH_ALIASES = ["adam", "sgd", "steps", "learning rate", "convergence"]
+    RETURN_TYPES = ("GPDM_OPTIMIZER",)
+    RETURN_NAMES = ("optimizer",)
+    OUTPUT_TOOLTIPS = ("For the optimizer socket of GPDM Synthesize and the task nodes.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": inputs.widgets(Optimizer)}
+
+    def execute(self, **options: Any) -> tuple[Optimizer]:
+        return (Optimizer(**options),)
+
+
+NODES = [GPDMSWDLoss, GPDMPyramidSchedule, GPDMInitialGuess, GPDMOptimizer]

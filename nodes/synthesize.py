@@ -1,0 +1,65 @@
+"""The general node: every part of a synthesis on a socket."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..gpdm import GPDMError, InitialGuess, OutputOptions, Recipe, from_reference
+from . import base, convert, inputs
+
+
+class GPDMSynthesize(base.SynthesisNode):
+    ID = "GPDM_Synthesize"
+    DISPLAY_NAME = "GPDM Synthesize"
+    CATEGORY = "GPDM"
+    DESCRIPTION = (
+        "Makes new pictures whose patches have the distribution of the reference's patches, coarse to fine, without any model. "
+        "Connect option nodes to change how; connect init to start from a picture, such as a diffusion result."
+    )
+    SEARCH_ALIASES = ["gpdm", "single image generation", "patch matching", "sliced wasserstein", "texture", "reshuffle"]
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            "required": {
+                "reference": inputs.image("The picture whose patches are used. The pictures of a batch make one distribution together."),
+                "seed": inputs.SEED,
+                **inputs.widgets(OutputOptions),
+            },
+            "optional": {
+                "init": inputs.image("Picture to start from. The output takes its size (times the factors); a batch makes one output from each."),
+                **inputs.sockets(Recipe()),
+            },
+        }
+
+    def execute(
+        self,
+        reference: Tensor,
+        seed: int,
+        init: Tensor | None = None,
+        loss: Any = None,
+        pyramid: Any = None,
+        guess: InitialGuess | None = None,
+        optimizer: Any = None,
+        **output: Any,
+    ) -> tuple[Tensor, Tensor]:
+        recipe = inputs.overridden(
+            Recipe(), loss=loss, pyramid=pyramid, guess=_started_from(guess, init), optimizer=optimizer, output=OutputOptions(**output)
+        )
+        return base.synthesized(from_reference, {"reference": reference}, recipe, seed)
+
+
+def _started_from(guess: InitialGuess | None, init: Tensor | None) -> InitialGuess | None:
+    if init is None:
+        return guess
+    if guess is not None and guess.image is not None:
+        raise GPDMError("init and guess both bring a picture to start from; disconnect one of them")
+    with torch.inference_mode(False):
+        return replace(guess or InitialGuess(source="image"), image=convert.to_core(init, "init"))
+
+
+NODES = [GPDMSynthesize]
