@@ -1,0 +1,78 @@
+"""Who may know whom (docs: DESIGN), read from the source with `ast`."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BELOW = {
+    "errors": set(),
+    "_options": {"errors"},
+    "images": {"errors"},
+    "projections": set(),
+    "swd": set(),
+    "pyramid": {"_options", "images"},
+    "patches": {"images"},
+    "losses": {"_options", "errors", "images", "patches", "projections", "pyramid", "swd"},
+    "guess": {"_options", "errors", "images", "pyramid"},
+    "optimizers": {"_options", "losses"},
+    "synthesis": {"_options", "errors", "guess", "images", "losses", "optimizers", "pyramid"},
+    "plots": {"synthesis"},
+    "tasks": {"_options", "errors", "guess", "images", "losses", "optimizers", "pyramid", "synthesis"},
+}
+"""For every module of the core, the modules it may import."""
+
+SHIPPED = sorted(p for folder in ("gpdm", "nodes") for p in (ROOT / folder).rglob("*.py")) + [ROOT / "__init__.py"]
+
+
+def imports(path: Path) -> list[tuple[int, str]]:
+    """(level, module) of every import in a file, also inside functions."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found += [(0, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            found.append((node.level, node.module or ""))
+    return found
+
+
+def test_every_core_module_has_a_place() -> None:
+    modules = {path.stem for path in (ROOT / "gpdm").glob("*.py")} - {"__init__"}
+    assert modules == set(BELOW)
+
+
+@pytest.mark.parametrize("module", sorted(BELOW))
+def test_core_imports_only_what_is_below(module: str) -> None:
+    relative = {name for level, name in imports(ROOT / "gpdm" / f"{module}.py") if level}
+    assert relative <= BELOW[module]
+
+
+def test_nodes_know_only_what_the_core_exports() -> None:
+    for path in (ROOT / "nodes").glob("*.py"):
+        for level, name in imports(path):
+            assert level != 2 or name == "gpdm", f"{path.name} imports {name}"
+            assert not (level == 0 and name.split(".")[0] == "gpdm"), f"{path.name} imports gpdm absolutely"
+
+
+def test_only_the_host_knows_comfyui_and_only_the_terminal_touches_files() -> None:
+    for path in SHIPPED:
+        names = {name.split(".")[0] for level, name in imports(path) if level == 0}
+        if path != ROOT / "nodes" / "host.py":
+            assert not names & {"comfy", "folder_paths", "server", "execution"}, path
+        if "cli" not in path.parts:
+            assert not names & {"pathlib", "os", "io", "shutil", "tempfile", "argparse", "tqdm", "logging"}, path
+            assert "open(" not in path.read_text() and "print(" not in path.read_text(), path
+
+
+def test_comfyui_is_imported_inside_functions_only() -> None:
+    for node in ast.parse((ROOT / "nodes" / "host.py").read_text()).body:
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            assert "comfy" not in ast.dump(node)
+
+
+def test_files_are_small_enough_to_read() -> None:
+    for path in SHIPPED:
+        assert len(path.read_text().splitlines()) <= 300, path

@@ -1,0 +1,57 @@
+"""The pyramid: one scale for all, nothing smaller than asked, nothing refused late."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gpdm import OptionError, PyramidSchedule, SWDLoss
+
+
+@given(height=st.integers(8, 1200), width=st.integers(8, 1200), coarse=st.integers(7, 300), factor=st.floats(0.3, 0.97))
+@settings(max_examples=150, deadline=None)
+def test_levels(height: int, width: int, coarse: int, factor: float) -> None:
+    levels = PyramidSchedule(coarse_dim=coarse, pyr_factor=factor).levels([(height, width)], (2 * height, width))
+    assert levels[-1].size == (2 * height, width)
+    assert levels[-1].reference_sizes == ((height, width),)
+    assert min(levels[0].reference_sizes[0]) == min(coarse, height, width)
+    assert [level.index for level in levels] == list(range(len(levels)))
+    for coarser, finer in zip(levels, levels[1:], strict=False):
+        assert factor - 1e-6 <= coarser.scale / finer.scale < 1
+
+
+def test_a_power_of_the_factor_gets_no_extra_level() -> None:
+    assert len(PyramidSchedule(coarse_dim=25, pyr_factor=0.5).levels([(100, 100)], (100, 100))) == 3
+
+
+@pytest.mark.parametrize("reference", [(188, 250), (250, 188)], ids=["landscape", "portrait"])
+def test_reference_and_output_share_one_scale_whatever_the_orientation(reference: tuple[int, int]) -> None:
+    """The reference implementation scales a portrait reference by its width and the output by its height (defect 6)."""
+    for level in PyramidSchedule().levels([reference], reference):
+        assert level.size == level.reference_sizes[0]
+    coarsest = PyramidSchedule().levels([reference], reference)[0]
+    assert min(coarsest.size) == 21  # the reference implementation: 19 (defect 12)
+
+
+def test_references_of_different_sizes_keep_their_scale() -> None:
+    levels = PyramidSchedule(coarse_dim=20).levels([(100, 200), (40, 50)], (100, 100))
+    assert levels[0].reference_sizes == ((50, 100), (20, 25))
+    assert levels[0].size == (50, 50)
+
+
+@pytest.mark.parametrize("factor", [1.0, 0.0, float("nan"), "0.5", True])
+def test_factor_is_refused(factor: object) -> None:
+    """A factor of 1 makes the reference implementation run for ever (defect 18)."""
+    with pytest.raises(OptionError, match="pyr_factor"):
+        PyramidSchedule(pyr_factor=factor)  # type: ignore[arg-type]
+
+
+def test_a_level_smaller_than_the_patch_is_refused_with_the_way_out() -> None:
+    levels = PyramidSchedule(coarse_dim=10).levels([(40, 40)], (20, 40))
+    with pytest.raises(OptionError, match="patch_size 5 or less, or a coarse_dim of at least 14"):
+        SWDLoss().check(levels)
+    SWDLoss().check(PyramidSchedule(coarse_dim=14).levels([(40, 40)], (20, 40)))
+    SWDLoss(patch_size=5).check(levels)
+    with pytest.raises(OptionError, match="larger picture"):
+        SWDLoss().check(PyramidSchedule().levels([(6, 6)], (6, 6)))

@@ -1,0 +1,159 @@
+"""The whole loop: what is checked first, what comes out, and that the same seed is the same picture."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gpdm import (
+    GPDMError,
+    ImageError,
+    InitialGuess,
+    OptionError,
+    Optimizer,
+    PyramidSchedule,
+    StepInfo,
+    SWDLoss,
+    synthesize,
+)
+from library.problems import picture
+
+QUICK = {"optimizer": Optimizer(num_steps=4), "loss": SWDLoss(num_proj=4), "pyramid": PyramidSchedule(pyr_factor=0.7)}
+
+
+def test_result_says_what_happened() -> None:
+    result = synthesize(picture(30, 40), num_outputs=2, **QUICK)
+    assert result.images.shape == (2, 3, 30, 40)
+    assert result.images.abs().max() <= 1
+    assert len(result.losses) == len(result.stops) == len(result.levels)
+    assert all(losses.shape == (2, 4) and losses.isfinite().all() for losses in result.losses)
+    assert all(stops == ("step limit", "step limit") for stops in result.stops)
+    assert result.seconds > 0
+
+
+def test_losses_after_convergence_are_nan() -> None:
+    optimizer = Optimizer(num_steps=40, window=2)
+    result = synthesize(picture(22, 22), num_outputs=3, **(QUICK | {"optimizer": optimizer}))
+    for losses, stops in zip(result.losses, result.stops, strict=True):
+        for row, stop in zip(losses, stops, strict=True):
+            made = int(row.isfinite().sum())
+            assert row[:made].isfinite().all() and row[made:].isnan().all()
+            assert (stop == "converged") == (made < 40 or made % 2 == 0 and stop == "converged")
+
+
+def test_approaches_the_reference_distribution_far_beyond_its_start() -> None:
+    reference = picture(32, 32)
+    judge = SWDLoss(num_proj=128).bind([reference], (32, 32))
+
+    def distance(image: torch.Tensor) -> float:
+        return float(judge(image, torch.Generator().manual_seed(99))[0])
+
+    result = synthesize(reference, seed=1, optimizer=Optimizer(num_steps=100), loss=SWDLoss(num_proj=32))
+    assert distance(result.images) < 0.15 * distance(torch.zeros_like(reference))
+    assert (result.images - reference).abs().mean() > 0.1, "a copy would be no synthesis"
+
+
+def test_item_i_equals_a_single_run_with_seed_plus_i_and_items_differ() -> None:
+    """The reference implementation starts every output from the same noise (defect 7)."""
+    together = synthesize(picture(24, 24), num_outputs=3, seed=10, **QUICK).images
+    for i in range(3):
+        assert torch.equal(together[i : i + 1], synthesize(picture(24, 24), seed=10 + i, **QUICK).images)
+    assert (together[0] - together[1]).abs().mean() > 0.05
+
+
+def test_the_largest_seed_has_a_successor() -> None:
+    assert torch.equal(
+        synthesize(picture(24, 24), num_outputs=2, seed=2**64 - 1, **QUICK).images[1:],
+        synthesize(picture(24, 24), seed=0, **QUICK).images,
+    )
+
+
+def test_nothing_global_is_touched() -> None:
+    torch.manual_seed(123)
+    state = torch.get_rng_state()
+    reference = picture(24, 24)
+    before = reference.clone()
+    first = synthesize(reference, seed=3, **QUICK).images
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(reference, before)
+    torch.rand(5)
+    assert torch.equal(first, synthesize(reference, seed=3, **QUICK).images)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_dtype_follows_the_reference(dtype: torch.dtype) -> None:
+    result = synthesize(picture(22, 22).to(dtype), **QUICK)
+    assert result.images.dtype == dtype
+    assert result.images.isfinite().all()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 6])
+def test_any_number_of_channels(channels: int) -> None:
+    assert synthesize(picture(22, 22, channels), **QUICK).images.shape == (1, channels, 22, 22)
+
+
+def test_value_range_may_be_left_free() -> None:
+    latents = 8 * picture(22, 22, 4)
+    assert synthesize(latents, value_range=None, guess=InitialGuess(noise_sigma=6.0), **QUICK).images.abs().max() > 1
+
+
+def test_references_of_different_sizes_and_another_output_size() -> None:
+    """The reference implementation crashes on them (defect 17)."""
+    result = synthesize([picture(30, 26), picture(24, 40)], size=(25, 50), **QUICK)
+    assert result.images.shape == (1, 3, 25, 50)
+    assert [len(level.reference_sizes) for level in result.levels] == [2] * len(result.levels)
+
+
+def test_size_follows_init_unless_given() -> None:
+    assert synthesize(picture(24, 24), init=picture(30, 36), **QUICK).images.shape[-2:] == (30, 36)
+    assert synthesize(picture(24, 24), init=picture(30, 36), size=(22, 23), **QUICK).images.shape[-2:] == (22, 23)
+
+
+def test_an_init_batch_makes_one_output_from_each() -> None:
+    inits = torch.cat([picture(24, 24, seed=1), picture(24, 24, seed=2)])
+    result = synthesize(picture(24, 24), init=inits, seed=5, **QUICK)
+    assert result.images.shape[0] == 2
+    assert torch.equal(result.images[1:], synthesize(picture(24, 24), init=inits[1:], seed=6, **QUICK).images)
+    with pytest.raises(ImageError, match="num_outputs 1 or 2"):
+        synthesize(picture(24, 24), init=inits, num_outputs=3, **QUICK)
+
+
+def test_callback_is_told_everything_and_may_stop_the_run() -> None:
+    seen: list[StepInfo] = []
+
+    def stop(info: StepInfo) -> None:
+        seen.append(info)
+        if info.level == 1 and info.step == 2:
+            raise RuntimeError("stop here")
+
+    with pytest.raises(RuntimeError, match="stop here"):
+        synthesize(picture(30, 30), on_step=stop, **QUICK)
+    assert [(info.level, info.step) for info in seen] == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2)]
+    assert seen[0].levels == 2 and seen[0].steps == 4 and seen[0].loss > 0
+    assert [info.done for info in seen] == sorted(info.done for info in seen)
+    assert seen[0].done == pytest.approx(1 / 8)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"reference": picture(6, 30)}, OptionError, "larger picture"),
+        ({"reference": picture()[0]}, ImageError, r"\(B, C, H, W\)"),
+        ({"reference": picture().to(torch.uint8)}, ImageError, "floating-point"),
+        ({"reference": picture() * float("nan")}, ImageError, "NaN"),
+        ({"reference": []}, ImageError, "empty"),
+        ({"reference": [picture(), picture(channels=1)]}, ImageError, "channels"),
+        ({"reference": picture(), "init": picture(channels=4)}, ImageError, "init has 4 channels"),
+        ({"reference": picture(), "init": picture(), "guess": InitialGuess()}, OptionError, "would be ignored"),
+        ({"reference": picture(), "guess": InitialGuess(source="image")}, OptionError, "no image is connected"),
+        ({"reference": picture(), "size": (5, 30)}, OptionError, "patch"),
+        ({"reference": picture(), "size": (0, 30)}, OptionError, "size"),
+        ({"reference": picture(), "num_outputs": 0}, OptionError, "num_outputs"),
+    ],
+)
+def test_bad_input_is_refused_before_any_step(arguments: dict, error: type[GPDMError], message: str) -> None:
+    def fail(info: StepInfo) -> None:
+        raise AssertionError("a step was made")
+
+    with pytest.raises(error, match=message):
+        synthesize(**arguments, on_step=fail)

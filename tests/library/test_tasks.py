@@ -1,0 +1,92 @@
+"""Tasks are recipes: published values, sizes, and the little that is special."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gpdm import (
+    RECIPES,
+    OptionError,
+    Optimizer,
+    OutputOptions,
+    Recipe,
+    SWDLoss,
+    describe,
+    reshuffle,
+    retarget,
+    style_transfer,
+    texture,
+)
+from library.problems import picture
+
+
+def quick(task: str, **output: object) -> Recipe:
+    recipe = RECIPES[task]["paper"]
+    return replace(
+        recipe, loss=SWDLoss(num_proj=2), optimizer=Optimizer(num_steps=1), output=replace(recipe.output, **output)  # type: ignore[arg-type]
+    )
+
+
+def test_published_settings() -> None:
+    """The defaults of the reference implementation (its main.py, README and tests/)."""
+    paper = RECIPES["reshuffle"]["paper"]
+    assert (paper.loss.patch_size, paper.loss.stride, paper.loss.num_proj, paper.loss.distance) == (7, 1, 64, "l1")  # type: ignore[attr-defined]
+    assert (paper.pyramid.coarse_dim, paper.pyramid.pyr_factor) == (21, 0.85)
+    assert (paper.optimizer.method, paper.optimizer.lr, paper.optimizer.num_steps) == ("adam", 0.01, 300)
+    assert (paper.guess.source, paper.guess.noise_sigma) == ("noise", 1.5)
+    table = RECIPES["reshuffle"]["paper-table"]
+    assert (table.optimizer.lr, table.guess.noise_sigma) == (0.05, 0.75)
+    assert RECIPES["retarget"]["paper"].guess.source == "reference"
+    assert RECIPES["retarget"]["paper"].output.width_factor == 1.5
+    style = RECIPES["style_transfer"]["paper"]
+    assert (style.guess.source, style.pyramid.coarse_dim) == ("image", 256)
+    assert (RECIPES["texture"]["paper"].output.width_factor, RECIPES["texture"]["paper"].output.height_factor) == (1.5, 1.5)
+
+
+def test_sizes() -> None:
+    reference = picture(24, 32)
+    assert reshuffle(reference, recipe=quick("reshuffle")).images.shape[-2:] == (24, 32)
+    assert retarget(reference, recipe=quick("retarget")).images.shape[-2:] == (24, 48)
+    assert texture(reference, recipe=quick("texture")).images.shape[-2:] == (36, 48)
+    assert texture(reference, recipe=quick("texture", output_width=50, output_height=22)).images.shape[-2:] == (22, 50)
+    small = reshuffle(picture(48, 64), recipe=quick("reshuffle", height=24))
+    assert small.images.shape[-2:] == (24, 32)
+    assert small.levels[-1].reference_sizes == ((24, 32),)
+
+
+def test_enlarging_the_reference_is_refused() -> None:
+    with pytest.raises(OptionError, match="height_factor"):
+        reshuffle(picture(24, 32), recipe=quick("reshuffle", height=48))
+
+
+def test_style_is_matched_at_the_scale_of_the_content() -> None:
+    content = picture(30, 24, seed=2)
+    result = style_transfer(picture(60, 90), content, recipe=quick("style_transfer"))
+    assert result.images.shape[-2:] == (30, 24)
+    assert result.levels[-1].reference_sizes == ((24, 36),)
+    smaller = style_transfer(picture(20, 20), content, recipe=quick("style_transfer"))
+    assert smaller.levels[-1].reference_sizes == ((20, 20),)
+
+
+def test_style_transfer_starts_from_the_content() -> None:
+    content = picture(30, 24, seed=2)
+    result = style_transfer(picture(30, 24), content, recipe=quick("style_transfer"))
+    assert (result.images - content).abs().max() < 0.02  # one step of Adam moves a pixel by its learning rate, 0.01
+
+
+def test_every_option_says_what_it_is() -> None:
+    for recipes in RECIPES.values():
+        for recipe in recipes.values():
+            for part in (recipe.loss, recipe.pyramid, recipe.guess, recipe.optimizer, recipe.output):
+                for spec in describe(part):  # type: ignore[arg-type]
+                    assert len(spec.help) > 20 and spec.help.endswith("."), spec.name
+                    assert spec.choices or (spec.ge is not None and spec.le is not None), spec.name
+                    assert spec.check(spec.default) == spec.default
+
+
+def test_option_values_are_brought_to_their_type() -> None:
+    assert isinstance(Optimizer(lr=1).lr, float)
+    assert OutputOptions(num_outputs=torch.tensor(3).item()).num_outputs == 3

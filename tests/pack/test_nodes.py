@@ -1,0 +1,210 @@
+"""The nodes as ComfyUI sees them: schemas that never change, and execution under inference mode."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from gpdm import GPDMError, InitialGuess, Optimizer, PyramidSchedule, SWDLoss
+from gpdm.cli.host import TerminalHost
+from gpdm.cli.pack import load_pack
+from library.problems import picture
+
+SCHEMAS = Path(__file__).with_name("schemas.json")
+IDS = [
+    "GPDM_Synthesize", "GPDM_Reshuffle", "GPDM_Retarget", "GPDM_StyleTransfer", "GPDM_TextureSynthesis",
+    "GPDM_SWDLoss", "GPDM_PyramidSchedule", "GPDM_InitialGuess", "GPDM_Optimizer",
+]
+TASKS = IDS[:5]
+
+
+def node(pack: ModuleType, name: str) -> Any:
+    return pack.NODE_CLASS_MAPPINGS[name]
+
+
+def image(height: int = 24, width: int = 24, channels: int = 3, seed: int = 0, batch: int = 1) -> Tensor:
+    """An IMAGE, made under inference mode as ComfyUI's are."""
+    with torch.inference_mode():
+        tensor = torch.cat([picture(height, width, channels, seed + i) for i in range(batch)])
+        return ((tensor + 1) / 2).movedim(1, -1).contiguous()
+
+
+def defaults(node_class: Any) -> dict[str, Any]:
+    given = node_class.INPUT_TYPES()["required"]
+    return {name: spec[1]["default"] for name, spec in given.items() if "default" in spec[1]}
+
+
+QUICK = {"optimizer": Optimizer(num_steps=2), "loss": SWDLoss(num_proj=2)}
+
+
+def schema(node_class: Any) -> dict[str, Any]:
+    """What saved workflow files depend on: names, types and order of inputs, combo values, outputs."""
+    return {
+        "inputs": {
+            group: [[name, spec[0]] for name, spec in table.items()] for group, table in node_class.INPUT_TYPES().items()
+        },
+        "outputs": [list(pair) for pair in zip(node_class.RETURN_NAMES, node_class.RETURN_TYPES, strict=True)],
+    }
+
+
+def test_schemas_are_append_only(comfyui_pack: ModuleType) -> None:
+    """Saved files store widget values by position. To record additions: python tests/pack/test_nodes.py"""
+    promised = json.loads(SCHEMAS.read_text())
+    now = {name: schema(node_class) for name, node_class in comfyui_pack.NODE_CLASS_MAPPINGS.items()}
+    for name, old in promised.items():
+        assert name in now, f"node {name} is gone"
+        assert now[name]["outputs"][: len(old["outputs"])] == old["outputs"]
+        for group, inputs in old["inputs"].items():
+            kept = now[name]["inputs"][group][: len(inputs)]
+            for (was, kind), (is_now, new_kind) in zip(inputs, kept, strict=True):
+                assert was == is_now, f"{name}: input {was} has moved or gone"
+                assert new_kind[: len(kind)] == kind if isinstance(kind, list) else new_kind == kind, f"{name}.{was}"
+    assert set(now) == set(promised), "new node: record it with python tests/pack/test_nodes.py"
+
+
+def test_ids(comfyui_pack: ModuleType) -> None:
+    assert list(comfyui_pack.NODE_CLASS_MAPPINGS) == IDS
+    assert set(comfyui_pack.NODE_DISPLAY_NAME_MAPPINGS) == set(IDS)
+    assert comfyui_pack.WEB_DIRECTORY == "./web"
+
+
+@pytest.mark.parametrize("name", IDS)
+def test_everything_is_explained(comfyui_pack: ModuleType, name: str) -> None:
+    node_class = node(comfyui_pack, name)
+    for table in node_class.INPUT_TYPES().values():
+        for input_name, spec in table.items():
+            assert len(spec[1]["tooltip"]) > 20, input_name
+    assert len(node_class.OUTPUT_TOOLTIPS) == len(node_class.RETURN_TYPES) == len(node_class.RETURN_NAMES)
+    assert len(node_class.DESCRIPTION) > 40 and node_class.SEARCH_ALIASES
+    assert node_class.CATEGORY.split("/")[0] == "GPDM"
+    assert node_class.DISPLAY_NAME.startswith("GPDM ")
+
+
+@pytest.mark.parametrize("options", [SWDLoss, PyramidSchedule, InitialGuess, Optimizer])
+def test_option_nodes_show_and_make_the_core_defaults(comfyui_pack: ModuleType, options: type) -> None:
+    node_class = node(comfyui_pack, f"GPDM_{options.__name__}")
+    (made,) = node_class().execute(**defaults(node_class))
+    assert made == options()
+    assert type(made) is options
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_runs_under_inference_mode_with_defaults(comfyui_pack: ModuleType, terminal: TerminalHost, name: str) -> None:
+    node_class = node(comfyui_pack, name)
+    names = [n for n, spec in node_class.INPUT_TYPES()["required"].items() if spec[0] == "IMAGE"]
+    pictures = {n: image(seed=i) for i, n in enumerate(names)}
+    before = {n: tensor.clone() for n, tensor in pictures.items()}
+    with torch.inference_mode():
+        images, curve = node_class().execute(**pictures, **defaults(node_class), **QUICK)
+    assert images.dim() == 4 and images.shape[-1] == 3 and images.dtype == torch.float32
+    assert images.min() >= 0 and images.max() <= 1
+    assert curve.shape == (1, 480, 960, 3)
+    assert all(torch.equal(pictures[n], before[n]) for n in names), "an input was changed in place"
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_half_precision_and_every_channel_count(comfyui_pack: ModuleType, terminal: TerminalHost, channels: int) -> None:
+    node_class = node(comfyui_pack, "GPDM_Reshuffle")
+    images, _ = node_class().execute(reference=image(channels=channels).half(), **defaults(node_class), **QUICK)
+    assert images.shape == (1, 24, 24, channels)
+
+
+def test_result_is_the_core_result(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
+    """The node adds nothing of its own: same seed, same picture."""
+    from gpdm import synthesize
+
+    node_class = node(comfyui_pack, "GPDM_Synthesize")
+    images, _ = node_class().execute(reference=image(), **(defaults(node_class) | {"seed": 9}), **QUICK)
+    core = synthesize(image().movedim(-1, 1) * 2 - 1, seed=9, **QUICK).images
+    assert torch.allclose(images, ((core + 1) / 2).movedim(1, -1), atol=1e-6)
+
+
+def test_init_and_guess(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
+    synthesize, guess = node(comfyui_pack, "GPDM_Synthesize"), node(comfyui_pack, "GPDM_InitialGuess")
+    start = image(26, 30, seed=4)
+    values = defaults(guess) | {"source": "image"}
+    with torch.inference_mode():
+        (connected,) = guess().execute(init=start, **values)
+        by_guess, _ = synthesize().execute(reference=image(), guess=connected, **defaults(synthesize), **QUICK)
+        by_init, _ = synthesize().execute(reference=image(), init=start, **defaults(synthesize), **QUICK)
+        (options_only,) = guess().execute(**values)
+        by_both, _ = synthesize().execute(reference=image(), init=start, guess=options_only, **defaults(synthesize), **QUICK)
+    assert by_init.shape == (1, 26, 30, 3)
+    assert torch.equal(by_guess, by_init) and torch.equal(by_both, by_init)
+    with pytest.raises(GPDMError, match="disconnect one"):
+        synthesize().execute(reference=image(), init=start, guess=connected, **defaults(synthesize), **QUICK)
+    with pytest.raises(GPDMError, match="choose source image"):
+        synthesize().execute(reference=image(), init=start, guess=InitialGuess(), **defaults(synthesize), **QUICK)
+
+
+def test_a_batch_of_references_is_one_distribution(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
+    node_class = node(comfyui_pack, "GPDM_Reshuffle")
+    images, _ = node_class().execute(reference=image(batch=3), **defaults(node_class), **QUICK)
+    assert images.shape[0] == 1
+
+
+class RecordingHost(TerminalHost):
+    """Counts what a node tells its host, and cancels when told to."""
+
+    def __init__(self, cancel_at: int = 10**9) -> None:
+        super().__init__(torch.device("cpu"))
+        self.steps, self.previews, self.checks, self.cancel_at, self.rooms = [], [], 0, cancel_at, []
+        self.threads: set[int] = set()
+
+    def make_room(self, required: int) -> None:
+        self.rooms.append(required)
+
+    def check_cancelled(self) -> None:
+        self.checks += 1
+        if self.checks == self.cancel_at:
+            raise InterruptedError
+
+    def progress(self, total: int) -> Any:
+        host = self
+
+        class Bar:
+            def update(self, step: int, preview: Any) -> None:
+                host.threads.add(threading.get_ident())
+                host.steps.append((step, total))
+                if preview is not None:
+                    host.previews.append(preview)
+
+        return Bar()
+
+
+def test_progress_previews_and_cancel(comfyui_pack: ModuleType) -> None:
+    node_class = node(comfyui_pack, "GPDM_Reshuffle")
+    quick = {"optimizer": Optimizer(num_steps=5), "loss": SWDLoss(num_proj=2), "pyramid": PyramidSchedule(pyr_factor=0.5)}
+    host = RecordingHost()
+    before = comfyui_pack.nodes.host.use(host)
+    try:
+        node_class().execute(reference=image(), **(defaults(node_class) | {"num_outputs": 2}), **quick)
+        assert host.steps == [(i, 20) for i in range(1, 21)]
+        assert host.checks == 20
+        assert host.rooms[0] > 2 * 24 * 24 * 4
+        assert 1 <= len(host.previews) <= 3, "at most about four a second"
+        assert host.previews[0].mode == "RGB" and max(host.previews[0].size) <= 512
+        comfyui_pack.nodes.host.use(cancelling := RecordingHost(cancel_at=7))
+        with pytest.raises(InterruptedError):
+            node_class().execute(reference=image(), **defaults(node_class), **quick)
+        assert len(cancelling.steps) == 6, "cancelled within one step"
+    finally:
+        comfyui_pack.nodes.host.use(before)
+
+
+def test_a_level_smaller_than_the_patch_is_a_clear_error(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
+    node_class = node(comfyui_pack, "GPDM_Retarget")
+    with pytest.raises(GPDMError, match="coarse_dim of at least"):
+        node_class().execute(reference=image(40, 40), **(defaults(node_class) | {"height_factor": 0.3}))
+
+
+if __name__ == "__main__":
+    mappings = load_pack().NODE_CLASS_MAPPINGS
+    SCHEMAS.write_text(json.dumps({name: schema(node_class) for name, node_class in mappings.items()}, indent=1) + "\n")

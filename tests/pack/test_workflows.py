@@ -1,0 +1,108 @@
+"""Every shipped workflow file: valid, readable on the canvas, and running headless."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from gpdm.cli.main import main
+from gpdm.cli.run import all_definitions
+from gpdm.cli.validation import validate
+from gpdm.cli.workflow import Link, read_prompt
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted((ROOT / "workflows").glob("*.json"))
+NAMES = ["composed", "diffusion_init", "reshuffle", "retarget", "style_transfer", "texture_synthesis"]
+
+
+def read(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text())
+
+
+def test_the_promised_files_are_there() -> None:
+    assert [path.stem for path in FILES] == NAMES
+    for path in FILES:
+        with Image.open(path.with_suffix(".jpg")) as thumbnail:
+            assert max(thumbnail.size) <= 768, path.stem
+
+
+def test_files_are_what_the_tool_writes() -> None:
+    assert subprocess.run([sys.executable, ROOT / "tools" / "make_workflows.py", "--check"], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_valid(path: Path) -> None:
+    definitions = all_definitions()
+    order = validate(read_prompt(read(path), definitions), definitions)
+    real = [node for node in read(path)["nodes"] if node["type"] != "Note"]
+    assert {node.id for node in order} == {str(node["id"]) for node in real}, "every node takes part"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_links_and_slots_agree(path: Path) -> None:
+    workflow = read(path)
+    nodes = {node["id"]: node for node in workflow["nodes"]}
+    assert workflow["version"] == 0.4 and workflow["last_node_id"] == max(nodes)
+    for number, source, slot, target, place, kind in workflow["links"]:
+        assert number in nodes[source]["outputs"][slot]["links"]
+        assert nodes[target]["inputs"][place]["link"] == number
+        assert nodes[source]["outputs"][slot]["type"] == nodes[target]["inputs"][place]["type"] == kind
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_person_can_read_it(path: Path) -> None:
+    workflow = read(path)
+    boxes = [(*node["pos"], *node["size"]) for node in workflow["nodes"]]
+    title = 30  # drawn above the node's position
+    for i, (x, y, width, height) in enumerate(boxes):
+        for x2, y2, width2, height2 in boxes[i + 1 :]:
+            apart = x + width <= x2 or x2 + width2 <= x or y + height <= y2 - title or y2 + height2 <= y - title
+            assert apart, f"{path.stem}: nodes overlap"
+        inside = [g for g in workflow["groups"] if g["bounding"][0] <= x and x + width <= g["bounding"][0] + g["bounding"][2]
+                  and g["bounding"][1] <= y - title and y + height <= g["bounding"][1] + g["bounding"][3]]
+        assert len(inside) == 1, f"{path.stem}: every node lies in one group"
+    assert any(node["type"] == "Note" for node in workflow["nodes"])
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "diffusion_init"])
+def test_runs_headless(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On tiny pictures; the full-size runs are in the README and in CI's quick start."""
+    workflow = read(ROOT / "workflows" / f"{name}.json")
+    small = tmp_path / "small.png"
+    loads = [node for node in workflow["nodes"] if node["type"] == "LoadImage"]
+    with Image.open(ROOT / "workflows" / "inputs" / loads[0]["widgets_values"][0]) as picture:
+        picture.resize((28, 24)).save(small)
+    arguments = ["run", str(ROOT / "workflows" / f"{name}.json"), "--out", str(tmp_path / "out"), "--device", "cpu", "--seed", "3", "--json"]
+    arguments += [text for _ in loads for text in ("--image", str(small))]
+    if name == "composed":
+        arguments += ["--set", "GPDM_Optimizer.num_steps=2", "--set", "GPDM_PyramidSchedule.coarse_dim=16"]
+    making = next(node for node in workflow["nodes"] if node["type"] in ("GPDM_Synthesize", "GPDM_Reshuffle", "GPDM_Retarget", "GPDM_StyleTransfer", "GPDM_TextureSynthesis"))
+    arguments += ["--set", f"{making['id']}.height=21"]
+    assert main(arguments) == 0
+    saved = [Path(path) for path in json.loads(capsys.readouterr().out)["saved"]]
+    assert [path.name for path in saved if path.name.startswith("GPDM_")]
+    assert [path.name for path in saved if path.name == "preview_00001_.png"]
+    with Image.open(saved[0]) as result:
+        assert {"prompt", "workflow"} <= set(result.info), "it can be dragged into the editor"
+
+
+def test_diffusion_init_is_valid_but_says_that_it_needs_comfyui(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(ROOT / "workflows" / "diffusion_init.json")
+    assert main(["run", path, "--validate"]) == 0
+    assert main(["run", path, "--out", str(tmp_path / "out")]) == 2
+    message = capsys.readouterr().err
+    assert "CheckpointLoaderSimple" in message and "open the file in ComfyUI" in message
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_example_chains_a_diffusion_result_into_the_guess() -> None:
+    prompt = read_prompt(read(ROOT / "workflows" / "diffusion_init.json"), all_definitions())
+    guess = next(node for node in prompt.values() if node.type == "GPDM_InitialGuess")
+    link = guess.inputs["init"]
+    assert isinstance(link, Link) and prompt[link.node].type == "VAEDecode"
