@@ -60,10 +60,17 @@ class InitialGuess(Options):
     def check(self, reference: Tensor) -> None:
         """Raises `OptionError` or `ImageError` if source and image do not fit together or to the reference (1, C, H, W)."""
         if self.source == "image" and self.image is None:
-            raise OptionError("source", self.source, "no image is connected", "connect init, or choose noise or reference")
+            raise OptionError(
+                "source", self.source, "no image is connected", "connect init, or choose noise or reference"
+            )
         if self.image is not None:
             if self.source != "image":
-                raise OptionError("source", self.source, "an image is connected and would be ignored", "choose source image, or disconnect it")
+                raise OptionError(
+                    "source",
+                    self.source,
+                    "an image is connected and would be ignored",
+                    "choose source image, or disconnect it",
+                )
             check_alike(check_image(self.image, "init"), "init", reference, "reference")
 
     def outputs(self, num_outputs: int) -> int:
@@ -74,7 +81,9 @@ class InitialGuess(Options):
         """
         batch = 1 if self.image is None else self.image.shape[0]
         if batch > 1 and num_outputs not in (1, batch):
-            raise ImageError(f"init has {batch} pictures and num_outputs is {num_outputs}; use num_outputs 1 or {batch}")
+            raise ImageError(
+                f"init has {batch} pictures and num_outputs is {num_outputs}; use num_outputs 1 or {batch}"
+            )
         return max(batch, num_outputs)
 
     def make(self, references: Sequence[Tensor], level: Level, item: int, generator: Generator) -> Tensor:

@@ -61,7 +61,9 @@ class SWDLoss(Options):
         le=31,
     )
     distance: str = option(
-        "l1", "Ground distance between projected patches: l1 is the paper's, l2 pulls far patches harder.", choices=DISTANCES
+        "l1",
+        "Ground distance between projected patches: l1 is the paper's, l2 pulls far patches harder.",
+        choices=DISTANCES,
     )
     projections: str = option(
         "independent",
@@ -85,7 +87,10 @@ class SWDLoss(Options):
                     f"reference {width}x{height}" for height, width in level.reference_sizes
                 )
                 raise OptionError(
-                    "patch_size", self.patch_size, f"pyramid level {level.index} is smaller than a patch ({sizes})", hint
+                    "patch_size",
+                    self.patch_size,
+                    f"pyramid level {level.index} is smaller than a patch ({sizes})",
+                    hint,
                 )
 
     def working_bytes(self, reference_pixels: int, output_pixels: int) -> int:

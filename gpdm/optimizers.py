@@ -33,7 +33,8 @@ class Optimizer(Options):
     """Gradient descent on the pixels of one level (Algorithm 1, line 8)."""
 
     method: str = option(
-        "adam", "adam: steps of even size in every pixel, as the reference implementation. sgd: plain gradient descent; wants a larger lr, about 0.5.",
+        "adam",
+        "adam: steps of even size in every pixel, as the reference implementation. sgd: plain gradient descent; wants a larger lr, about 0.5.",
         choices=get_args(Method),
     )
     lr: float = option(0.01, "Learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001)
@@ -46,7 +47,12 @@ class Optimizer(Options):
         le=1.0,
         step=0.001,
     )
-    window: int = option(50, "Steps over which the loss is averaged to see whether it still falls; num_steps or more never ends a level early.", ge=1, le=100000)
+    window: int = option(
+        50,
+        "Steps over which the loss is averaged to see whether it still falls; num_steps or more never ends a level early.",
+        ge=1,
+        le=100000,
+    )
 
     def descend(
         self, image: Tensor, objective: Objective, generator: Generator, on_step: Callable[[int, Tensor, Tensor], None]
@@ -82,4 +88,4 @@ class Optimizer(Options):
         return last >= (1 - self.tolerance) * before
 
 
-_STEP_RULES: dict[str, type[torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+_STEP_RULES: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}

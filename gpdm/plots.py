@@ -59,11 +59,19 @@ def loss_curve(result: Synthesis, size: tuple[int, int] = (960, 480)) -> Image.I
     draw.rectangle([left, top, right, bottom], outline=_INK)
     draw.text((left, 14), "Patch distance to the reference at each step", fill=_INK, font=_font(17))
     draw.text((right, 18), f"{total} steps, {result.seconds:.1f} s", fill=_INK, font=_font(13), anchor="ra")
-    draw.text(((left + right) / 2, height - 20), "pyramid level (output width x height, final loss)", fill=_INK, font=_font(13), anchor="mm")
+    draw.text(
+        ((left + right) / 2, height - 20),
+        "pyramid level (output width x height, final loss)",
+        fill=_INK,
+        font=_font(13),
+        anchor="mm",
+    )
     return picture
 
 
-def _polyline(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: tuple[int, int, int], width: int) -> None:
+def _polyline(
+    draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: tuple[int, int, int], width: int
+) -> None:
     if len(points) == 1:
         (x, y), r = points[0], width
         draw.ellipse([x - r, y - r, x + r, y + r], fill=colour)
@@ -79,7 +87,12 @@ def _decades(low: float, high: float) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float) -> list[float]:
-    return [m * 10.0**e for e in range(-12, 7) for m in (1, 2, 5) if low <= m * 10.0**e * 1.0001 and m * 10.0**e <= high * 1.0001]
+    return [
+        m * 10.0**e
+        for e in range(-12, 7)
+        for m in (1, 2, 5)
+        if low <= m * 10.0**e * 1.0001 and m * 10.0**e <= high * 1.0001
+    ]
 
 
 def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:

@@ -31,7 +31,9 @@ def draw_filters(kind: str, num_proj: int, channels: int, patch_size: int, gener
     """
     dimension = channels * patch_size**2
     if kind == "orthonormal":
-        blocks = [_orthonormal(min(dimension, num_proj - k), dimension, generator) for k in range(0, num_proj, dimension)]
+        blocks = [
+            _orthonormal(min(dimension, num_proj - k), dimension, generator) for k in range(0, num_proj, dimension)
+        ]
         flat = torch.cat(blocks)
     else:
         flat = torch.randn(num_proj, dimension, generator=generator)

@@ -7,7 +7,11 @@ of |F_P^-1(u) - F_Q^-1(u)| (or its square). Both quantile functions are step fun
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, get_args
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -17,16 +21,19 @@ Distance = Literal["l1", "l2"]
 DISTANCES: tuple[str, ...] = get_args(Distance)
 
 
-class Coupling(NamedTuple):
+@dataclass(frozen=True)
+class Coupling:
     """Which sorted reference values each sorted output value is matched with, and with what share of the mass."""
 
-    index: Tensor
-    """Ranks in the reference, with shape (m, L), int64. L is the largest number of partners; 1 if n is a multiple of 1/m."""
+    rank: Tensor
+    """Ranks in the reference, with shape (m, L), int64. L is the largest number of partners; 1 if m is a multiple of n."""
     weight: Tensor
     """Shares of the whole mass, with shape (m, L). All sum to 1, each row to 1/m, unused places are 0."""
 
 
-def quantile_coupling(n: int, m: int, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32) -> Coupling:
+def quantile_coupling(
+    n: int, m: int, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
+) -> Coupling:
     """The optimal plan between n and m sorted points of equal weight. Exact for any two counts: nothing is repeated or left out."""
     # In units of 1/(n m), sorted value j of Q owns the interval [j n, (j+1) n) and value i of P owns [i m, (i+1) m).
     start = torch.arange(m) * n
@@ -38,7 +45,9 @@ def quantile_coupling(n: int, m: int, *, device: torch.device | None = None, dty
     return Coupling(index.clamp(max=n - 1).to(device), weight.to(device, dtype))
 
 
-def sliced_wasserstein(p: Tensor, q: Tensor, *, distance: str = "l1", coupling: Coupling | None = None) -> tuple[Tensor, Tensor]:
+def sliced_wasserstein(
+    p: Tensor, q: Tensor, *, distance: str = "l1", coupling: Coupling | None = None
+) -> tuple[Tensor, Tensor]:
     """Exact sliced Wasserstein distance of two sets of projections, and its gradient.
 
     Arguments:
@@ -58,7 +67,8 @@ def sliced_wasserstein(p: Tensor, q: Tensor, *, distance: str = "l1", coupling: 
     if coupling is None:
         coupling = quantile_coupling(p.shape[1], q.shape[1], device=q.device, dtype=q.dtype)
     q_sorted, order = sort_rows(q)
-    difference = q_sorted[:, :, None] - sort_values(p)[:, coupling.index]  # (K, m, L)
+    partners = sort_values(p).index_select(1, coupling.rank.flatten()).unflatten(1, coupling.rank.shape)  # (K, m, L)
+    difference = q_sorted[:, :, None] - partners
     if distance == "l1":
         cost, slope = difference.abs(), difference.sign()
     else:
@@ -70,15 +80,35 @@ def sliced_wasserstein(p: Tensor, q: Tensor, *, distance: str = "l1", coupling: 
 
 def sort_values(x: Tensor) -> Tensor:
     """Each row of `x` (K, N) in ascending order."""
-    if x.device.type == "cpu":  # numpy's vectorised sort: several times faster than torch's, the same values
-        return torch.from_numpy(np.sort(x.numpy(), axis=1))
+    if x.device.type == "cpu":
+        return _in_threads(partial(np.sort, axis=1), x)
     return torch.sort(x, dim=1).values
 
 
 def sort_rows(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Each row of `x` (K, N) in ascending order, and where each value came from, int64 (K, N)."""
+    """Each row of `x` (K, N) in ascending order, and where each value came from, int64 (K, N). Equal values keep their order."""
     if x.device.type == "cpu":
-        order = torch.from_numpy(np.argsort(x.numpy(), axis=1))
+        order = _in_threads(_argsort, x)
         return x.gather(1, order), order
     values, order = torch.sort(x, dim=1, stable=True)
     return values, order
+
+
+def _in_threads(sort: Callable[[np.ndarray], np.ndarray], x: Tensor) -> Tensor:
+    """numpy sorts with vector instructions and without holding the interpreter's lock: several times faster than torch."""
+    if x.numel() < 2**17:  # starting threads would take longer than sorting
+        return torch.from_numpy(sort(x.numpy()))
+    parts = np.array_split(x.numpy(), min(torch.get_num_threads(), len(x)))
+    with ThreadPoolExecutor(len(parts)) as pool:
+        return torch.from_numpy(np.concatenate(list(pool.map(sort, parts))))
+
+
+def _argsort(rows: np.ndarray) -> np.ndarray:
+    if rows.dtype != np.float32:
+        return np.argsort(rows, axis=1, kind="stable")
+    # One integer a value: in its upper half the float's bits, put in order (negative floats count downwards), in its
+    # lower half the position. Sorting these is twice as fast as argsort, and stable.
+    bits = rows.view(np.int32)
+    keys = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) << 32 | np.arange(rows.shape[1])
+    keys.sort(axis=1)
+    return keys & 0xFFFFFFFF

@@ -43,7 +43,9 @@ class StepInfo:
     @property
     def done(self) -> float:
         """Share of all steps that lies behind, in (0, 1]; it jumps ahead when a level converges early."""
-        return (self.step + 1 + self.steps * (self.level + self.levels * self.output)) / (self.steps * self.levels * self.outputs)
+        return (self.step + 1 + self.steps * (self.level + self.levels * self.output)) / (
+            self.steps * self.levels * self.outputs
+        )
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,12 @@ def _checked_size(size: Size) -> Size:
 
 
 def _reporter(
-    on_step: Callable[[StepInfo], None] | None, item: int, outputs: int, level: Level, levels: Sequence[Level], optimizer: Optimizer
+    on_step: Callable[[StepInfo], None] | None,
+    item: int,
+    outputs: int,
+    level: Level,
+    levels: Sequence[Level],
+    optimizer: Optimizer,
 ) -> Callable[[int, Tensor, Tensor], None]:
     def report(step: int, loss: Tensor, image: Tensor) -> None:
         if on_step is not None:

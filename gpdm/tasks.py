@@ -23,7 +23,9 @@ OnStep = Callable[[StepInfo], None]
 class OutputOptions(Options):
     """How many pictures, and how large."""
 
-    num_outputs: int = option(1, "Number of pictures. Picture i is what a single run with seed + i makes.", ge=1, le=256)
+    num_outputs: int = option(
+        1, "Number of pictures. Picture i is what a single run with seed + i makes.", ge=1, le=256
+    )
     height: int = option(
         0,
         "Height in pixels to which the reference (style transfer: the content) is scaled before anything else. 0 keeps it as it is. "
@@ -31,8 +33,12 @@ class OutputOptions(Options):
         ge=0,
         le=16384,
     )
-    width_factor: float = option(1.0, "Width of the output divided by that of the reference.", ge=0.05, le=32.0, step=0.05)
-    height_factor: float = option(1.0, "Height of the output divided by that of the reference.", ge=0.05, le=32.0, step=0.05)
+    width_factor: float = option(
+        1.0, "Width of the output divided by that of the reference.", ge=0.05, le=32.0, step=0.05
+    )
+    height_factor: float = option(
+        1.0, "Height of the output divided by that of the reference.", ge=0.05, le=32.0, step=0.05
+    )
     output_width: int = option(0, "Width of the output in pixels. 0 leaves it to width_factor.", ge=0, le=16384)
     output_height: int = option(0, "Height of the output in pixels. 0 leaves it to height_factor.", ge=0, le=16384)
 
@@ -65,9 +71,7 @@ RECIPES: Mapping[str, Mapping[str, Recipe]] = {
             guess=InitialGuess(source="reference", image_noise_sigma=0.1), output=OutputOptions(width_factor=1.5)
         )
     },
-    "style_transfer": {
-        "paper": Recipe(pyramid=PyramidSchedule(coarse_dim=256), guess=InitialGuess(source="image"))
-    },
+    "style_transfer": {"paper": Recipe(pyramid=PyramidSchedule(coarse_dim=256), guess=InitialGuess(source="image"))},
     "texture": {"paper": Recipe(output=OutputOptions(width_factor=1.5, height_factor=1.5))},
 }
 """The published settings of every task, by task and name."""
@@ -147,7 +151,9 @@ def from_reference(
     height, own = recipe.output.height, size_of(references[0])[0]
     if height > own:
         raise OptionError(
-            "height", height, f"the reference is only {own} pixels high and enlarging it would add no detail",
+            "height",
+            height,
+            f"the reference is only {own} pixels high and enlarging it would add no detail",
             "use height_factor and width_factor for a larger picture with the same patches",
         )
     if height:

@@ -45,7 +45,9 @@ def synthesized(run: Run, images: dict[str, Tensor], recipe: Recipe, seed: int) 
         recipe = replace(recipe, guess=_on_device(recipe.guess, device))
         here.make_room(_required_bytes(tensors, recipe))
         result = run(*tensors, recipe=recipe, seed=seed, on_step=host.Reporter(here))
-        return here.intermediate(convert.from_core(result.images)), here.intermediate(convert.from_picture(loss_curve(result)))
+        return here.intermediate(convert.from_core(result.images)), here.intermediate(
+            convert.from_picture(loss_curve(result))
+        )
 
 
 def _required_bytes(tensors: list[Tensor], recipe: Recipe) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..gpdm import StepInfo, to_pil
 
 PREVIEWS_PER_SECOND = 4
+SMALLEST_PREVIEW, LARGEST_PREVIEW = 256, 512  # longer side, in pixels
 
 
 class Host(Protocol):
@@ -50,26 +51,26 @@ class ComfyHost:
     """ComfyUI's device and memory management, progress bar and cancel button."""
 
     def device(self) -> torch.device:
-        import comfy.model_management as mm
+        import comfy.model_management as mm  # pyright: ignore[reportMissingImports]
 
         return mm.get_torch_device()
 
     def make_room(self, required: int) -> None:
-        import comfy.model_management as mm
+        import comfy.model_management as mm  # pyright: ignore[reportMissingImports]
 
         device = mm.get_torch_device()
         if not mm.is_device_cpu(device):
             mm.free_memory(required, device)
 
     def intermediate(self, image: Tensor) -> Tensor:
-        import comfy.model_management as mm
+        import comfy.model_management as mm  # pyright: ignore[reportMissingImports]
 
         # Newer ComfyUI may pass pictures on in half precision; older ones do not have the question.
         dtype = mm.intermediate_dtype() if hasattr(mm, "intermediate_dtype") else torch.float32
         return image.to(device=mm.intermediate_device(), dtype=dtype)
 
     def check_cancelled(self) -> None:
-        import comfy.model_management as mm
+        import comfy.model_management as mm  # pyright: ignore[reportMissingImports]
 
         # ComfyUI's own progress bar looks at this only as often as it sends an update; we want it at every step.
         mm.throw_exception_if_processing_interrupted()
@@ -82,12 +83,13 @@ class ComfyProgress:
     """ComfyUI's progress bar with a preview picture on the node."""
 
     def __init__(self, total: int) -> None:
-        import comfy.utils
+        import comfy.utils  # pyright: ignore[reportMissingImports]
 
         self.total, self.bar = total, comfy.utils.ProgressBar(total)
 
     def update(self, step: int, preview: Image.Image | None) -> None:
-        picture = None if preview is None else ("JPEG", preview, 512)
+        # No size limit for the server to fit it to: it would blur small levels by enlarging them.
+        picture = None if preview is None else ("JPEG", preview, None)
         self.bar.update_absolute(step, self.total, picture)
 
 
@@ -126,6 +128,7 @@ class Reporter:
             return None
         self.next_preview = now + 1 / PREVIEWS_PER_SECOND
         picture = to_pil(info.image).convert("RGB")
-        # Small levels are shown as crisp pixels, not as a blur of the server's enlargement.
-        zoom = max(1, 256 // max(picture.size))
+        picture.thumbnail((LARGEST_PREVIEW, LARGEST_PREVIEW))
+        # Small levels are shown as crisp pixels.
+        zoom = max(1, SMALLEST_PREVIEW // max(picture.size))
         return picture.resize((picture.width * zoom, picture.height * zoom), Image.Resampling.NEAREST)

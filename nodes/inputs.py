@@ -48,7 +48,12 @@ def _widget(spec: OptionSpec) -> Input:
 def sockets(recipe: Recipe) -> dict[str, Input]:
     """The four optional option sockets. Their tooltips say what holds when nothing is connected."""
     kinds = {"loss": "GPDM_LOSS", "pyramid": "GPDM_PYRAMID", "guess": "GPDM_GUESS", "optimizer": "GPDM_OPTIMIZER"}
-    makers = {"loss": "GPDM SWD Loss", "pyramid": "GPDM Pyramid Schedule", "guess": "GPDM Initial Guess", "optimizer": "GPDM Optimizer"}
+    makers = {
+        "loss": "GPDM SWD Loss",
+        "pyramid": "GPDM Pyramid Schedule",
+        "guess": "GPDM Initial Guess",
+        "optimizer": "GPDM Optimizer",
+    }
     return {
         name: (kind, {"tooltip": f"From {makers[name]}. Not connected: {_values(getattr(recipe, name))}."})
         for name, kind in kinds.items()

@@ -20,7 +20,9 @@ class OptionNode:
 class GPDMSWDLoss(OptionNode):
     ID = "GPDM_SWDLoss"
     DISPLAY_NAME = "GPDM SWD Loss"
-    DESCRIPTION = "The sliced Wasserstein distance between patch distributions: which patches are compared, and how closely."
+    DESCRIPTION = (
+        "The sliced Wasserstein distance between patch distributions: which patches are compared, and how closely."
+    )
     SEARCH_ALIASES = ["sliced wasserstein", "patch loss", "patch distribution", "swd"]
     RETURN_TYPES = ("GPDM_LOSS",)
     RETURN_NAMES = ("loss",)

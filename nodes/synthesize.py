@@ -26,12 +26,16 @@ class GPDMSynthesize(base.SynthesisNode):
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {
             "required": {
-                "reference": inputs.image("The picture whose patches are used. The pictures of a batch make one distribution together."),
+                "reference": inputs.image(
+                    "The picture whose patches are used. The pictures of a batch make one distribution together."
+                ),
                 "seed": inputs.SEED,
                 **inputs.widgets(OutputOptions),
             },
             "optional": {
-                "init": inputs.image("Picture to start from. The output takes its size (times the factors); a batch makes one output from each."),
+                "init": inputs.image(
+                    "Picture to start from. The output takes its size (times the factors); a batch makes one output from each."
+                ),
                 **inputs.sockets(Recipe()),
             },
         }
@@ -48,7 +52,12 @@ class GPDMSynthesize(base.SynthesisNode):
         **output: Any,
     ) -> tuple[Tensor, Tensor]:
         recipe = inputs.overridden(
-            Recipe(), loss=loss, pyramid=pyramid, guess=_started_from(guess, init), optimizer=optimizer, output=OutputOptions(**output)
+            Recipe(),
+            loss=loss,
+            pyramid=pyramid,
+            guess=_started_from(guess, init),
+            optimizer=optimizer,
+            output=OutputOptions(**output),
         )
         return base.synthesized(from_reference, {"reference": reference}, recipe, seed)
 

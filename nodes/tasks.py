@@ -34,7 +34,12 @@ class TaskNode(base.SynthesisNode):
     ) -> tuple[Tensor, Tensor]:
         images = {name: more.pop(name) for name in self.IMAGES}
         recipe = inputs.overridden(
-            RECIPES[self.TASK]["paper"], loss=loss, pyramid=pyramid, guess=guess, optimizer=optimizer, output=OutputOptions(**more)
+            RECIPES[self.TASK]["paper"],
+            loss=loss,
+            pyramid=pyramid,
+            guess=guess,
+            optimizer=optimizer,
+            output=OutputOptions(**more),
         )
         return base.synthesized(type(self).RUN, images, recipe, seed)
 
@@ -64,7 +69,9 @@ class GPDMRetarget(TaskNode):
 class GPDMStyleTransfer(TaskNode):
     ID = "GPDM_StyleTransfer"
     DISPLAY_NAME = "GPDM Style Transfer"
-    DESCRIPTION = "The content picture with the texture, grain and colours of the style picture, in the size of the content."
+    DESCRIPTION = (
+        "The content picture with the texture, grain and colours of the style picture, in the size of the content."
+    )
     SEARCH_ALIASES = ["gpdm", "style", "restyle", "painting", "texture transfer", "colour transfer"]
     TASK = "style_transfer"
     RUN = staticmethod(style_transfer)

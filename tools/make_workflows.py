@@ -41,6 +41,8 @@ class Column:
 
     title: str
     boxes: list[Box]
+    drop: int = 0
+    """How much lower its boxes begin, so that a link may pass above them."""
 
 
 def note(text: str) -> Box:
@@ -68,10 +70,14 @@ WORKFLOWS: dict[str, list[Column]] = {
             "1  The picture",
             [
                 load("pavilion.jpg", "Reference"),
-                note(HOW.format(files="pavilion.jpg") + "GPDM Reshuffle makes a new picture from its patches. Change the seed for another one. " + SPEED),
+                note(
+                    HOW.format(files="pavilion.jpg")
+                    + "GPDM Reshuffle makes a new picture from its patches. Change the seed for another one. "
+                    + SPEED
+                ),
             ],
         ),
-        Column("2  Reshuffle", [Box("GPDM_Reshuffle", {"seed": 1, "height": 128}, {"reference": (0, 0)})]),
+        Column("2  Reshuffle", [Box("GPDM_Reshuffle", {"seed": 0, "height": 96}, {"reference": (0, 0)})]),
         Column("3  Result", [save(2, "GPDM_reshuffle"), curve(2)]),
     ],
     "retarget": [
@@ -79,7 +85,11 @@ WORKFLOWS: dict[str, list[Column]] = {
             "1  The picture",
             [
                 load("pavilion.jpg", "Reference"),
-                note(HOW.format(files="pavilion.jpg") + "Half as wide again: the layout is stretched, the details are not. Set the factors, or output_width and output_height in pixels. " + SPEED),
+                note(
+                    HOW.format(files="pavilion.jpg")
+                    + "Half as wide again: the layout is stretched, the details are not. Set the factors, or output_width and output_height in pixels. "
+                    + SPEED
+                ),
             ],
         ),
         Column("2  Retarget", [Box("GPDM_Retarget", {"seed": 0, "height": 96}, {"reference": (0, 0)})]),
@@ -91,10 +101,16 @@ WORKFLOWS: dict[str, list[Column]] = {
             [
                 load("starry_night.jpg", "Style"),
                 load("cat.jpg", "Content"),
-                note(HOW.format(files="starry_night.jpg and cat.jpg") + "The content gets texture, grain and colours of the style. For less of its own layout, connect a GPDM Pyramid Schedule with a smaller coarse_dim."),
+                note(
+                    HOW.format(files="starry_night.jpg and cat.jpg")
+                    + "The content gets texture, grain and colours of the style. For less of its own layout, connect a GPDM Pyramid Schedule with a smaller coarse_dim."
+                ),
             ],
         ),
-        Column("2  Style transfer", [Box("GPDM_StyleTransfer", {"seed": 0, "height": 192}, {"style": (0, 0), "content": (1, 0)})]),
+        Column(
+            "2  Style transfer",
+            [Box("GPDM_StyleTransfer", {"seed": 0, "height": 192}, {"style": (0, 0), "content": (1, 0)})],
+        ),
         Column("3  Result", [save(3, "GPDM_style"), curve(3)]),
     ],
     "texture_synthesis": [
@@ -102,10 +118,16 @@ WORKFLOWS: dict[str, list[Column]] = {
             "1  The sample",
             [
                 load("gravel.jpg", "Texture sample"),
-                note(HOW.format(files="gravel.jpg") + "More of the same material. Set the factors, or output_width and output_height in pixels. " + SPEED),
+                note(
+                    HOW.format(files="gravel.jpg")
+                    + "More of the same material. Set the factors, or output_width and output_height in pixels. "
+                    + SPEED
+                ),
             ],
         ),
-        Column("2  Texture synthesis", [Box("GPDM_TextureSynthesis", {"seed": 0, "height": 96}, {"reference": (0, 0)})]),
+        Column(
+            "2  Texture synthesis", [Box("GPDM_TextureSynthesis", {"seed": 0, "height": 96}, {"reference": (0, 0)})]
+        ),
         Column("3  Result", [save(2, "GPDM_texture"), curve(2)]),
     ],
     "composed": [
@@ -113,7 +135,10 @@ WORKFLOWS: dict[str, list[Column]] = {
             "1  The picture",
             [
                 load("dahlia.jpg", "Reference"),
-                note(HOW.format(files="dahlia.jpg") + "Every part of a synthesis as its own node. Leave one out and its defaults hold.\n\nThis setting: orthonormal projections, a larger coarsest level (more variety), a blurred reference with noise as the start, 150 steps a level."),
+                note(
+                    HOW.format(files="dahlia.jpg")
+                    + "Every part of a synthesis as its own node. Leave one out and its defaults hold.\n\nThis setting: orthonormal projections, a larger coarsest level (more variety), a blurred reference with noise as the start, 150 steps a level."
+                ),
             ],
         ),
         Column(
@@ -124,6 +149,7 @@ WORKFLOWS: dict[str, list[Column]] = {
                 Box("GPDM_InitialGuess", {"source": "reference", "image_noise_sigma": 0.75, "blur": 1.0}),
                 Box("GPDM_Optimizer", {"num_steps": 150}),
             ],
+            drop=70,
         ),
         Column(
             "3  Synthesize",
@@ -142,7 +168,12 @@ WORKFLOWS: dict[str, list[Column]] = {
             "1  Any diffusion model",
             [
                 Box("CheckpointLoaderSimple", {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"}),
-                Box("CLIPTextEncode", {"text": "a village under a swirling night sky, hills, a tall cypress tree"}, {"clip": (0, 1)}, title="Prompt"),
+                Box(
+                    "CLIPTextEncode",
+                    {"text": "a village under a swirling night sky, hills, a tall cypress tree"},
+                    {"clip": (0, 1)},
+                    title="Prompt",
+                ),
                 Box("CLIPTextEncode", {"text": "text, watermark, frame"}, {"clip": (0, 1)}, title="Negative prompt"),
                 Box("EmptyLatentImage", {"width": 512, "height": 512, "batch_size": 1}),
             ],
@@ -152,11 +183,20 @@ WORKFLOWS: dict[str, list[Column]] = {
             [
                 Box(
                     "KSampler",
-                    {"seed": 0, "steps": 20, "cfg": 7.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0},
+                    {
+                        "seed": 0,
+                        "steps": 20,
+                        "cfg": 7.0,
+                        "sampler_name": "euler",
+                        "scheduler": "normal",
+                        "denoise": 1.0,
+                    },
                     {"model": (0, 0), "positive": (1, 0), "negative": (2, 0), "latent_image": (3, 0)},
                 ),
                 Box("VAEDecode", {}, {"samples": (4, 0), "vae": (0, 2)}),
-                note("The diffusion result gives the layout; GPDM gives it the patches of the reference. Any workflow that ends in an IMAGE can take the place of columns 1 and 2.\n\nTo keep more of the layout, raise coarse_dim; to free the result from it, lower coarse_dim or raise image_noise_sigma."),
+                note(
+                    "The diffusion result gives the layout; GPDM gives it the patches of the reference. Any workflow that ends in an IMAGE can take the place of columns 1 and 2.\n\nTo keep more of the layout, raise coarse_dim; to free the result from it, lower coarse_dim or raise image_noise_sigma."
+                ),
             ],
         ),
         Column(
@@ -191,36 +231,64 @@ def workflow(columns: list[Column], definitions: dict[str, Definition]) -> dict[
             output["links"].append(number)
     groups, x = [], 20
     for i, column in enumerate(columns):
-        y = TOP + 50
+        y = TOP + 50 + column.drop
         for node in nodes[sum(len(c.boxes) for c in columns[:i]) :][: len(column.boxes)]:
             node["pos"] = [x + 20, y]
             y += node["size"][1] + 60
         groups.append(
-            {"id": i + 1, "title": column.title, "bounding": [x, TOP - 40, WIDTH + 40, y - TOP + 10], "color": GROUP_COLOUR, "font_size": 24, "flags": {}}
+            {
+                "id": i + 1,
+                "title": column.title,
+                "bounding": [x, TOP - 40, WIDTH + 40, y - TOP + 10],
+                "color": GROUP_COLOUR,
+                "font_size": 24,
+                "flags": {},
+            }
         )
         x += WIDTH + 40 + GAP
     return {
-        "last_node_id": len(nodes), "last_link_id": len(links), "nodes": nodes, "links": links, "groups": groups,
-        "config": {}, "extra": {}, "version": 0.4,
+        "last_node_id": len(nodes),
+        "last_link_id": len(links),
+        "nodes": nodes,
+        "links": links,
+        "groups": groups,
+        "config": {},
+        "extra": {},
+        "version": 0.4,
     }
 
 
 def _node(index: int, box: Box, definitions: dict[str, Definition]) -> dict[str, Any]:
     node: dict[str, Any] = {
-        "id": index + 1, "type": box.type, "pos": [0, 0], "size": [WIDTH, 100], "flags": {}, "order": index, "mode": 0,
-        "inputs": [], "outputs": [], "properties": {},
+        "id": index + 1,
+        "type": box.type,
+        "pos": [0, 0],
+        "size": [WIDTH, 100],
+        "flags": {},
+        "order": index,
+        "mode": 0,
+        "inputs": [],
+        "outputs": [],
+        "properties": {},
     }
     if box.title:
         node["title"] = box.title
     if box.type == "Note":
         rows = sum(1 + len(line) // 44 for line in box.text.split("\n"))
-        return node | {"size": [WIDTH, 40 + 17 * rows], "widgets_values": [box.text], "title": "Read me", "color": NOTE_COLOUR, "bgcolor": "#653"}
+        return node | {
+            "size": [WIDTH, 40 + 17 * rows],
+            "widgets_values": [box.text],
+            "title": "Read me",
+            "color": NOTE_COLOUR,
+            "bgcolor": "#653",
+        }
     definition = definitions[box.type]
     sockets = [given for given in definition.inputs if not given.is_widget]
     names = _output_names(definition)
     node["inputs"] = [{"name": given.name, "type": given.type, "link": None} for given in sockets]
     node["outputs"] = [
-        {"name": name, "type": kind, "links": [], "slot_index": i} for i, (name, kind) in enumerate(zip(names, definition.outputs, strict=True))
+        {"name": name, "type": kind, "links": [], "slot_index": i}
+        for i, (name, kind) in enumerate(zip(names, definition.outputs, strict=True))
     ]
     node["properties"] = {"Node name for S&R": box.type}
     values: list[Any] = []

@@ -31,12 +31,15 @@ class Input:
 
     @property
     def is_widget(self) -> bool:
+        """Whether its value stands in the file when nothing is linked to it."""
         return self.type in VALUE_TYPES and not self.options.get("forceInput")
 
     @property
     def has_control(self) -> bool:
         """Whether the editor puts a control widget behind it. It does so for any seed, also unasked."""
-        return bool(self.options.get("control_after_generate", self.type == "INT" and self.name in ("seed", "noise_seed")))
+        return bool(
+            self.options.get("control_after_generate", self.type == "INT" and self.name in ("seed", "noise_seed"))
+        )
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,18 @@ class Definition:
         return [given for given in self.inputs if given.is_widget]
 
     def input(self, name: str) -> Input | None:
+        """The input called `name`, or None."""
         return next((given for given in self.inputs if given.name == name), None)
 
 
 def from_class(type_name: str, node_class: Any) -> Definition:
     """The definition of a V1 node class."""
     return _definition(
-        type_name, node_class.INPUT_TYPES(), node_class.RETURN_TYPES, getattr(node_class, "OUTPUT_NODE", False), node_class
+        type_name,
+        node_class.INPUT_TYPES(),
+        node_class.RETURN_TYPES,
+        getattr(node_class, "OUTPUT_NODE", False),
+        node_class,
     )
 
 
@@ -72,7 +80,9 @@ def comfy_nodes() -> dict[str, Definition]:
     return {name: _definition(name, node["input"], node["output"], False, None) for name, node in table.items()}
 
 
-def _definition(type_name: str, inputs: Mapping[str, Any], outputs: Any, is_output: bool, node_class: Any) -> Definition:
+def _definition(
+    type_name: str, inputs: Mapping[str, Any], outputs: Any, is_output: bool, node_class: Any
+) -> Definition:
     given = [
         _input(name, spec, group == "required")
         for group in ("required", "optional")

@@ -79,7 +79,12 @@ def save_image(image: Tensor, path: Path, **options: Any) -> Path:
 def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
     """Writes a picture in the format that the suffix of `path` names."""
     quality = {"quality": 95} if path.suffix.lower() in (".jpg", ".jpeg", ".webp") else {}
-    return _write(path, lambda part: picture.save(part, format=Image.registered_extensions()[path.suffix.lower()], **quality, **options))
+    return _write(
+        path,
+        lambda part: picture.save(
+            part, format=Image.registered_extensions()[path.suffix.lower()], **quality, **options
+        ),
+    )
 
 
 def read_json(path: Path) -> Any:

@@ -15,15 +15,37 @@ from .tasks import TASKS, add_common, add_parser, run_task
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(prog="gpdm", description="New pictures with the patches of one picture. No training, no weights.")
+    parser = argparse.ArgumentParser(
+        prog="gpdm", description="New pictures with the patches of one picture. No training, no weights."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser("run", help="run a ComfyUI workflow file without a server", description="Runs a workflow file (editor or API format).")
+    run = commands.add_parser(
+        "run",
+        help="run a ComfyUI workflow file without a server",
+        description="Runs a workflow file (editor or API format).",
+    )
     run.add_argument("workflow", type=Path, help="the .json file")
-    run.add_argument("--image", action="append", default=[], metavar="[NODE=]FILE", help="picture for a node that loads one; may be repeated")
-    run.add_argument("--set", action="append", default=[], metavar="NODE.input=VALUE", help="changes a value; NODE is an id, title or type")
+    run.add_argument(
+        "--image",
+        action="append",
+        default=[],
+        metavar="[NODE=]FILE",
+        help="picture for a node that loads one; may be repeated",
+    )
+    run.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NODE.input=VALUE",
+        help="changes a value; NODE is an id, title or type",
+    )
     run.add_argument("--seed", type=int, default=None, help="sets every seed of the workflow")
-    run.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="folder for the pictures (default out)")
-    run.add_argument("--validate", action="store_true", help="only check the file, also one that needs a model; run nothing")
+    run.add_argument(
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="folder for the pictures (default out)"
+    )
+    run.add_argument(
+        "--validate", action="store_true", help="only check the file, also one that needs a model; run nothing"
+    )
     add_common(run)
     for task in TASKS:
         add_parser(commands, task)

@@ -27,9 +27,12 @@ def load_pack(root: Path = ROOT) -> ModuleType:
         return sys.modules[NAME]
     entry = root / "__init__.py"
     if not (root / "nodes" / "__init__.py").is_file():
-        raise GPDMError(f"the node pack is not at {root}; install from a checkout of the repository with `pip install -e .`")
+        raise GPDMError(
+            f"the node pack is not at {root}; install from a checkout of the repository with `pip install -e .`"
+        )
     spec = importlib.util.spec_from_file_location(NAME, entry, submodule_search_locations=[str(root)])
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[NAME], sys.modules[f"{NAME}.gpdm"] = module, gpdm
     spec.loader.exec_module(module)

@@ -44,7 +44,9 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
         return {"workflow": str(path), "nodes": len(order), "valid": True}
     for node in order:
         if definitions[node.type].node_class is None:
-            raise GPDMError(f"{node.name} is of type {node.type!r}, which needs a model; open the file in ComfyUI, which can run it")
+            raise GPDMError(
+                f"{node.name} is of type {node.type!r}, which needs a model; open the file in ComfyUI, which can run it"
+            )
     folders = (path.parent / "inputs", path.parent, Path.cwd())
     session = Session(folders, make_folder(options.out), {"prompt": to_api(prompt)})
     if "nodes" in workflow:
@@ -57,12 +59,16 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
     device = parse_device(options.device)
     _execute(order, definitions, session, TerminalHost(device))
     return {
-        "workflow": str(path), "saved": [str(saved) for saved in session.saved], "device": str(device),
+        "workflow": str(path),
+        "saved": [str(saved) for saved in session.saved],
+        "device": str(device),
         "seconds": round(time.perf_counter() - started, 3),
     }
 
 
-def _execute(order: Sequence[Node], definitions: Mapping[str, Definition], session: Session, host: TerminalHost) -> None:
+def _execute(
+    order: Sequence[Node], definitions: Mapping[str, Definition], session: Session, host: TerminalHost
+) -> None:
     before = load_pack().nodes.host.use(host)
     results: dict[str, tuple[Any, ...]] = {}
     try:
@@ -93,12 +99,16 @@ def _find(prompt: Prompt, key: str) -> Node:
 
 
 def _set_images(prompt: Prompt, definitions: Mapping[str, Definition], images: Sequence[str]) -> None:
-    slots = [
-        (node, given.name)
-        for node in prompt.values()
-        for given in definitions[node.type].inputs
-        if given.options.get("image_upload")
-    ] if images else []
+    slots = (
+        [
+            (node, given.name)
+            for node in prompt.values()
+            for given in definitions[node.type].inputs
+            if given.options.get("image_upload")
+        ]
+        if images
+        else []
+    )
     named = [text.split("=", 1) for text in images if "=" in text and not Path(text).exists()]
     plain = [text for text in images if "=" not in text or Path(text).exists()]
     for key, file in named:

@@ -39,7 +39,9 @@ class Session:
         for path in tried:
             if path.is_file():
                 return path
-        raise GPDMError(f"there is no picture {plain!r} in {', '.join(str(f) for f in self.folders)}; name one with --image FILE")
+        raise GPDMError(
+            f"there is no picture {plain!r} in {', '.join(str(f) for f in self.folders)}; name one with --image FILE"
+        )
 
     def save(self, images: Tensor, prefix: str) -> None:
         """Writes a batch (B, H, W, C) in [0, 1] as PREFIX_00001_.png and so on, after the highest number there is."""
@@ -55,7 +57,9 @@ class Session:
         for number, image in enumerate(images, start=first):
             pixels = (image.float().clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
             picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
-            self.saved.append(save_picture(picture, folder / f"{target.name}_{number:05d}_.png", pnginfo=info, compress_level=4))
+            self.saved.append(
+                save_picture(picture, folder / f"{target.name}_{number:05d}_.png", pnginfo=info, compress_level=4)
+            )
 
 
 class StandIn:
@@ -146,7 +150,10 @@ class ImageScale(StandIn):
         side = {"default": 512, "min": 0, "max": 16384, "step": 1}
         return {
             "required": {
-                "image": ("IMAGE", {}), "upscale_method": (METHODS, {}), "width": ("INT", side), "height": ("INT", side),
+                "image": ("IMAGE", {}),
+                "upscale_method": (METHODS, {}),
+                "width": ("INT", side),
+                "height": ("INT", side),
                 "crop": (["disabled", "center"], {}),
             }
         }
@@ -158,7 +165,10 @@ class ImageScale(StandIn):
         width = width or max(1, round(columns * height / rows))
         height = height or max(1, round(rows * width / columns))
         if crop == "center":
-            keep_rows, keep_columns = min(rows, round(columns * height / width)), min(columns, round(rows * width / height))
+            keep_rows, keep_columns = (
+                min(rows, round(columns * height / width)),
+                min(columns, round(rows * width / height)),
+            )
             top, left = (rows - keep_rows) // 2, (columns - keep_columns) // 2
             image = image[:, top : top + keep_rows, left : left + keep_columns]
         return (_scale(image, upscale_method, height, width),)
@@ -194,7 +204,8 @@ class ImageBatch(StandIn):
 
 
 STAND_INS: dict[str, type[StandIn]] = {
-    kind.__name__: kind for kind in (LoadImage, LoadImageMask, SaveImage, PreviewImage, ImageScale, ImageScaleBy, ImageBatch)
+    kind.__name__: kind
+    for kind in (LoadImage, LoadImageMask, SaveImage, PreviewImage, ImageScale, ImageScaleBy, ImageBatch)
 }
 
 

@@ -42,8 +42,12 @@ TASKS = (
     Task("retarget", "retarget", "the reference in another format", retarget, REFERENCE, True),
     Task("texture", "texture", "a texture like the reference, of any size", texture, REFERENCE, True),
     Task(
-        "style", "style_transfer", "the content with texture, grain and colours of the style", style_transfer,
-        (("style", "picture that gives texture, grain and colours"), ("content", "picture that gives the layout")), False,
+        "style",
+        "style_transfer",
+        "the content with texture, grain and colours of the style",
+        style_transfer,
+        (("style", "picture that gives texture, grain and colours"), ("content", "picture that gives the layout")),
+        False,
     ),
 )
 
@@ -53,12 +57,18 @@ def add_parser(commands: Any, task: Task) -> None:
     parser = commands.add_parser(task.command, help=task.summary, description=task.summary)
     for name, help_text in task.pictures:
         parser.add_argument(name, type=Path, nargs="+" if len(task.pictures) == 1 else None, help=help_text)
-    parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT", help="file to write; several outputs get an index")
+    parser.add_argument(
+        "-o", "--out", type=Path, required=True, metavar="OUT", help="file to write; several outputs get an index"
+    )
     parser.add_argument("--seed", type=int, default=0, help="which of the possible pictures is made (default 0)")
     add_common(parser)
     if len(task.pictures) == 1:
-        parser.add_argument("--init", type=Path, metavar="FILE", help="picture to start from, instead of the recipe's guess")
-    parser.add_argument("--recipe", choices=list(RECIPES[task.name]), default="paper", help="named settings (default paper)")
+        parser.add_argument(
+            "--init", type=Path, metavar="FILE", help="picture to start from, instead of the recipe's guess"
+        )
+    parser.add_argument(
+        "--recipe", choices=list(RECIPES[task.name]), default="paper", help="named settings (default paper)"
+    )
     recipe = RECIPES[task.name]["paper"]
     for part in PARTS:
         group = parser.add_argument_group(part)
@@ -70,7 +80,9 @@ def add_parser(commands: Any, task: Task) -> None:
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """The flags that all commands have."""
-    parser.add_argument("--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes CUDA if there is one (default)")
+    parser.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes CUDA if there is one (default)"
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 

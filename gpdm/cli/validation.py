@@ -38,7 +38,9 @@ def _visit(node: Node, prompt: Prompt, states: dict[str, str], order: list[Node]
     for name, value in node.inputs.items():
         if isinstance(value, Link):
             if value.node not in prompt:
-                raise GPDMError(f"{node.name}: input {name} is linked to node {value.node}, which is not in the workflow")
+                raise GPDMError(
+                    f"{node.name}: input {name} is linked to node {value.node}, which is not in the workflow"
+                )
             _visit(prompt[value.node], prompt, states, order)
     states[node.id] = "done"
     order.append(node)
@@ -58,17 +60,23 @@ def _check_node(node: Node, prompt: Prompt, definitions: Mapping[str, Definition
             node.inputs[given.name] = check_value(node, given, value)
     unknown = [name for name in node.inputs if definition.input(name) is None]
     if unknown:
-        raise GPDMError(f"{node.name} has no input {unknown[0]!r}; it has {', '.join(i.name for i in definition.inputs)}")
+        raise GPDMError(
+            f"{node.name} has no input {unknown[0]!r}; it has {', '.join(i.name for i in definition.inputs)}"
+        )
 
 
 def _check_link(node: Node, given: Input, link: Link, prompt: Prompt, definitions: Mapping[str, Definition]) -> None:
     source = prompt[link.node]
     outputs = require(definitions, source.type, source.name).outputs
     if not 0 <= link.slot < len(outputs):
-        raise GPDMError(f"{node.name}: input {given.name} is linked to output {link.slot} of {source.name}, which has {len(outputs)}")
+        raise GPDMError(
+            f"{node.name}: input {given.name} is linked to output {link.slot} of {source.name}, which has {len(outputs)}"
+        )
     offered, wanted = set(outputs[link.slot].split(",")), set(given.type.split(","))
     if "*" not in offered | wanted and not offered <= wanted:
-        raise GPDMError(f"{node.name}: input {given.name} takes {given.type}, but {source.name} gives {outputs[link.slot]}")
+        raise GPDMError(
+            f"{node.name}: input {given.name} takes {given.type}, but {source.name} gives {outputs[link.slot]}"
+        )
 
 
 def check_value(node: Node, given: Input, value: Any) -> Any:
@@ -101,7 +109,9 @@ def _converted(given: Input, value: Any, where: str) -> Any:
     try:
         converted = kind(value)
     except (TypeError, ValueError, OverflowError):
-        raise GPDMError(f"{where} is not allowed: it must be {'a whole number' if kind is int else 'a number'}") from None
+        raise GPDMError(
+            f"{where} is not allowed: it must be {'a whole number' if kind is int else 'a number'}"
+        ) from None
     if kind is int and isinstance(value, float) and value != converted:
         raise GPDMError(f"{where} is not allowed: it must be a whole number")
     return converted

@@ -69,7 +69,12 @@ def to_api(prompt: Prompt) -> dict[str, Any]:
 
 def _from_api(key: str, node: Mapping[str, Any]) -> Node:
     def value(given: Any) -> Any:
-        is_link = isinstance(given, list) and len(given) == 2 and isinstance(given[0], (str, int)) and isinstance(given[1], int)
+        is_link = (
+            isinstance(given, list)
+            and len(given) == 2
+            and isinstance(given[0], (str, int))
+            and isinstance(given[1], int)
+        )
         return Link(str(given[0]), given[1]) if is_link else given
 
     title = node.get("_meta", {}).get("title", node["class_type"])
@@ -82,15 +87,21 @@ class _Editor:
     def __init__(self, workflow: Mapping[str, Any], definitions: Mapping[str, Definition]) -> None:
         self.definitions = definitions
         self.nodes = {str(node["id"]): node for node in workflow["nodes"]}
-        self.links = {link[0]: Link(str(link[1]), link[2]) for link in workflow.get("links") or [] if isinstance(link, list)}
+        self.links = {
+            link[0]: Link(str(link[1]), link[2]) for link in workflow.get("links") or [] if isinstance(link, list)
+        }
         subgraphs = {graph["id"] for graph in (workflow.get("definitions") or {}).get("subgraphs") or []}
         if any(node["type"] in subgraphs for node in self.nodes.values()):
-            raise GPDMError("the workflow uses a subgraph, which `gpdm run` cannot read; in ComfyUI use Export (API) and run that file")
+            raise GPDMError(
+                "the workflow uses a subgraph, which `gpdm run` cannot read; in ComfyUI use Export (API) and run that file"
+            )
 
     def prompt(self) -> Prompt:
         """The nodes that execute."""
         virtual = (*NOTES, "Reroute", "PrimitiveNode")
-        real = [n for n in self.nodes.values() if n["type"] not in virtual and n.get("mode", 0) not in (MUTED, BYPASSED)]
+        real = [
+            n for n in self.nodes.values() if n["type"] not in virtual and n.get("mode", 0) not in (MUTED, BYPASSED)
+        ]
         return {str(node["id"]): self._node(node) for node in real}
 
     def _node(self, saved: Mapping[str, Any]) -> Node:
@@ -102,7 +113,9 @@ class _Editor:
             if given.get("link") is None:
                 continue
             if given["link"] not in self.links:
-                raise GPDMError(f"{node.name}: input {given['name']} has link {given['link']}, which is not in the file")
+                raise GPDMError(
+                    f"{node.name}: input {given['name']} has link {given['link']}, which is not in the file"
+                )
             source = self._source(self.links[given["link"]], given.get("type"), set())
             if source is not None:
                 node.inputs[given["name"]] = source
@@ -154,5 +167,7 @@ def _widget_values(name: str, saved: Mapping[str, Any], definition: Definition) 
         if given.options.get("image_upload") and rest and rest[0] == "image":
             rest.pop(0)
     if rest:
-        raise GPDMError(f"{name} has {len(rest)} more widget values than inputs ({rest!r}); the file is from another version of the node")
+        raise GPDMError(
+            f"{name} has {len(rest)} more widget values than inputs ({rest!r}); the file is from another version of the node"
+        )
     return found

@@ -75,13 +75,34 @@ def test_overrides(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def ui(**extra: Any) -> dict[str, Any]:
     """The same graph in the editor's format, through a reroute, with a bypassed node, a muted node and a note."""
     nodes = [
-        {"id": 1, "type": "LoadImage", "outputs": [{"type": "IMAGE"}, {"type": "MASK"}], "widgets_values": ["in.png", "image"]},
+        {
+            "id": 1,
+            "type": "LoadImage",
+            "outputs": [{"type": "IMAGE"}, {"type": "MASK"}],
+            "widgets_values": ["in.png", "image"],
+        },
         {"id": 2, "type": "Reroute", "inputs": [{"name": "", "type": "*", "link": 1}], "outputs": [{"type": "IMAGE"}]},
-        {"id": 3, "type": "ImageScaleBy", "mode": 4, "inputs": [{"name": "image", "type": "IMAGE", "link": 2}],
-         "outputs": [{"type": "IMAGE"}], "widgets_values": ["area", 0.5]},
-        {"id": 4, "type": "GPDM_Reshuffle", "inputs": [{"name": "reference", "type": "IMAGE", "link": 3}],
-         "outputs": [{"type": "IMAGE"}, {"type": "IMAGE"}], "widgets_values": [5, "randomize", 2, 0]},
-        {"id": 5, "type": "SaveImage", "inputs": [{"name": "images", "type": "IMAGE", "link": 4}], "widgets_values": ["x"]},
+        {
+            "id": 3,
+            "type": "ImageScaleBy",
+            "mode": 4,
+            "inputs": [{"name": "image", "type": "IMAGE", "link": 2}],
+            "outputs": [{"type": "IMAGE"}],
+            "widgets_values": ["area", 0.5],
+        },
+        {
+            "id": 4,
+            "type": "GPDM_Reshuffle",
+            "inputs": [{"name": "reference", "type": "IMAGE", "link": 3}],
+            "outputs": [{"type": "IMAGE"}, {"type": "IMAGE"}],
+            "widgets_values": [5, "randomize", 2, 0],
+        },
+        {
+            "id": 5,
+            "type": "SaveImage",
+            "inputs": [{"name": "images", "type": "IMAGE", "link": 4}],
+            "widgets_values": ["x"],
+        },
         {"id": 6, "type": "PreviewImage", "mode": 2, "inputs": [{"name": "images", "type": "IMAGE", "link": None}]},
         {"id": 7, "type": "Note", "widgets_values": ["hello"]},
     ]
@@ -126,8 +147,21 @@ def broken(**nodes: Any) -> dict[str, Any]:
         (api(optimizer="adam"), "takes a link of type GPDM_OPTIMIZER"),
         (api(patch_size=7), "has no input 'patch_size'"),
         (api(reference=["2", 0]), "depends on its own output"),
-        (broken(**{"4": {"class_type": "GPDM_Optimizer", "inputs": {"method": "lbfgs", "lr": 0.1, "num_steps": 1, "tolerance": 0, "window": 1}}}), "one of adam, sgd"),
-        (broken(**{"5": {"class_type": "FaceDetailer", "inputs": {}}}), "'FaceDetailer', which `gpdm run` does not know; open the file in ComfyUI"),
+        (
+            broken(
+                **{
+                    "4": {
+                        "class_type": "GPDM_Optimizer",
+                        "inputs": {"method": "lbfgs", "lr": 0.1, "num_steps": 1, "tolerance": 0, "window": 1},
+                    }
+                }
+            ),
+            "one of adam, sgd",
+        ),
+        (
+            broken(**{"5": {"class_type": "FaceDetailer", "inputs": {}}}),
+            "'FaceDetailer', which `gpdm run` does not know; open the file in ComfyUI",
+        ),
         ({"1": api()["1"]}, "no output node"),
         ({"hello": 1}, "not a ComfyUI workflow"),
         ([], "not a ComfyUI workflow"),
@@ -154,7 +188,9 @@ def test_refused_before_anything_runs(workflow: Any, message: str) -> None:
         (["--seed", "-1"], "seed = -1"),
     ],
 )
-def test_a_wrong_flag_is_one_line_and_exit_code_2(folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str) -> None:
+def test_a_wrong_flag_is_one_line_and_exit_code_2(
+    folder: Path, capsys: pytest.CaptureFixture[str], more: list[str], message: str
+) -> None:
     assert run(api(), *more) == 2
     error = capsys.readouterr().err
     assert message in error and error.startswith("gpdm: ")

@@ -75,7 +75,9 @@ def test_alpha_is_kept_or_refused(folder: Path, capsys: pytest.CaptureFixture[st
         (["reshuffle", "ref.png", "-o", "out.png", "--init", "content.png", "--source", "noise"], "contradict"),
     ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+def test_a_mistake_is_one_line_and_exit_code_2(
+    folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
     assert main([*arguments, *QUICK]) == 2
     error = capsys.readouterr().err
     assert message in error and len(error.splitlines()) == 1

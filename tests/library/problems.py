@@ -31,7 +31,13 @@ def problems() -> list[Problem]:
         Problem("every point twice", x, torch.cat([shuffled, x], 1), 0.0, 0.0),
         Problem("every point three times, fewer in the output", torch.cat([x, shuffled, x], 1), x, 0.0, 0.0),
         Problem("two points against three", torch.tensor([[0.0, 1.0]]), torch.tensor([[0.0, 0.5, 1.0]]), 1 / 6, 1 / 12),
-        Problem("one point against a ramp", torch.tensor([[0.5]], dtype=torch.float64), ramp, 0.25, float(((ramp - 0.5) ** 2).mean())),
+        Problem(
+            "one point against a ramp",
+            torch.tensor([[0.5]], dtype=torch.float64),
+            ramp,
+            0.25,
+            float(((ramp - 0.5) ** 2).mean()),
+        ),
         Problem("opposite directions of two rows", torch.zeros(2, 4), torch.tensor([[1.0] * 4, [-3.0] * 4]), 2.0, 5.0),
     ]
 
@@ -41,5 +47,7 @@ def picture(height: int = 32, width: int = 40, channels: int = 3, seed: int = 0)
     g = torch.Generator().manual_seed(seed)
     coarse = torch.rand(1, channels, 5, 6, generator=g) * 2 - 1
     smooth = torch.nn.functional.interpolate(coarse, size=(height, width), mode="bicubic")
-    edges = torch.nn.functional.interpolate(torch.rand(1, channels, 4, 4, generator=g).round() - 0.5, size=(height, width))
+    edges = torch.nn.functional.interpolate(
+        torch.rand(1, channels, 4, 4, generator=g).round() - 0.5, size=(height, width)
+    )
     return (0.6 * smooth + 0.5 * edges + 0.05 * torch.randn(1, channels, height, width, generator=g)).clamp(-1, 1)

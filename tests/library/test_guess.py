@@ -24,7 +24,9 @@ def test_reference_is_stretched_to_the_output(generator: torch.Generator) -> Non
     reference = picture(16, 16)
     guess = InitialGuess(source="reference").make([reference], level, 0, generator)
     assert guess.shape == (1, 3, 16, 32)
-    assert torch.allclose(guess[..., 1::2][..., 1:-1], (0.75 * reference + 0.25 * reference.roll(-1, -1))[..., 1:-1], atol=1e-5)
+    assert torch.allclose(
+        guess[..., 1::2][..., 1:-1], (0.75 * reference + 0.25 * reference.roll(-1, -1))[..., 1:-1], atol=1e-5
+    )
 
 
 def test_items_take_pictures_of_a_batch_in_turn(generator: torch.Generator) -> None:

@@ -21,7 +21,7 @@ def test_round_trip_keeps_every_channel_exactly(mode: str, channels: int) -> Non
     original = Image.fromarray(pixels.squeeze(), mode)
     tensor = from_pil(original)
     assert tensor.shape == (1, channels, 9, 7)
-    assert tensor.dtype == torch.float32 and -1 <= float(tensor.min()) and float(tensor.max()) <= 1
+    assert tensor.dtype == torch.float32 and float(tensor.min()) >= -1 and float(tensor.max()) <= 1
     assert to_pil(tensor).mode == mode
     assert np.array_equal(np.asarray(to_pil(tensor)), np.asarray(original))
 

@@ -23,7 +23,9 @@ def bowl(image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
 
 @pytest.mark.parametrize("method", ["adam", "sgd"])
 def test_reaches_the_minimum(method: str) -> None:
-    descent = Optimizer(method=method, lr=0.05, num_steps=400).descend(torch.zeros(1, 3, 8, 8), bowl, Generator(), ignore)
+    descent = Optimizer(method=method, lr=0.05, num_steps=400).descend(
+        torch.zeros(1, 3, 8, 8), bowl, Generator(), ignore
+    )
     assert descent.losses[-1] < 1e-3 * descent.losses[0]
 
 
@@ -66,7 +68,9 @@ def test_converges_when_the_mean_of_a_window_stops_falling() -> None:
 def test_tolerance_ends_a_slow_descent_earlier() -> None:
     losses = [1 - 0.0001 * i for i in range(100)]
     patient = Optimizer(window=10, num_steps=100).descend(torch.zeros(1, 1, 2, 2), falling(losses), Generator(), ignore)
-    hasty = Optimizer(window=10, num_steps=100, tolerance=0.01).descend(torch.zeros(1, 1, 2, 2), falling(losses), Generator(), ignore)
+    hasty = Optimizer(window=10, num_steps=100, tolerance=0.01).descend(
+        torch.zeros(1, 1, 2, 2), falling(losses), Generator(), ignore
+    )
     assert (patient.stop, len(patient.losses)) == ("step limit", 100)
     assert (hasty.stop, len(hasty.losses)) == ("converged", 20)
 
@@ -84,7 +88,9 @@ def test_what_a_callback_raises_stops_the_descent() -> None:
     assert seen == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("options", [{"lr": 0.0}, {"num_steps": 0}, {"num_steps": 2.5}, {"method": "lbfgs"}, {"tolerance": -1.0}])
+@pytest.mark.parametrize(
+    "options", [{"lr": 0.0}, {"num_steps": 0}, {"num_steps": 2.5}, {"method": "lbfgs"}, {"tolerance": -1.0}]
+)
 def test_bad_options_are_refused_by_name(options: dict) -> None:
     with pytest.raises(OptionError, match=next(iter(options))):
         Optimizer(**options)

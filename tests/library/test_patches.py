@@ -12,7 +12,9 @@ from library.problems import picture
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize(("channels", "patch_size"), [(1, 1), (3, 7), (4, 4)])
-def test_project_is_the_inner_product_with_each_patch(channels: int, patch_size: int, stride: int, generator: torch.Generator) -> None:
+def test_project_is_the_inner_product_with_each_patch(
+    channels: int, patch_size: int, stride: int, generator: torch.Generator
+) -> None:
     image = picture(11, 14, channels)
     filters = draw_filters("independent", 5, channels, patch_size, generator)
     patches = torch.nn.functional.unfold(image, patch_size, stride=stride)[0]  # (C p p, N)
@@ -50,6 +52,8 @@ def test_orthonormal_blocks_and_their_uniformity() -> None:
     blocks = draw_filters("orthonormal", 60, 3, 3, torch.Generator().manual_seed(0)).flatten(1)
     for block in (blocks[:27], blocks[27:54], blocks[54:]):
         assert torch.allclose(block @ block.T, torch.eye(len(block)), atol=1e-5)
-    many = torch.cat([draw_filters("orthonormal", 1, 1, 2, torch.Generator().manual_seed(s)) for s in range(400)]).flatten(1)
+    many = torch.cat(
+        [draw_filters("orthonormal", 1, 1, 2, torch.Generator().manual_seed(s)) for s in range(400)]
+    ).flatten(1)
     # QR without the sign correction always points into one half space.
     assert many.mean(0).abs().max() < 0.1

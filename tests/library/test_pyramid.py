@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +19,7 @@ def test_levels(height: int, width: int, coarse: int, factor: float) -> None:
     assert levels[-1].reference_sizes == ((height, width),)
     assert min(levels[0].reference_sizes[0]) == min(coarse, height, width)
     assert [level.index for level in levels] == list(range(len(levels)))
-    for coarser, finer in zip(levels, levels[1:], strict=False):
+    for coarser, finer in itertools.pairwise(levels):
         assert factor - 1e-6 <= coarser.scale / finer.scale < 1
 
 

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpdm.swd import quantile_coupling, sliced_wasserstein
+from gpdm.swd import quantile_coupling, sliced_wasserstein, sort_rows, sort_values
 from library.problems import Problem, problems
 
 
@@ -27,7 +27,7 @@ def test_coupling_has_uniform_marginals(n: int, m: int) -> None:
     coupling = quantile_coupling(n, m, dtype=torch.float64)
     plan = torch.zeros(n, m, dtype=torch.float64)
     for j in range(m):
-        plan[:, j].index_add_(0, coupling.index[j], coupling.weight[j])
+        plan[:, j].index_add_(0, coupling.rank[j], coupling.weight[j])
     assert torch.allclose(plan.sum(0), torch.full((m,), 1 / m, dtype=torch.float64))
     assert torch.allclose(plan.sum(1), torch.full((n,), 1 / n, dtype=torch.float64))
 
@@ -80,3 +80,15 @@ def test_translation_moves_every_point_the_same_way() -> None:
     value, gradient = sliced_wasserstein(x, x + 1)
     assert float(value) == pytest.approx(1.0, rel=1e-6)
     assert torch.allclose(gradient, torch.full_like(gradient, 1 / (2 * 50)))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_sorting_is_stable_and_handles_signs(dtype: torch.dtype) -> None:
+    g = torch.Generator().manual_seed(0)
+    x = torch.randn(5, 300, generator=g, dtype=dtype).mul(3).round().div(3)  # many equal values, both signs
+    values, order = sort_rows(x)
+    expected, expected_order = torch.sort(x, dim=1, stable=True)
+    assert torch.equal(values, expected)
+    assert torch.equal(sort_values(x), expected)
+    # -0.0 sorts before 0.0 here and equal to it in torch, so the order is compared without zeros
+    assert torch.equal(order[values != 0], expected_order[values != 0])

@@ -9,8 +9,8 @@ from gpdm import (
     GPDMError,
     ImageError,
     InitialGuess,
-    OptionError,
     Optimizer,
+    OptionError,
     PyramidSchedule,
     StepInfo,
     SWDLoss,
@@ -38,7 +38,7 @@ def test_losses_after_convergence_are_nan() -> None:
         for row, stop in zip(losses, stops, strict=True):
             made = int(row.isfinite().sum())
             assert row[:made].isfinite().all() and row[made:].isnan().all()
-            assert (stop == "converged") == (made < 40 or made % 2 == 0 and stop == "converged")
+            assert (stop == "converged") == (made < 40 or (made % 2 == 0 and stop == "converged"))
 
 
 def test_approaches_the_reference_distribution_far_beyond_its_start() -> None:

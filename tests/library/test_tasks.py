@@ -9,8 +9,8 @@ import torch
 
 from gpdm import (
     RECIPES,
-    OptionError,
     Optimizer,
+    OptionError,
     OutputOptions,
     Recipe,
     SWDLoss,
@@ -26,7 +26,10 @@ from library.problems import picture
 def quick(task: str, **output: object) -> Recipe:
     recipe = RECIPES[task]["paper"]
     return replace(
-        recipe, loss=SWDLoss(num_proj=2), optimizer=Optimizer(num_steps=1), output=replace(recipe.output, **output)  # type: ignore[arg-type]
+        recipe,
+        loss=SWDLoss(num_proj=2),
+        optimizer=Optimizer(num_steps=1),
+        output=replace(recipe.output, **output),  # type: ignore[arg-type]
     )
 
 
@@ -43,7 +46,10 @@ def test_published_settings() -> None:
     assert RECIPES["retarget"]["paper"].output.width_factor == 1.5
     style = RECIPES["style_transfer"]["paper"]
     assert (style.guess.source, style.pyramid.coarse_dim) == ("image", 256)
-    assert (RECIPES["texture"]["paper"].output.width_factor, RECIPES["texture"]["paper"].output.height_factor) == (1.5, 1.5)
+    assert (RECIPES["texture"]["paper"].output.width_factor, RECIPES["texture"]["paper"].output.height_factor) == (
+        1.5,
+        1.5,
+    )
 
 
 def test_sizes() -> None:

@@ -19,8 +19,15 @@ from library.problems import picture
 
 SCHEMAS = Path(__file__).with_name("schemas.json")
 IDS = [
-    "GPDM_Synthesize", "GPDM_Reshuffle", "GPDM_Retarget", "GPDM_StyleTransfer", "GPDM_TextureSynthesis",
-    "GPDM_SWDLoss", "GPDM_PyramidSchedule", "GPDM_InitialGuess", "GPDM_Optimizer",
+    "GPDM_Synthesize",
+    "GPDM_Reshuffle",
+    "GPDM_Retarget",
+    "GPDM_StyleTransfer",
+    "GPDM_TextureSynthesis",
+    "GPDM_SWDLoss",
+    "GPDM_PyramidSchedule",
+    "GPDM_InitialGuess",
+    "GPDM_Optimizer",
 ]
 TASKS = IDS[:5]
 
@@ -48,7 +55,8 @@ def schema(node_class: Any) -> dict[str, Any]:
     """What saved workflow files depend on: names, types and order of inputs, combo values, outputs."""
     return {
         "inputs": {
-            group: [[name, spec[0]] for name, spec in table.items()] for group, table in node_class.INPUT_TYPES().items()
+            group: [[name, spec[0]] for name, spec in table.items()]
+            for group, table in node_class.INPUT_TYPES().items()
         },
         "outputs": [list(pair) for pair in zip(node_class.RETURN_NAMES, node_class.RETURN_TYPES, strict=True)],
     }
@@ -110,7 +118,9 @@ def test_runs_under_inference_mode_with_defaults(comfyui_pack: ModuleType, termi
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_half_precision_and_every_channel_count(comfyui_pack: ModuleType, terminal: TerminalHost, channels: int) -> None:
+def test_half_precision_and_every_channel_count(
+    comfyui_pack: ModuleType, terminal: TerminalHost, channels: int
+) -> None:
     node_class = node(comfyui_pack, "GPDM_Reshuffle")
     images, _ = node_class().execute(reference=image(channels=channels).half(), **defaults(node_class), **QUICK)
     assert images.shape == (1, 24, 24, channels)
@@ -135,7 +145,9 @@ def test_init_and_guess(comfyui_pack: ModuleType, terminal: TerminalHost) -> Non
         by_guess, _ = synthesize().execute(reference=image(), guess=connected, **defaults(synthesize), **QUICK)
         by_init, _ = synthesize().execute(reference=image(), init=start, **defaults(synthesize), **QUICK)
         (options_only,) = guess().execute(**values)
-        by_both, _ = synthesize().execute(reference=image(), init=start, guess=options_only, **defaults(synthesize), **QUICK)
+        by_both, _ = synthesize().execute(
+            reference=image(), init=start, guess=options_only, **defaults(synthesize), **QUICK
+        )
     assert by_init.shape == (1, 26, 30, 3)
     assert torch.equal(by_guess, by_init) and torch.equal(by_both, by_init)
     with pytest.raises(GPDMError, match="disconnect one"):
@@ -181,7 +193,11 @@ class RecordingHost(TerminalHost):
 
 def test_progress_previews_and_cancel(comfyui_pack: ModuleType) -> None:
     node_class = node(comfyui_pack, "GPDM_Reshuffle")
-    quick = {"optimizer": Optimizer(num_steps=5), "loss": SWDLoss(num_proj=2), "pyramid": PyramidSchedule(pyr_factor=0.5)}
+    quick = {
+        "optimizer": Optimizer(num_steps=5),
+        "loss": SWDLoss(num_proj=2),
+        "pyramid": PyramidSchedule(pyr_factor=0.5),
+    }
     host = RecordingHost()
     before = comfyui_pack.nodes.host.use(host)
     try:

@@ -33,7 +33,9 @@ def test_the_promised_files_are_there() -> None:
 
 
 def test_files_are_what_the_tool_writes() -> None:
-    assert subprocess.run([sys.executable, ROOT / "tools" / "make_workflows.py", "--check"], check=False).returncode == 0
+    assert (
+        subprocess.run([sys.executable, ROOT / "tools" / "make_workflows.py", "--check"], check=False).returncode == 0
+    )
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -64,8 +66,14 @@ def test_a_person_can_read_it(path: Path) -> None:
         for x2, y2, width2, height2 in boxes[i + 1 :]:
             apart = x + width <= x2 or x2 + width2 <= x or y + height <= y2 - title or y2 + height2 <= y - title
             assert apart, f"{path.stem}: nodes overlap"
-        inside = [g for g in workflow["groups"] if g["bounding"][0] <= x and x + width <= g["bounding"][0] + g["bounding"][2]
-                  and g["bounding"][1] <= y - title and y + height <= g["bounding"][1] + g["bounding"][3]]
+        inside = [
+            g
+            for g in workflow["groups"]
+            if g["bounding"][0] <= x
+            and x + width <= g["bounding"][0] + g["bounding"][2]
+            and g["bounding"][1] <= y - title
+            and y + height <= g["bounding"][1] + g["bounding"][3]
+        ]
         assert len(inside) == 1, f"{path.stem}: every node lies in one group"
     assert any(node["type"] == "Note" for node in workflow["nodes"])
 
@@ -78,11 +86,26 @@ def test_runs_headless(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     loads = [node for node in workflow["nodes"] if node["type"] == "LoadImage"]
     with Image.open(ROOT / "workflows" / "inputs" / loads[0]["widgets_values"][0]) as picture:
         picture.resize((28, 24)).save(small)
-    arguments = ["run", str(ROOT / "workflows" / f"{name}.json"), "--out", str(tmp_path / "out"), "--device", "cpu", "--seed", "3", "--json"]
+    arguments = [
+        "run",
+        str(ROOT / "workflows" / f"{name}.json"),
+        "--out",
+        str(tmp_path / "out"),
+        "--device",
+        "cpu",
+        "--seed",
+        "3",
+        "--json",
+    ]
     arguments += [text for _ in loads for text in ("--image", str(small))]
     if name == "composed":
         arguments += ["--set", "GPDM_Optimizer.num_steps=2", "--set", "GPDM_PyramidSchedule.coarse_dim=16"]
-    making = next(node for node in workflow["nodes"] if node["type"] in ("GPDM_Synthesize", "GPDM_Reshuffle", "GPDM_Retarget", "GPDM_StyleTransfer", "GPDM_TextureSynthesis"))
+    making = next(
+        node
+        for node in workflow["nodes"]
+        if node["type"]
+        in ("GPDM_Synthesize", "GPDM_Reshuffle", "GPDM_Retarget", "GPDM_StyleTransfer", "GPDM_TextureSynthesis")
+    )
     arguments += ["--set", f"{making['id']}.height=21"]
     assert main(arguments) == 0
     saved = [Path(path) for path in json.loads(capsys.readouterr().out)["saved"]]
@@ -92,7 +115,9 @@ def test_runs_headless(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[
         assert {"prompt", "workflow"} <= set(result.info), "it can be dragged into the editor"
 
 
-def test_diffusion_init_is_valid_but_says_that_it_needs_comfyui(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_diffusion_init_is_valid_but_says_that_it_needs_comfyui(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = str(ROOT / "workflows" / "diffusion_init.json")
     assert main(["run", path, "--validate"]) == 0
     assert main(["run", path, "--out", str(tmp_path / "out")]) == 2

@@ -1,0 +1,47 @@
+"""The README keeps its promises: the two lines, the Python example, the files it names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def first_block(heading: str) -> list[str]:
+    section = README.split(f"\n## {heading}\n", 1)[1]
+    return section.split("```", 2)[1].split("\n", 1)[1].strip().splitlines()
+
+
+@pytest.mark.parametrize("heading", ["Quick start", "Tests"])
+def test_first_block_is_one_line(heading: str) -> None:
+    assert len(first_block(heading)) == 1
+
+
+def test_sections_come_in_their_order() -> None:
+    titles = re.findall(r"^## (.*)$", README, re.MULTILINE)
+    assert titles[:6] == ["Quick start", "Install in ComfyUI", "Nodes", "Tasks", "Python", "Tests"]
+
+
+def test_everything_it_links_to_is_there() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)]+)\)", README)
+    assert len(links) > 10
+    for link in links:
+        assert (ROOT / link).exists(), link
+
+
+def test_every_node_is_in_the_table(comfyui_pack) -> None:
+    for name in comfyui_pack.NODE_DISPLAY_NAME_MAPPINGS.values():
+        assert f"| {name} |" in README
+
+
+def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "\n".join(README.split("## Python", 1)[1].split("```python\n", 1)[1].split("```", 1)[0].splitlines())
+    assert "num_steps=100" in code
+    code = code.replace("num_steps=100", "num_steps=2").replace("workflows/inputs", str(ROOT / "workflows" / "inputs"))
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, "README.md", "exec"), {})
+    assert {path.name for path in tmp_path.iterdir()} == {"out_0.png", "out_1.png", "loss.png"}

@@ -1,0 +1,109 @@
+"""The pack in a real ComfyUI server, in a subprocess. Set COMFYUI_PATH (and COMFYUI_PYTHON) to run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).resolve().parents[2]
+COMFYUI = os.environ.get("COMFYUI_PATH")
+pytestmark = pytest.mark.skipif(not COMFYUI, reason="COMFYUI_PATH names no ComfyUI checkout")
+PORT = 8199
+
+
+def call(path: str, data: Any = None) -> Any:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{PORT}{path}", None if data is None else json.dumps(data).encode()
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        body = answer.read()
+    return json.loads(body) if body else None
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    base = tmp_path_factory.mktemp("comfy")
+    (base / "custom_nodes").mkdir()
+    (base / "custom_nodes" / "ComfyUI-GPDM").symlink_to(ROOT)
+    (base / "input").mkdir()
+    shutil.copy(ROOT / "workflows" / "inputs" / "pavilion.jpg", base / "input")
+    python = os.environ.get("COMFYUI_PYTHON", sys.executable)
+    command = [python, "main.py", "--cpu", "--port", str(PORT), "--base-directory", str(base), "--disable-auto-launch"]
+    log = base / "server.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(command, cwd=str(COMFYUI), stdout=output, stderr=subprocess.STDOUT)
+    try:
+        for _ in range(240):
+            try:
+                call("/system_stats")
+                break
+            except (urllib.error.URLError, ConnectionError):
+                assert process.poll() is None, log.read_text()[-2000:]
+                time.sleep(0.5)
+        yield base
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def prompt(num_steps: int, height: int) -> dict[str, Any]:
+    return {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "pavilion.jpg"}},
+        "2": {
+            "class_type": "GPDM_Optimizer",
+            "inputs": {"method": "adam", "lr": 0.01, "num_steps": num_steps, "tolerance": 0.0, "window": 50},
+        },
+        "3": {
+            "class_type": "GPDM_Reshuffle",
+            "inputs": {"reference": ["1", 0], "optimizer": ["2", 0], "seed": 3, "num_outputs": 1, "height": height},
+        },
+        "4": {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "result"}},
+    }
+
+
+def history(prompt_id: str, seconds: float) -> dict[str, Any]:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if done := call(f"/history/{prompt_id}"):
+            return done[prompt_id]
+        time.sleep(0.05)
+    raise AssertionError(f"the prompt did not end within {seconds} s")
+
+
+def test_loads_without_a_word_of_warning(server: Path) -> None:
+    nodes = [name for name in call("/object_info") if name.startswith("GPDM_")]
+    assert len(nodes) == 9
+    lines = [line for line in (server / "server.log").read_text().splitlines() if "GPDM" in line]
+    assert len(lines) == 1, lines
+    assert "IMPORT FAILED" not in lines[0]
+    assert sorted(call("/workflow_templates")["ComfyUI-GPDM"])[0] == "composed"
+
+
+def test_runs(server: Path) -> None:
+    done = history(call("/prompt", {"prompt": prompt(3, 32)})["prompt_id"], 60)
+    assert done["status"]["status_str"] == "success", done["status"]
+    with Image.open(server / "output" / done["outputs"]["4"]["images"][0]["filename"]) as result:
+        assert result.size == (48, 32)
+
+
+def test_interrupt_stops_within_a_second(server: Path) -> None:
+    prompt_id = call("/prompt", {"prompt": prompt(10000, 128)})["prompt_id"]
+    time.sleep(3)
+    asked = time.monotonic()
+    call("/interrupt", {})
+    done = history(prompt_id, 5)
+    assert time.monotonic() - asked < 1
+    assert done["status"]["status_str"] == "error"
+    assert "execution_interrupted" in [message[0] for message in done["status"]["messages"]]
