@@ -78,13 +78,13 @@ class Optimizer(Options):
                 stop = "converged"
                 break
         image.grad = None
-        return Descent(image, torch.stack(losses).double().cpu(), stop)
+        return Descent(image, torch.stack(losses).cpu().double(), stop)
 
     def _converged(self, losses: list[Tensor]) -> bool:
         """Looked at once per window, so that a GPU is not made to wait at every step."""
         if len(losses) % self.window or len(losses) < 2 * self.window:
             return False
-        before, last = torch.stack(losses[-2 * self.window :]).double().reshape(2, -1).mean(1).tolist()
+        before, last = torch.stack(losses[-2 * self.window :]).cpu().double().reshape(2, -1).mean(1).tolist()
         return last >= (1 - self.tolerance) * before
 
 

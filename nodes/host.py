@@ -12,7 +12,7 @@ from torch import Tensor
 from ..gpdm import StepInfo, to_pil
 
 PREVIEWS_PER_SECOND = 4
-SMALLEST_PREVIEW, LARGEST_PREVIEW = 256, 512  # longer side, in pixels
+SMALLEST_PREVIEW, LARGEST_PREVIEW = 384, 512  # longer side, in pixels
 
 
 class Host(Protocol):

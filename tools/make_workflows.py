@@ -117,9 +117,9 @@ WORKFLOWS: dict[str, list[Column]] = {
         Column(
             "1  The sample",
             [
-                load("gravel.jpg", "Texture sample"),
+                load("wood.jpg", "Texture sample"),
                 note(
-                    HOW.format(files="gravel.jpg")
+                    HOW.format(files="wood.jpg")
                     + "More of the same material. Set the factors, or output_width and output_height in pixels. "
                     + SPEED
                 ),

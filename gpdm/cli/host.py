@@ -40,8 +40,10 @@ class Bar:
         """Moves the bar to `step`; the terminal shows no previews."""
         del preview
         self.bar.update(step - self.bar.n)
-        if step >= self.bar.total:
-            self.bar.close()
+
+    def close(self) -> None:
+        """Takes the bar off the screen."""
+        self.bar.close()
 
 
 class TerminalHost:
@@ -50,6 +52,7 @@ class TerminalHost:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self.label = "GPDM"
+        self._bar: Bar | None = None
 
     def device(self) -> torch.device:
         return self._device
@@ -65,14 +68,28 @@ class TerminalHost:
         """Ctrl-C raises KeyboardInterrupt by itself."""
 
     def progress(self, total: int) -> Bar:
-        return Bar(total, self.label)
+        self._bar = Bar(total, self.label)
+        return self._bar
+
+    def node_done(self) -> None:
+        """Takes the node's bar off the screen; it need not have reached its end, since levels may converge early."""
+        if self._bar is not None:
+            self._bar.close()
 
 
 class StepBar:
-    """An `on_step` that moves a bar."""
+    """An `on_step` that moves a bar, and takes it off the screen at the end of a `with` block."""
 
     def __init__(self, label: str) -> None:
-        self.label, self.bar = label, None
+        self.label = label
+        self.bar: Bar | None = None
+
+    def __enter__(self) -> StepBar:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.bar is not None:
+            self.bar.close()
 
     def __call__(self, info: StepInfo) -> None:
         total = info.steps * info.levels * info.outputs

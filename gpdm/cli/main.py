@@ -7,15 +7,26 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
+
+import torch
 
 from ..errors import GPDMError
 from .run import run_command
 from .tasks import TASKS, add_common, add_parser, run_task
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """Says what is wrong in one line, without the usage text above it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exits with code 2."""
+        self.exit(2, f"gpdm: {message}; see {self.prog} --help\n")
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    parser = argparse.ArgumentParser(
+    parser = OneLineParser(
         prog="gpdm", description="New pictures with the patches of one picture. No training, no weights."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -59,6 +70,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         result = run_command(options) if options.command == "run" else run_task(options)
     except GPDMError as error:
         print(f"gpdm: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except torch.OutOfMemoryError:
+        print(
+            f"gpdm: not enough memory on device {options.device}; use a smaller --height, or --device cpu",
+            file=sys.stderr,
+        )
+        return 2
+    except OSError as error:
+        print(f"gpdm: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("gpdm: cancelled; nothing was written", file=sys.stderr)

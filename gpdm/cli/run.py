@@ -83,6 +83,8 @@ def _execute(
                     results[node.id] = getattr(instance, node_class.FUNCTION)(**given)
                 except GPDMError as error:
                     raise GPDMError(f"{node.name}: {error}") from error
+                finally:
+                    host.node_done()
     finally:
         load_pack().nodes.host.use(before)
 

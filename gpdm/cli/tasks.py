@@ -110,7 +110,8 @@ def run_task(options: argparse.Namespace) -> dict[str, Any]:
     check_target(targets[0], first.shape[1])
     if getattr(options, "init", None) is not None:
         recipe = replace(recipe, guess=replace(recipe.guess, source="image", image=load_image(options.init).to(device)))
-    result: Synthesis = task.run(*pictures, recipe=recipe, seed=options.seed, on_step=StepBar(task.command))
+    with StepBar(task.command) as bar:
+        result: Synthesis = task.run(*pictures, recipe=recipe, seed=options.seed, on_step=bar)
     saved = [save_image(image, target) for image, target in zip(result.images.split(1), targets, strict=True)]
     return {"saved": [str(path) for path in saved], "device": str(device), **_summary(result, options.seed)}
 

@@ -59,3 +59,12 @@ def test_stride_one_draws_nothing_but_filters() -> None:
     alone = torch.Generator().manual_seed(4)
     draw_filters("independent", 3, 3, 7, alone)
     assert torch.equal(generator.get_state(), alone.get_state())
+
+
+def test_strided_value_of_flat_images_is_known() -> None:
+    """Every projection of a flat image is its value times the sum of the filter, wherever the grid begins."""
+    flat, other = torch.full((1, 1, 20, 23), 0.2), torch.full((1, 1, 17, 19), 0.7)
+    objective = SWDLoss(stride=4, num_proj=6, patch_size=3).bind([other], (20, 23))
+    value, _ = objective(flat, torch.Generator().manual_seed(8))
+    filters = draw_filters("independent", 6, 1, 3, torch.Generator().manual_seed(8))
+    assert float(value) == pytest.approx(0.5 * float(filters.sum((1, 2, 3)).abs().mean()), rel=1e-5)

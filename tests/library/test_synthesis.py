@@ -157,3 +157,10 @@ def test_bad_input_is_refused_before_any_step(arguments: dict, error: type[GPDME
 
     with pytest.raises(error, match=message):
         synthesize(**arguments, on_step=fail)
+
+
+def test_works_under_inference_mode() -> None:
+    reference = picture(24, 24)
+    outside = synthesize(reference, seed=2, **QUICK).images
+    with torch.inference_mode():
+        assert torch.equal(synthesize(reference.clone(), seed=2, **QUICK).images, outside)

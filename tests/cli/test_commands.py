@@ -99,6 +99,7 @@ def test_a_failed_write_leaves_nothing_behind(folder: Path, monkeypatch: pytest.
     monkeypatch.setattr(Image.Image, "save", fail)
     with pytest.raises(OSError, match="disk full"):
         files.save_picture(Image.new("RGB", (2, 2)), Path("out.png"))
+    assert main(["reshuffle", "ref.png", "-o", "out.png", *QUICK]) == 2
     assert Path("out.png").read_bytes() == b"the old picture"
     assert not list(folder.glob(".out*"))
 
@@ -110,7 +111,17 @@ def test_flags_are_generated_with_the_recipe_defaults(capsys: pytest.CaptureFixt
         assert expected in " ".join(capsys.readouterr().out.split())
 
 
-def test_the_command_is_installed() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "COMMAND"),
+        (["reshuffle"], "required"),
+        (["paint"], "invalid choice"),
+        (["reshuffle", "a", "-o", "b", "--lr", "x"], "--lr"),
+    ],
+)
+def test_the_installed_command_answers_a_wrong_call_in_one_line(arguments: list[str], message: str) -> None:
     command = Path(sys.executable).with_name("gpdm")
-    done = subprocess.run([command, "reshuffle"], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and "required" in done.stderr
+    done = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert message in done.stderr and len(done.stderr.splitlines()) == 1
