@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from ._options import Options, option
-from .errors import ImageError, OptionError
+from .errors import GPDMError, ImageError, OptionError
 from .images import check_alike, check_image, resize
 from .pyramid import Level
 
@@ -72,6 +72,16 @@ class InitialGuess(Options):
                     "choose source image, or disconnect it",
                 )
             check_alike(check_image(self.image, "init"), "init", reference, "reference")
+
+    def starting_from(self, image: Tensor) -> InitialGuess:
+        """This guess with `image` (B, C, h, w) as the picture of source "image".
+
+        Raises:
+            GPDMError: It has a picture already.
+        """
+        if self.image is not None:
+            raise GPDMError("init and guess both bring a picture to start from; disconnect one of them")
+        return replace(self, image=image)
 
     def outputs(self, num_outputs: int) -> int:
         """How many outputs there are: `num_outputs`, or one for each picture of an init batch.

@@ -72,6 +72,11 @@ def size_of(image: Tensor) -> Size:
     return image.shape[-2], image.shape[-1]
 
 
+def scaled(size: Size, factor: float) -> Size:
+    """`size` (height, width) times `factor`, in whole pixels, at least 1."""
+    return max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)
+
+
 def resize(image: Tensor, size: Size) -> Tensor:
     """`image` (B, C, H, W) at `size`, bilinear, low-pass filtered when it shrinks (as the reference implementation)."""
     if size_of(image) == tuple(size):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -16,6 +17,9 @@ from .patches import patch_count, project, project_adjoint
 from .projections import KINDS, draw_filters
 from .pyramid import Level
 from .swd import DISTANCES, quantile_coupling, sliced_wasserstein
+
+CHUNK_BYTES = 2**29
+"""Memory for projections and what is computed from them, so that it does not grow with their number."""
 
 
 class Objective(Protocol):
@@ -94,9 +98,14 @@ class SWDLoss(Options):
                 )
 
     def working_bytes(self, reference_pixels: int, output_pixels: int) -> int:
-        """About how much memory one step takes, in bytes: float32 projections and their sorted copies on both sides; the
-        order (int64), the differences, their signs and costs, and the scattered gradient on the output's."""
-        return self.num_proj * (2 * 4 * reference_pixels + (2 * 4 + 8 + 6 * 4) * output_pixels) // self.stride**2
+        """About how much memory one step takes, in bytes. Projections are worked off in chunks of about `CHUNK_BYTES`."""
+        per_projection = self.bytes_per_projection(reference_pixels, output_pixels)
+        return min(self.num_proj * per_projection, max(CHUNK_BYTES, per_projection))
+
+    def bytes_per_projection(self, reference_pixels: int, output_pixels: int) -> int:
+        """Float32 projections and their sorted copies on both sides; on the output's also the order (int64), the differences,
+        their signs and costs, and the scattered gradient."""
+        return (2 * 4 * reference_pixels + (2 * 4 + 8 + 6 * 4) * output_pixels) // self.stride**2
 
     def bind(self, references: Sequence[Tensor], size: Size) -> Objective:
         """The sliced Wasserstein distance to all patches of all references together, with fresh projections at each call."""
@@ -108,6 +117,8 @@ class SlicedWasserstein:
 
     def __init__(self, loss: SWDLoss, references: Sequence[Tensor], size: Size) -> None:
         self.loss, self.references, self.size = loss, list(references), size
+        pixels = sum(math.prod(size_of(reference)) for reference in references)
+        self.chunk = max(1, CHUNK_BYTES // max(loss.bytes_per_projection(pixels, math.prod(size)), 1))
         if loss.stride == 1:
             like = self.references[0]
             n = sum(patch_count(size_of(reference), loss.patch_size, 1) for reference in self.references)
@@ -122,11 +133,15 @@ class SlicedWasserstein:
         filters = draw_filters(loss.projections, loss.num_proj, image.shape[1], loss.patch_size, generator).to(image)
         rows, columns = self._shift(self.size, generator)
         shifted = image[..., rows:, columns:]
-        p = torch.cat([project(self._shifted(x, generator), filters, loss.stride) for x in self.references], dim=1)
-        q = project(shifted, filters, loss.stride)
-        value, slope = sliced_wasserstein(p, q, distance=loss.distance, coupling=self.coupling)
-        gradient = torch.zeros_like(image)
-        gradient[..., rows:, columns:] = project_adjoint(slope, filters, size_of(shifted), loss.stride)
+        references = [self._shifted(reference, generator) for reference in self.references]
+        value, gradient = image.new_zeros(()), torch.zeros_like(image)
+        for part in filters.split(self.chunk):
+            p = torch.cat([project(reference, part, loss.stride) for reference in references], dim=1)
+            q = project(shifted, part, loss.stride)
+            part_value, slope = sliced_wasserstein(p, q, distance=loss.distance, coupling=self.coupling)
+            share = len(part) / len(filters)
+            value += share * part_value
+            gradient[..., rows:, columns:] += project_adjoint(share * slope, part, size_of(shifted), loss.stride)
         return value, gradient
 
     def _shifted(self, reference: Tensor, generator: Generator) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ._options import Options, option
-from .images import Size
+from .images import Size, scaled
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,6 @@ class PyramidSchedule(Options):
         steps = math.ceil(math.log(coarsest) / math.log(self.pyr_factor) - 1e-9)
         scales = [coarsest ** (1 - i / steps) for i in range(steps)] + [1.0]
         return tuple(
-            Level(i, scale, _scaled(size, scale), tuple(_scaled(reference, scale) for reference in reference_sizes))
+            Level(i, scale, scaled(size, scale), tuple(scaled(reference, scale) for reference in reference_sizes))
             for i, scale in enumerate(scales)
         )
-
-
-def _scaled(size: Size, scale: float) -> Size:
-    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
 from torch import Generator, Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from .errors import GPDMError, OptionError
+from .errors import OptionError
 from .guess import InitialGuess
 from .images import Size, as_references, resize, size_of
 from .losses import Loss, SWDLoss
@@ -107,7 +107,9 @@ def synthesize(
     started = time.perf_counter()
     loss, pyramid, optimizer = loss or SWDLoss(), pyramid or PyramidSchedule(), optimizer or Optimizer()
     references = as_references(reference)
-    guess = _guess(guess, init)
+    if init is not None:
+        guess = (guess or InitialGuess(source="image")).starting_from(init)
+    guess = guess or InitialGuess()
     guess.check(references[0])
     outputs = guess.outputs(_count(num_outputs))
     if size is None:
@@ -140,16 +142,6 @@ def synthesize(
         levels=levels,
         seconds=time.perf_counter() - started,
     )
-
-
-def _guess(guess: InitialGuess | None, init: Tensor | None) -> InitialGuess:
-    if init is None:
-        return guess or InitialGuess()
-    if guess is None:
-        return InitialGuess(source="image", image=init)
-    if guess.image is not None:
-        raise GPDMError("init and guess both bring an image to start from; disconnect one of them")
-    return replace(guess, image=init)
 
 
 def _count(num_outputs: int) -> int:

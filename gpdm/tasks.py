@@ -10,7 +10,7 @@ from torch import Tensor
 from ._options import Options, option
 from .errors import OptionError
 from .guess import InitialGuess
-from .images import Size, as_references, check_alike, check_image, resize, size_of
+from .images import Size, as_references, check_alike, check_image, resize, scaled, size_of
 from .losses import Loss, SWDLoss
 from .optimizers import Optimizer
 from .pyramid import PyramidSchedule
@@ -130,9 +130,9 @@ def style_transfer(
     styles = as_references(style)
     check_alike(check_image(content, "content"), "content", styles[0], "style")
     if recipe.output.height:
-        content = resize(content, scaled_to_height(size_of(content), recipe.output.height))
+        content = resize(content, scaled(size_of(content), recipe.output.height / size_of(content)[0]))
     shrink = min(1.0, min(size_of(content)) / min(min(size_of(x)) for x in styles))
-    styles = [resize(x, _scaled(size_of(x), shrink)) for x in styles]
+    styles = [resize(x, scaled(size_of(x), shrink)) for x in styles]
     return run(styles, replace(recipe, guess=replace(recipe.guess, image=content)), size_of(content), seed, on_step)
 
 
@@ -157,7 +157,7 @@ def from_reference(
             "use height_factor and width_factor for a larger picture with the same patches",
         )
     if height:
-        references = [resize(x, _scaled(size_of(x), height / own)) for x in references]
+        references = [resize(x, scaled(size_of(x), height / own)) for x in references]
     image = recipe.guess.image
     base = size_of(references[0] if image is None else check_image(image, "init"))
     return run(references, recipe, recipe.output.size(base), seed, on_step)
@@ -176,12 +176,3 @@ def run(references: Sequence[Tensor], recipe: Recipe, size: Size, seed: int, on_
         optimizer=recipe.optimizer,
         on_step=on_step,
     )
-
-
-def scaled_to_height(size: Size, height: int) -> Size:
-    """`size` (height, width) with another height and the same aspect ratio."""
-    return height, max(round(size[1] * height / size[0]), 1)
-
-
-def _scaled(size: Size, scale: float) -> Size:
-    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)

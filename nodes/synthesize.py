@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..gpdm import GPDMError, InitialGuess, OutputOptions, Recipe, from_reference
+from ..gpdm import InitialGuess, OutputOptions, Recipe, from_reference
 from . import base, convert, inputs
 
 
@@ -65,10 +64,8 @@ class GPDMSynthesize(base.SynthesisNode):
 def _started_from(guess: InitialGuess | None, init: Tensor | None) -> InitialGuess | None:
     if init is None:
         return guess
-    if guess is not None and guess.image is not None:
-        raise GPDMError("init and guess both bring a picture to start from; disconnect one of them")
     with torch.inference_mode(False):
-        return replace(guess or InitialGuess(source="image"), image=convert.to_core(init, "init"))
+        return (guess or InitialGuess(source="image")).starting_from(convert.to_core(init, "init"))
 
 
 NODES = [GPDMSynthesize]

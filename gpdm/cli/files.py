@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import tempfile
@@ -26,9 +27,10 @@ def open_picture(path: Path) -> Image.Image:
         ImageError: There is no such file, or it is not a readable picture.
     """
     try:
-        with Image.open(path) as picture:
-            picture.load()
-            return picture
+        # From memory, so that the frames of an animation can still be read later and no file stays open.
+        picture = Image.open(io.BytesIO(path.read_bytes()))
+        picture.load()
+        return picture
     except FileNotFoundError:
         raise ImageError(f"there is no file {path}; check the path") from None
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:

@@ -213,6 +213,14 @@ def test_load_image_gives_alpha_as_a_mask(folder: Path) -> None:
     assert empty.shape == (1, 64, 64) and float(empty.max()) == 0
 
 
+def test_load_image_gives_the_frames_of_an_animation_as_a_batch(folder: Path) -> None:
+    frames = [Image.new("L", (5, 4), value) for value in (0, 128, 255)]
+    frames[0].save("film.gif", save_all=True, append_images=frames[1:])
+    image, _ = STAND_INS["LoadImage"](Session((folder,), folder)).execute("film.gif")  # type: ignore[attr-defined]
+    assert image.shape == (3, 4, 5, 3)
+    assert [round(float(frame.mean()) * 255) for frame in image] == [0, 128, 255]
+
+
 def test_image_scale_keeps_the_aspect_ratio_for_a_zero_side(folder: Path) -> None:
     scale = STAND_INS["ImageScale"](Session((), folder))
     picture = torch.rand(1, 20, 30, 3)

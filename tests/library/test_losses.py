@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gpdm import SWDLoss
+from gpdm import SWDLoss, losses
 from gpdm.projections import draw_filters
 from library.problems import picture
 
@@ -34,6 +34,19 @@ def test_value_and_gradient_are_those_of_algorithm_1(distance: str, projections:
     assert float(value) == pytest.approx(float(expected.detach()), rel=1e-5)
     assert leaf.grad is not None
     assert torch.allclose(gradient, leaf.grad, rtol=1e-3, atol=1e-7)
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+def test_chunks_of_projections_change_nothing(stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, image = picture(seed=1), picture(seed=2)
+    loss = SWDLoss(num_proj=7, stride=stride)
+    whole = loss.bind([reference], (32, 40))(image, torch.Generator().manual_seed(5))
+    monkeypatch.setattr(losses, "CHUNK_BYTES", 3 * loss.bytes_per_projection(32 * 40, 32 * 40))
+    objective = loss.bind([reference], (32, 40))
+    assert objective.chunk == 3  # type: ignore[attr-defined]
+    value, gradient = objective(image, torch.Generator().manual_seed(5))
+    assert float(value) == pytest.approx(float(whole[0]), rel=1e-5)
+    assert torch.allclose(gradient, whole[1], rtol=1e-3, atol=1e-7)
 
 
 def test_two_references_make_one_distribution() -> None:

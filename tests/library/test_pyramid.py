@@ -23,7 +23,9 @@ def test_levels(height: int, width: int, coarse: int, factor: float) -> None:
         assert factor - 1e-6 <= coarser.scale / finer.scale < 1
 
 
-@pytest.mark.parametrize(("fine", "factor", "coarse", "count"), [(100, 0.5, 25, 3), (256, 0.75, 108, 4), (100, 0.8, 64, 3)])
+@pytest.mark.parametrize(
+    ("fine", "factor", "coarse", "count"), [(100, 0.5, 25, 3), (256, 0.75, 108, 4), (100, 0.8, 64, 3)]
+)
 def test_a_power_of_the_factor_gets_no_extra_level(fine: int, factor: float, coarse: int, count: int) -> None:
     schedule = PyramidSchedule(coarse_dim=coarse, pyr_factor=factor)
     assert len(schedule.levels([(fine, fine)], (fine, fine))) == count
