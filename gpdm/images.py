@@ -117,8 +117,7 @@ def to_pil(image: Tensor) -> Image.Image:
         ImageError: The tensor is a batch of several images or has another number of channels.
     """
     image = image[None] if image.dim() == 3 else image
-    modes = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
-    if image.dim() != 4 or image.shape[0] != 1 or image.shape[1] not in modes:
+    if image.dim() != 4 or image.shape[0] != 1 or image.shape[1] > 4:
         raise ImageError(f"an image of shape {tuple(image.shape)} cannot be a picture; expected (1, 1..4, H, W)")
     pixels = (image[0].float().clamp(-1, 1) + 1).mul(127.5).round().to("cpu", torch.uint8).permute(1, 2, 0).numpy()
-    return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels, modes[image.shape[1]])
+    return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)

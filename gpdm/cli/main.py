@@ -71,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GPDMError as error:
         print(f"gpdm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except torch.OutOfMemoryError:
+    except torch.cuda.OutOfMemoryError:
         print(
             f"gpdm: not enough memory on device {options.device}; use a smaller --height, or --device cpu",
             file=sys.stderr,
