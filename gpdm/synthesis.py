@@ -128,9 +128,9 @@ def synthesize(
         for level in levels:
             level_references = [resize(x, s) for x, s in zip(working, level.reference_sizes, strict=True)]
             report = _reporter(on_step, item, outputs, level, levels, optimizer)
-            # The clone is what the optimiser changes in place: resize returns its argument where nothing is to be done.
-            start = resize(image, level.size).clone()
-            descent = optimizer.descend(start, loss.bind(level_references, level.size), generator, report)
+            descent = optimizer.descend(
+                resize(image, level.size), loss.bind(level_references, level.size), generator, report
+            )
             image = descent.image if value_range is None else descent.image.clamp(*value_range)
             runs[-1].append((descent.losses, descent.stop))
         images.append(image.to(dtype))

@@ -23,8 +23,8 @@ def to_core(image: Tensor, name: str) -> Tensor:
 
 
 def from_core(images: Tensor) -> Tensor:
-    """The way back, clamped to [0, 1]."""
-    return ((images + 1) / 2).clamp(0, 1).movedim(1, -1).contiguous()
+    """The way back."""
+    return ((images + 1) / 2).movedim(1, -1).contiguous()
 
 
 def from_picture(picture: Image.Image) -> Tensor:

@@ -116,6 +116,22 @@ def test_editor_format() -> None:
     assert order["4"].inputs == {"seed": 5, "num_outputs": 2, "height": 0, "reference": Link("1", 0)}
 
 
+def test_what_hangs_on_a_muted_node_is_missing() -> None:
+    workflow = ui()
+    workflow["nodes"][0]["mode"] = 2
+    with pytest.raises(GPDMError, match=r"input reference \(IMAGE\) is missing"):
+        check(workflow)
+
+
+def test_nodes_run_under_inference_mode_as_in_comfyui(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    monkeypatch.setattr(
+        STAND_INS["SaveImage"], "execute", lambda *a, **k: seen.append(torch.is_inference_mode_enabled())
+    )
+    assert run(api()) == 0
+    assert seen == [True]
+
+
 def test_values_saved_by_name_are_read_too() -> None:
     workflow = ui()
     workflow["nodes"][3] |= {"widgets_values_named": {"seed": 8, "num_outputs": 3, "height": 21}}

@@ -109,6 +109,14 @@ def test_size_follows_init_unless_given() -> None:
     assert synthesize(picture(24, 24), init=picture(30, 36), size=(22, 23), **QUICK).images.shape[-2:] == (22, 23)
 
 
+def test_the_init_is_not_changed_in_place() -> None:
+    init = picture(21, 21, seed=1)
+    before = init.clone()
+    result = synthesize(picture(21, 21), init=init, **QUICK)  # one level, of the very size of the init
+    assert torch.equal(init, before)
+    assert not torch.equal(result.images, before)
+
+
 def test_an_init_batch_makes_one_output_from_each() -> None:
     inits = torch.cat([picture(24, 24, seed=1), picture(24, 24, seed=2)])
     result = synthesize(picture(24, 24), init=inits, seed=5, **QUICK)

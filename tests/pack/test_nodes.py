@@ -156,6 +156,31 @@ def test_init_and_guess(comfyui_pack: ModuleType, terminal: TerminalHost) -> Non
         synthesize().execute(reference=image(), init=start, guess=InitialGuess(), **defaults(synthesize), **QUICK)
 
 
+class AutogradLoss(SWDLoss):
+    """A loss of somebody else's, differentiated by autograd, which inference mode forbids."""
+
+    def bind(self, references: Any, size: Any) -> Any:
+        def objective(image: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+            with torch.enable_grad():
+                leaf = image.detach().requires_grad_()
+                value = (leaf.mean((2, 3)) - references[0].mean((2, 3))).square().sum()
+                (gradient,) = torch.autograd.grad(value, leaf)
+            return value.detach(), gradient
+
+        return objective
+
+
+def test_a_loss_that_needs_autograd_works_under_inference_mode(
+    comfyui_pack: ModuleType, terminal: TerminalHost
+) -> None:
+    node_class = node(comfyui_pack, "GPDM_Synthesize")
+    with torch.inference_mode():
+        images, _ = node_class().execute(
+            reference=image(), **defaults(node_class), loss=AutogradLoss(), optimizer=Optimizer(num_steps=2)
+        )
+    assert not images.is_inference(), "nodes behind this one may want gradients too"
+
+
 def test_a_batch_of_references_is_one_distribution(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
     node_class = node(comfyui_pack, "GPDM_Reshuffle")
     images, _ = node_class().execute(reference=image(batch=3), **defaults(node_class), **QUICK)
