@@ -41,7 +41,7 @@ def as_references(reference: Tensor | Sequence[Tensor]) -> list[Tensor]:
     """Splits a batch, or a list of batches of different sizes, into single references of shape (1, C, H, W).
 
     Raises:
-        ImageError: One of them is unusable, the list is empty, or channels, dtypes or devices differ.
+        ImageError: One of them is unusable, the list is empty, or channels or devices differ.
     """
     batches = [reference] if isinstance(reference, Tensor) else list(reference)
     if not batches:

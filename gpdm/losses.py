@@ -103,9 +103,11 @@ class SWDLoss(Options):
         return min(self.num_proj * per_projection, max(CHUNK_BYTES, per_projection))
 
     def bytes_per_projection(self, reference_pixels: int, output_pixels: int) -> int:
-        """Float32 projections and their sorted copies on both sides; on the output's also the order (int64), the differences,
-        their signs and costs, and the scattered gradient."""
-        return (2 * 4 * reference_pixels + (2 * 4 + 8 + 6 * 4) * output_pixels) // self.stride**2
+        """Float32 projections and their sorted copies on both sides, on the output's also the order (int64) and the gradient;
+        and for each matched pair of values four float32 numbers (partner, difference, cost, slope) and two products."""
+        n, m = reference_pixels, output_pixels
+        pairs = m if n == m else n + 2 * m
+        return (8 * n + 20 * m + 24 * pairs) // self.stride**2
 
     def bind(self, references: Sequence[Tensor], size: Size) -> Objective:
         """The sliced Wasserstein distance to all patches of all references together, with fresh projections at each call."""

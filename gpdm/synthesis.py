@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 
 import torch
 from torch import Generator, Tensor
@@ -111,18 +112,19 @@ def synthesize(
         guess = (guess or InitialGuess(source="image")).starting_from(init)
     guess = guess or InitialGuess()
     guess.check(references[0])
-    outputs = guess.outputs(_count(num_outputs))
+    outputs = guess.outputs(_whole("num_outputs", num_outputs, 1))
     if size is None:
         size = size_of(references[0] if guess.image is None else guess.image)
     levels = pyramid.levels([size_of(image) for image in references], _checked_size(size))
     loss.check(levels)
+    seed = _whole("seed", seed)
 
     dtype = references[0].dtype
     working = [image.to(torch.promote_types(dtype, torch.float32)) for image in references]
     images: list[Tensor] = []
     runs: list[list[tuple[Tensor, Stop]]] = []
     for item in range(outputs):
-        generator = Generator().manual_seed((int(seed) + item) % 2**64)
+        generator = Generator().manual_seed((seed + item) % 2**64)
         image = guess.make(working, levels[0], item, generator)
         runs.append([])
         for level in levels:
@@ -144,16 +146,16 @@ def synthesize(
     )
 
 
-def _count(num_outputs: int) -> int:
-    if isinstance(num_outputs, bool) or not isinstance(num_outputs, int) or num_outputs < 1:
-        raise OptionError("num_outputs", num_outputs, "it must be a whole number from 1 on")
-    return num_outputs
+def _whole(name: str, value: object, least: int | None = None) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and value < least):
+        raise OptionError(name, value, "it must be a whole number" + ("" if least is None else f" from {least} on"))
+    return int(value)
 
 
 def _checked_size(size: Size) -> Size:
-    if len(size) != 2 or any(isinstance(s, bool) or not isinstance(s, int) or s < 1 for s in size):
-        raise OptionError("size", size, "it must be (height, width) in whole pixels from 1 on")
-    return (size[0], size[1])
+    if len(size) != 2:
+        raise OptionError("size", size, "it must be (height, width)")
+    return _whole("height of size", size[0], 1), _whole("width of size", size[1], 1)
 
 
 def _reporter(

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import torch
 
+from .. import __version__
 from ..errors import GPDMError
 from .run import run_command
 from .tasks import TASKS, add_common, add_parser, run_task
@@ -29,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="gpdm", description="New pictures with the patches of one picture. No training, no weights."
     )
+    parser.add_argument("--version", action="version", version=f"gpdm {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser(
         "run",

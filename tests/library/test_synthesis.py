@@ -157,6 +157,9 @@ def test_callback_is_told_everything_and_may_stop_the_run() -> None:
         ({"reference": picture(), "size": (5, 30)}, OptionError, "patch"),
         ({"reference": picture(), "size": (0, 30)}, OptionError, "size"),
         ({"reference": picture(), "num_outputs": 0}, OptionError, "num_outputs"),
+        ({"reference": picture(), "num_outputs": 1.5}, OptionError, "num_outputs"),
+        ({"reference": picture(), "seed": 0.5}, OptionError, "seed"),
+        ({"reference": picture(), "size": (30,)}, OptionError, "height, width"),
     ],
 )
 def test_bad_input_is_refused_before_any_step(arguments: dict, error: type[GPDMError], message: str) -> None:
