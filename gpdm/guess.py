@@ -80,7 +80,7 @@ class InitialGuess(Options):
             GPDMError: It has a picture already.
         """
         if self.image is not None:
-            raise GPDMError("init and guess both bring a picture to start from; disconnect one of them")
+            raise GPDMError("two pictures to start from are given, one of them by the guess; disconnect one")
         return replace(self, image=image)
 
     def outputs(self, num_outputs: int) -> int:

@@ -93,11 +93,17 @@ def from_pil(picture: Image.Image) -> Tensor:
         ImageError: The picture's mode is not one of these (floating-point TIFF, for example).
     """
     picture = ImageOps.exif_transpose(picture)
-    if picture.mode in ("P", "PA"):
-        picture = picture.convert("RGBA" if picture.mode == "PA" or "transparency" in picture.info else "RGB")
-    elif picture.mode in ("1", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
+    deep = picture.mode == "I" or picture.mode.startswith("I;16")
+    if deep and ("transparency" in picture.info or np.asarray(picture).max() > 65535):
+        raise ImageError(
+            "16-bit grey with a transparent colour, and 32-bit grey, cannot be read; convert it to 8 bits first"
+        )
+    if picture.mode == "PA" or "transparency" in picture.info:
+        # A transparent colour or palette entry becomes an alpha channel.
+        picture = picture.convert("LA" if picture.mode == "L" else "RGBA")
+    elif picture.mode in ("1", "P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
         picture = picture.convert("L" if picture.mode == "1" else "RGB")
-    elif picture.mode == "I" or picture.mode.startswith("I;16"):
+    elif deep:
         return _to_tensor(np.asarray(picture).astype(np.float32) / 65535)
     if picture.mode not in ("L", "LA", "RGB", "RGBA"):
         raise ImageError(f"pictures of mode {picture.mode!r} cannot be read; convert it to 8-bit RGB first")

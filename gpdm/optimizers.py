@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from ._options import Options, option
+from .errors import OptionError
 from .losses import Objective
 
 Method = Literal["adam", "sgd"]
@@ -48,7 +49,7 @@ class Optimizer(Options):
         step=0.001,
     )
     window: int = option(
-        50,
+        100,
         "Steps over which the loss is averaged to see whether it still falls; num_steps or more never ends a level early.",
         ge=1,
         le=100000,
@@ -60,6 +61,9 @@ class Optimizer(Options):
         """Minimises `objective` from `image` (1, C, H, W), which is changed in place.
 
         `on_step(step, loss, image)` is called after each step; what it raises ends the descent.
+
+        Raises:
+            OptionError: The descent diverged: loss or image became infinite or NaN.
         """
         step_rule = _STEP_RULES[self.method]([image], lr=self.lr)
         # The objective is a mean over patches, so its gradient shrinks as the image grows until Adam's epsilon (1e-8) is
@@ -78,7 +82,10 @@ class Optimizer(Options):
                 stop = "converged"
                 break
         image.grad = None
-        return Descent(image, torch.stack(losses).cpu().double(), stop)
+        table = torch.stack(losses).cpu().double()
+        if not (table.isfinite().all() and image.isfinite().all()):
+            raise OptionError("lr", self.lr, "the descent diverged to infinite values", "use a smaller one")
+        return Descent(image, table, stop)
 
     def _converged(self, losses: list[Tensor]) -> bool:
         """Looked at once per window, so that a GPU is not made to wait at every step."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+import torch
 from PIL import Image, ImageDraw, ImageFont
+from torch import Tensor
 
 from .synthesis import Synthesis
 
@@ -49,7 +51,7 @@ def loss_curve(result: Synthesis, size: tuple[int, int] = (960, 480)) -> Image.I
         draw.line([(x_of(step), top), (x_of(step), bottom)], fill=_GRID)
         for row in table.tolist():
             _polyline(draw, [(x_of(step + i), y_of(v)) for i, v in enumerate(row) if v > 0], _FAINT, 1)
-        mean = table.nanmean(0).tolist()
+        mean = _carried_on(table).mean(0).tolist()
         _polyline(draw, [(x_of(step + i), y_of(v)) for i, v in enumerate(mean) if v > 0], _LINE, 2)
         if level.index % label_every == 0:
             middle = x_of(step + steps / 2)
@@ -77,6 +79,12 @@ def _polyline(
         draw.ellipse([x - r, y - r, x + r, y + r], fill=colour)
     else:
         draw.line(points, fill=colour, width=width, joint="curve")
+
+
+def _carried_on(table: Tensor) -> Tensor:
+    """Losses (N, steps) with the last loss of a converged output in place of the NaN behind it."""
+    last = table.isfinite().sum(1, keepdim=True) - 1
+    return table.gather(1, torch.minimum(torch.arange(table.shape[1]).expand_as(table), last))
 
 
 def _decades(low: float, high: float) -> tuple[float, float]:

@@ -106,6 +106,7 @@ def synthesize(
         Elnekave and Weiss, Generating Natural Images with Direct Patch Distributions Matching, ECCV 2022, section 3.
     """
     started = time.perf_counter()
+    _check_parts(loss, pyramid, guess, optimizer, value_range, on_step)
     loss, pyramid, optimizer = loss or SWDLoss(), pyramid or PyramidSchedule(), optimizer or Optimizer()
     references = as_references(reference)
     if init is not None:
@@ -146,6 +147,26 @@ def synthesize(
     )
 
 
+def _check_parts(
+    loss: object, pyramid: object, guess: object, optimizer: object, value_range: object, on_step: object
+) -> None:
+    for name, part, kind in (
+        ("pyramid", pyramid, PyramidSchedule),
+        ("guess", guess, InitialGuess),
+        ("optimizer", optimizer, Optimizer),
+    ):
+        if part is not None and not isinstance(part, kind):
+            raise OptionError(name, part, f"it must be a {kind.__name__}")
+    if loss is not None and not (hasattr(loss, "bind") and hasattr(loss, "check")):
+        raise OptionError("loss", loss, "it must be an SWDLoss or another object with check and bind")
+    if on_step is not None and not callable(on_step):
+        raise OptionError("on_step", on_step, "it must be a function of a StepInfo")
+    if value_range is not None and not (
+        isinstance(value_range, tuple) and len(value_range) == 2 and value_range[0] < value_range[1]
+    ):
+        raise OptionError("value_range", value_range, "it must be (lowest, highest) or None")
+
+
 def _whole(name: str, value: object, least: int | None = None) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and value < least):
         raise OptionError(name, value, "it must be a whole number" + ("" if least is None else f" from {least} on"))
@@ -153,7 +174,7 @@ def _whole(name: str, value: object, least: int | None = None) -> int:
 
 
 def _checked_size(size: Size) -> Size:
-    if len(size) != 2:
+    if not isinstance(size, (tuple, list)) or len(size) != 2:
         raise OptionError("size", size, "it must be (height, width)")
     return _whole("height of size", size[0], 1), _whole("width of size", size[1], 1)
 

@@ -34,10 +34,18 @@ class OutputOptions(Options):
         le=16384,
     )
     width_factor: float = option(
-        1.0, "Width of the output divided by that of the reference.", ge=0.05, le=32.0, step=0.05
+        1.0,
+        "Width of the output divided by that of the reference, or of the picture it starts from if one is given.",
+        ge=0.05,
+        le=32.0,
+        step=0.05,
     )
     height_factor: float = option(
-        1.0, "Height of the output divided by that of the reference.", ge=0.05, le=32.0, step=0.05
+        1.0,
+        "Height of the output divided by that of the reference, or of the picture it starts from if one is given.",
+        ge=0.05,
+        le=32.0,
+        step=0.05,
     )
     output_width: int = option(0, "Width of the output in pixels. 0 leaves it to width_factor.", ge=0, le=16384)
     output_height: int = option(0, "Height of the output in pixels. 0 leaves it to height_factor.", ge=0, le=16384)
@@ -127,13 +135,18 @@ def style_transfer(
         seed, on_step: As in `synthesize`, as are result and errors.
     """
     recipe = recipe or RECIPES["style_transfer"]["paper"]
+    if recipe.guess.source != "image":
+        raise OptionError(
+            "source", recipe.guess.source, "style transfer starts from the content", "choose source image"
+        )
     styles = as_references(style)
     check_alike(check_image(content, "content"), "content", styles[0], "style")
     if recipe.output.height:
         content = resize(content, scaled(size_of(content), recipe.output.height / size_of(content)[0]))
     shrink = min(1.0, min(size_of(content)) / min(min(size_of(x)) for x in styles))
     styles = [resize(x, scaled(size_of(x), shrink)) for x in styles]
-    return run(styles, replace(recipe, guess=replace(recipe.guess, image=content)), size_of(content), seed, on_step)
+    recipe = replace(recipe, guess=recipe.guess.starting_from(content))
+    return run(styles, recipe, recipe.output.size(size_of(content)), seed, on_step)
 
 
 def from_reference(

@@ -19,6 +19,10 @@ def to_core(image: Tensor, name: str) -> Tensor:
     if not isinstance(image, Tensor) or image.dim() != 4:
         shape = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
         raise ImageError(f"{name} must be an IMAGE of shape (batch, height, width, channels), not {shape}")
+    if not image.is_floating_point() or not 1 <= image.shape[-1] <= 4:
+        raise ImageError(
+            f"{name} has {image.shape[-1]} channels of type {image.dtype}; an IMAGE has 1 to 4 channels of floating-point numbers in [0, 1]"
+        )
     return image.to(torch.float32).movedim(-1, 1).contiguous() * 2 - 1
 
 

@@ -33,7 +33,9 @@ def open_picture(path: Path) -> Image.Image:
         return picture
     except FileNotFoundError:
         raise ImageError(f"there is no file {path}; check the path") from None
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:
+        raise ImageError(f"{path} cannot be read as a picture: its format is not known") from None
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise ImageError(f"{path} cannot be read as a picture: {error}") from None
 
 
@@ -99,7 +101,7 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise GPDMError(f"there is no file {path}; check the path") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise GPDMError(f"{path} is not a JSON file: {error}") from None
 
 

@@ -12,6 +12,8 @@ from tqdm import tqdm
 from ..errors import GPDMError
 from ..synthesis import StepInfo
 
+DEVICES = ("cpu", "cuda", "mps", "xpu")
+
 
 def parse_device(name: str) -> torch.device:
     """The device called `name`; "auto" is the first CUDA device, or the CPU if there is none.
@@ -21,11 +23,13 @@ def parse_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.split(":")[0] not in DEVICES:
+        raise GPDMError(f"device {name!r} is not known; use auto or one of {', '.join(DEVICES)}")
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = str(error).splitlines()[0][:100]
         raise GPDMError(f"device {name!r} cannot be used here ({reason}); use --device cpu") from None
     return device
 

@@ -73,17 +73,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except GPDMError as error:
         print(f"gpdm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
-    except torch.cuda.OutOfMemoryError:
-        print(
-            f"gpdm: not enough memory on device {options.device}; use a smaller --height, or --device cpu",
-            file=sys.stderr,
-        )
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)):
+            raise
+        print(f"gpdm: not enough memory on device {options.device}; make the picture smaller (height)", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"gpdm: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("gpdm: cancelled; nothing was written", file=sys.stderr)
+        print("gpdm: cancelled", file=sys.stderr)
         return 130
     if options.json:
         print(json.dumps(result, indent=1))

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from ..errors import GPDMError
-from .definitions import Definition, comfy_nodes, from_class
+from .definitions import Definition, comfy_nodes, from_class, require
 from .files import make_folder, open_picture, read_json
 from .host import TerminalHost, parse_device
 from .pack import load_pack
@@ -30,12 +30,14 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
     """Runs the file that the command line names, and returns what it made.
 
     Raises:
-        GPDMError: Something in the file or the flags is wrong; nothing has been computed then.
+        GPDMError: Something in the file or the flags is wrong, which is found before anything runs; or a node failed.
     """
     started = time.perf_counter()
     path: Path = options.workflow
     workflow, definitions = read_json(path), all_definitions()
     prompt = read_prompt(workflow, definitions)
+    for node in prompt.values():
+        require(definitions, node.type, node.name)
     _set_images(prompt, definitions, options.image)
     _set_values(prompt, definitions, options.set)
     _set_seeds(prompt, definitions, options.seed)
@@ -49,7 +51,8 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
             )
     folders = (path.parent / "inputs", path.parent, Path.cwd())
     session = Session(folders, make_folder(options.out), {"prompt": to_api(prompt)})
-    if "nodes" in workflow:
+    if "nodes" in workflow and not (options.image or options.set or options.seed is not None):
+        # With overrides the editor would show, from this, what was not run; it then reads the prompt instead.
         session.metadata["workflow"] = workflow
     for node in order:
         for name, value in node.inputs.items():

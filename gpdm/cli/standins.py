@@ -5,6 +5,7 @@ They take the same inputs and give the same outputs as the nodes they stand for.
 
 from __future__ import annotations
 
+import glob
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ class Session:
 
     def find(self, name: str) -> Path:
         """The picture called `name`; a note like "[input]" behind it is ComfyUI's and is ignored."""
-        plain = name.removesuffix("[input]").strip()
+        plain = name.removesuffix("[input]").strip().replace("\\", "/")  # saved on Windows, perhaps
         tried = [folder / plain for folder in self.folders]
         for path in tried:
             if path.is_file():
@@ -45,11 +46,13 @@ class Session:
 
     def save(self, images: Tensor, prefix: str) -> None:
         """Writes a batch (B, H, W, C) in [0, 1] as PREFIX_00001_.png and so on, after the highest number there is."""
+        if not prefix.strip() or "\0" in prefix:
+            raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it must be the beginning of a file name")
         target = self.out / prefix
         if self.out.resolve() not in target.resolve().parents:
             raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it leads out of the folder {self.out}")
         folder = make_folder(target.parent)
-        taken = [p.stem[len(target.name) + 1 :].rstrip("_") for p in folder.glob(f"{target.name}_*.png")]
+        taken = [p.stem[len(target.name) + 1 :].rstrip("_") for p in folder.glob(f"{glob.escape(target.name)}_*.png")]
         first = max((int(number) for number in taken if number.isdigit()), default=0) + 1
         info = PngInfo()
         for key, value in self.metadata.items():
@@ -83,7 +86,9 @@ class LoadImage(StandIn):
 
     def execute(self, image: str) -> tuple[Tensor, Tensor]:
         picture = open_picture(self.session.find(image))
-        frames = [ImageOps.exif_transpose(frame) for frame in ImageSequence.Iterator(picture)]
+        # The further pictures in an MPO file, which many cameras write, are no animation.
+        sequence = [picture] if picture.format == "MPO" else ImageSequence.Iterator(picture)
+        frames = [ImageOps.exif_transpose(frame) for frame in sequence]
         frames = [frame for frame in frames if frame.size == frames[0].size]
         pixels = torch.cat([_pixels(_eight_bit(frame).convert("RGB")) for frame in frames])
         masks = [_pixels(frame.convert("RGBA"))[..., 3] for frame in frames if _has_alpha(frame)]
@@ -103,7 +108,7 @@ class LoadImageMask(StandIn):
     def execute(self, image: str, channel: str) -> tuple[Tensor]:
         picture = _eight_bit(ImageOps.exif_transpose(open_picture(self.session.find(image))))
         if channel == "alpha":
-            return (1 - _pixels(picture.convert("RGBA"))[..., 3] if _has_alpha(picture) else torch.zeros(1, 64, 64),)
+            return (1 - _pixels(picture.convert("RGBA"))[..., 3],)
         return (_pixels(picture.convert("RGB"))[..., ["red", "green", "blue"].index(channel)],)
 
 
@@ -165,10 +170,8 @@ class ImageScale(StandIn):
         width = width or max(1, round(columns * height / rows))
         height = height or max(1, round(rows * width / columns))
         if crop == "center":
-            keep_rows, keep_columns = (
-                min(rows, round(columns * height / width)),
-                min(columns, round(rows * width / height)),
-            )
+            keep_rows = max(1, min(rows, round(columns * height / width)))
+            keep_columns = max(1, min(columns, round(rows * width / height)))
             top, left = (rows - keep_rows) // 2, (columns - keep_columns) // 2
             image = image[:, top : top + keep_rows, left : left + keep_columns]
         return (_scale(image, upscale_method, height, width),)

@@ -32,22 +32,22 @@ class Task:
     run: Any
     pictures: tuple[tuple[str, str], ...]
     """Names and help of its picture arguments; the first may be several files, if it is the only one."""
-    factors: bool
-    """Whether the output may have another size."""
+    without: tuple[str, ...] = ()
+    """Options that make no sense for it and have no flag."""
 
 
 REFERENCE = (("reference", "picture whose patches are used; several make one distribution together"),)
 TASKS = (
-    Task("reshuffle", "reshuffle", "a new picture with the patches of the reference", reshuffle, REFERENCE, False),
-    Task("retarget", "retarget", "the reference in another format", retarget, REFERENCE, True),
-    Task("texture", "texture", "a texture like the reference, of any size", texture, REFERENCE, True),
+    Task("reshuffle", "reshuffle", "a new picture with the patches of the reference", reshuffle, REFERENCE, FACTORS),
+    Task("retarget", "retarget", "the reference in another format", retarget, REFERENCE),
+    Task("texture", "texture", "a texture like the reference, of any size", texture, REFERENCE),
     Task(
         "style",
         "style_transfer",
         "the content with texture, grain and colours of the style",
         style_transfer,
         (("style", "picture that gives texture, grain and colours"), ("content", "picture that gives the layout")),
-        False,
+        (*FACTORS, "source", "noise_sigma"),
     ),
 )
 
@@ -73,7 +73,7 @@ def add_parser(commands: Any, task: Task) -> None:
     for part in PARTS:
         group = parser.add_argument_group(part)
         for spec in describe(getattr(recipe, part)):
-            if task.factors or spec.name not in FACTORS:
+            if spec.name not in task.without:
                 _add_flag(group, spec)
     parser.set_defaults(task=task)
 
@@ -124,7 +124,7 @@ def _load(files: Path | Sequence[Path], device: Any) -> Tensor | list[Tensor]:
 
 def _recipe(task: Task, options: argparse.Namespace) -> Recipe:
     recipe = RECIPES[task.name][options.recipe]
-    if getattr(options, "init", None) is not None and options.source not in (None, "image"):
+    if getattr(options, "init", None) is not None and getattr(options, "source", None) not in (None, "image"):
         raise GPDMError(f"--init and --source {options.source} contradict each other; leave out one of them")
     for part in PARTS:
         own = getattr(recipe, part)

@@ -89,6 +89,8 @@ def check_value(node: Node, given: Input, value: Any) -> Any:
     if given.type not in VALUE_TYPES:
         raise GPDMError(f"{where} is not allowed: {given.name} takes a link of type {given.type}")
     if given.type == "COMBO":
+        if given.choices is None and not isinstance(value, str):
+            raise GPDMError(f"{where} is not allowed: it must be a name")
         if given.choices is not None and value not in given.choices:
             raise GPDMError(f"{where} is not allowed: it must be one of {', '.join(map(str, given.choices))}")
         return value

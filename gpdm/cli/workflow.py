@@ -47,6 +47,17 @@ def read_prompt(workflow: Any, definitions: Mapping[str, Definition]) -> Prompt:
     Raises:
         GPDMError: It is no workflow, uses a node type that is not known here, or its links lead nowhere.
     """
+    try:
+        return _read(workflow, definitions)
+    except GPDMError:
+        raise
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
+        raise GPDMError(
+            f"the workflow file is damaged ({type(error).__name__}: {error}); save it anew in ComfyUI"
+        ) from error
+
+
+def _read(workflow: Any, definitions: Mapping[str, Definition]) -> Prompt:
     if isinstance(workflow, dict) and isinstance(workflow.get("nodes"), list):
         return _Editor(workflow, definitions).prompt()
     nodes = workflow.get("prompt", workflow) if isinstance(workflow, dict) else None
@@ -78,7 +89,10 @@ def _from_api(key: str, node: Mapping[str, Any]) -> Node:
         return Link(str(given[0]), given[1]) if is_link else given
 
     title = node.get("_meta", {}).get("title", node["class_type"])
-    return Node(key, node["class_type"], title, {name: value(given) for name, given in node.get("inputs", {}).items()})
+    inputs = {name: value(given) for name, given in node.get("inputs", {}).items()}
+    # Older front ends export the upload button as if it were an input.
+    inputs.pop("upload", None)
+    return Node(key, str(node["class_type"]), title, inputs)
 
 
 class _Editor:
@@ -87,9 +101,7 @@ class _Editor:
     def __init__(self, workflow: Mapping[str, Any], definitions: Mapping[str, Definition]) -> None:
         self.definitions = definitions
         self.nodes = {str(node["id"]): node for node in workflow["nodes"]}
-        self.links = {
-            link[0]: Link(str(link[1]), link[2]) for link in workflow.get("links") or [] if isinstance(link, list)
-        }
+        self.links = dict(_link(link) for link in workflow.get("links") or [] if link is not None)
         subgraphs = {graph["id"] for graph in (workflow.get("definitions") or {}).get("subgraphs") or []}
         if any(node["type"] in subgraphs for node in self.nodes.values()):
             raise GPDMError(
@@ -147,20 +159,31 @@ class _Editor:
         return None
 
 
+def _link(link: Any) -> tuple[Any, Link]:
+    """A link of either schema: a list of six, or (schema 1.0) an object."""
+    if isinstance(link, dict):
+        return link["id"], Link(str(link["origin_id"]), link["origin_slot"])
+    return link[0], Link(str(link[1]), link[2])
+
+
+def _defaults(definition: Definition) -> dict[str, Any]:
+    """Today's defaults, for files from before an input was appended."""
+    return {given.name: given.options["default"] for given in definition.widgets if "default" in given.options}
+
+
 def _widget_values(name: str, saved: Mapping[str, Any], definition: Definition) -> dict[str, Any]:
     """Widget values by input name. Files list them by position, with extra places for seed controls and upload buttons."""
     named, values = saved.get("widgets_values_named"), saved.get("widgets_values")
     if isinstance(values, dict) or (isinstance(named, dict) and named):
-        table = values if isinstance(values, dict) else named
-        return {given.name: table[given.name] for given in definition.widgets if given.name in table}  # type: ignore[index]
+        table: Any = values if isinstance(values, dict) else named
+        return _defaults(definition) | {
+            given.name: table[given.name] for given in definition.widgets if given.name in table
+        }
     rest = list(values or [])
-    found: dict[str, Any] = {}
+    found = _defaults(definition)
     for given in definition.widgets:
         if not rest:
-            # A file from before the input was added: it had no other value than today's default.
-            if "default" in given.options:
-                found[given.name] = given.options["default"]
-            continue
+            break
         found[given.name] = rest.pop(0)
         if given.has_control and rest and rest[0] in CONTROL_VALUES:
             rest.pop(0)

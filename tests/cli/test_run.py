@@ -144,6 +144,61 @@ def test_a_file_from_before_an_input_was_appended_gets_its_default() -> None:
     assert {node.id: node for node in check(workflow)}["4"].inputs["height"] == 0
 
 
+def test_values_saved_by_name_before_an_input_was_appended_get_its_default() -> None:
+    workflow = ui()
+    workflow["nodes"][3] |= {"widgets_values_named": {"seed": 8, "num_outputs": 3}}
+    assert {node.id: node for node in check(workflow)}["4"].inputs["height"] == 0
+
+
+def test_a_primitive_gives_its_value() -> None:
+    workflow = ui()
+    workflow["nodes"].append(
+        {"id": 9, "type": "PrimitiveNode", "outputs": [{"type": "INT"}], "widgets_values": [77, "fixed"]}
+    )
+    workflow["nodes"][3]["inputs"].append({"name": "seed", "type": "INT", "widget": {"name": "seed"}, "link": 9})
+    workflow["links"].append([9, 9, 0, 4, 1, "INT"])
+    assert {node.id: node for node in check(workflow)}["4"].inputs["seed"] == 77
+
+
+def test_links_as_objects_are_read() -> None:
+    workflow = ui()
+    names = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
+    workflow["links"] = [dict(zip(names, link, strict=True)) for link in workflow["links"]]
+    assert {node.id: node for node in check(workflow)}["4"].inputs["reference"] == Link("1", 0)
+
+
+def test_old_exports_with_an_upload_button_are_read() -> None:
+    workflow = api()
+    workflow["1"]["inputs"]["upload"] = "image"
+    assert len(check(workflow)) == 4
+
+
+def test_the_editor_file_is_stored_only_if_it_is_what_was_run(folder: Path) -> None:
+    workflow = ui()
+    workflow["nodes"][3]["inputs"].append({"name": "optimizer", "type": "GPDM_OPTIMIZER", "link": 8})
+    workflow["nodes"].append(
+        {
+            "id": 8,
+            "type": "GPDM_Optimizer",
+            "outputs": [{"type": "GPDM_OPTIMIZER"}],
+            "widgets_values": ["adam", 0.01, 1, 0, 9],
+        }
+    )
+    workflow["links"].append([8, 8, 0, 4, 1, "GPDM_OPTIMIZER"])
+    assert run(workflow) == 0
+    assert run(workflow, "--seed", "9") == 0
+    with Image.open("o/x_00001_.png") as plain, Image.open("o/x_00003_.png") as changed:
+        assert json.loads(plain.info["workflow"]) == workflow
+        assert "workflow" not in changed.info
+
+
+def test_a_prefix_with_brackets_overwrites_nothing(folder: Path) -> None:
+    workflow = api()
+    workflow["3"]["inputs"]["filename_prefix"] = "a[1]"
+    assert run(workflow) == run(workflow) == 0
+    assert len(list(Path("o").iterdir())) == 2
+
+
 def broken(**nodes: Any) -> dict[str, Any]:
     return api() | nodes
 
@@ -182,6 +237,11 @@ def broken(**nodes: Any) -> dict[str, Any]:
         ({"hello": 1}, "not a ComfyUI workflow"),
         ([], "not a ComfyUI workflow"),
         (ui(definitions={"subgraphs": [{"id": "Reroute"}]}), "subgraph"),
+        (ui(links=[[1]]), "damaged"),
+        ({"nodes": ["node"]}, "damaged"),
+        ({"nodes": [{"type": "LoadImage"}]}, "damaged"),
+        ({"1": {"class_type": "LoadImage", "inputs": None}}, "damaged"),
+        (broken(**{"1": {"class_type": "LoadImage", "inputs": {"image": 5}}}), "must be a name"),
     ],
 )
 def test_refused_before_anything_runs(workflow: Any, message: str) -> None:
@@ -202,6 +262,8 @@ def test_refused_before_anything_runs(workflow: Any, message: str) -> None:
         (["--device", "cuda:77"], "device 'cuda:77' cannot be used here"),
         (["--set", "SaveImage.filename_prefix=../../x"], "leads out of the folder"),
         (["--seed", "-1"], "seed = -1"),
+        (["--device", "hpu"], "device 'hpu' is not known"),
+        (["--set", "SaveImage.filename_prefix="], "beginning of a file name"),
     ],
 )
 def test_a_wrong_flag_is_one_line_and_exit_code_2(
@@ -212,6 +274,14 @@ def test_a_wrong_flag_is_one_line_and_exit_code_2(
     assert message in error and error.startswith("gpdm: ")
     assert len([line for line in error.splitlines() if line.startswith("gpdm")]) == 1 and "Traceback" not in error
     assert not list(Path().glob("o/*.png"))
+
+
+@pytest.mark.parametrize("more", [[], ["--seed", "1"], ["--image", "in.png"], ["--set", "2.height=0"]])
+def test_an_unknown_node_is_named_whatever_the_flags(
+    folder: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    assert run(api() | {"7": {"class_type": "FaceDetailer", "inputs": {}}}, *more) == 2
+    assert "FaceDetailer" in capsys.readouterr().err
 
 
 def test_a_failing_node_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -237,6 +307,32 @@ def test_load_image_gives_the_frames_of_an_animation_as_a_batch(folder: Path) ->
     assert [round(float(frame.mean()) * 255) for frame in image] == [0, 128, 255]
 
 
+def test_load_image_honours_exif_and_takes_one_picture_of_an_mpo(folder: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("RGB", (6, 4)).save("turned.jpg", exif=exif)
+    image, _ = STAND_INS["LoadImage"](Session((folder,), folder)).execute("turned.jpg")  # type: ignore[attr-defined]
+    assert image.shape == (1, 6, 4, 3)
+    Image.new("RGB", (6, 4)).save("camera.mpo", save_all=True, append_images=[Image.new("RGB", (6, 4))])
+    image, _ = STAND_INS["LoadImage"](Session((folder,), folder)).execute("camera.mpo")  # type: ignore[attr-defined]
+    assert image.shape == (1, 4, 6, 3)
+
+
+def test_load_image_mask_takes_the_channel(folder: Path) -> None:
+    Image.new("RGB", (3, 2), (0, 51, 255)).save("colour.png")
+    load = STAND_INS["LoadImageMask"](Session((folder,), folder))
+    found = [float(load.execute("colour.png", channel)[0].mean()) for channel in ("red", "green", "blue", "alpha")]  # type: ignore[attr-defined]
+    assert found == pytest.approx([0, 0.2, 1, 0])
+    assert load.execute("colour.png", "alpha")[0].shape == (1, 2, 3)  # type: ignore[attr-defined]
+
+
+def test_image_batch_scales_the_second_to_the_first(folder: Path) -> None:
+    first, second = torch.zeros(1, 4, 6, 3), torch.ones(2, 8, 12, 3)
+    (both,) = STAND_INS["ImageBatch"](Session((), folder)).execute(first, second)  # type: ignore[attr-defined]
+    assert both.shape == (3, 4, 6, 3)
+    assert both.mean((1, 2, 3)).tolist() == [0, 1, 1]
+
+
 def test_image_scale_keeps_the_aspect_ratio_for_a_zero_side(folder: Path) -> None:
     scale = STAND_INS["ImageScale"](Session((), folder))
     picture = torch.rand(1, 20, 30, 3)
@@ -245,3 +341,6 @@ def test_image_scale_keeps_the_aspect_ratio_for_a_zero_side(folder: Path) -> Non
         assert scaled.shape == (1, 40, 60, 3)
     (cropped,) = scale.execute(picture, "area", 20, 20, "center")  # type: ignore[attr-defined]
     assert torch.allclose(cropped, picture[:, :, 5:25])
+    (cropped,) = scale.execute(picture, "area", 30, 10, "center")  # type: ignore[attr-defined]
+    assert torch.allclose(cropped, picture[:, 5:15])
+    assert scale.execute(picture, "area", 9000, 1, "center")[0].shape == (1, 1, 9000, 3)  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ BELOW = {
     "patches": {"images"},
     "losses": {"_options", "errors", "images", "patches", "projections", "pyramid", "swd"},
     "guess": {"_options", "errors", "images", "pyramid"},
-    "optimizers": {"_options", "losses"},
+    "optimizers": {"_options", "errors", "losses"},
     "synthesis": {"_options", "errors", "guess", "images", "losses", "optimizers", "pyramid"},
     "plots": {"synthesis"},
     "tasks": {"_options", "errors", "guess", "images", "losses", "optimizers", "pyramid", "synthesis"},

@@ -19,6 +19,19 @@ def test_noise_strength_does_not_depend_on_the_size_of_the_file(height: int, gen
     assert float(guess.std()) == pytest.approx(1.5, rel=0.05)
 
 
+def test_blur_strength_does_not_depend_on_the_size_of_the_file(generator: torch.Generator) -> None:
+    """The reference implementation blurs at full size, of which nothing is left at the coarsest level (defect 11)."""
+    means = []
+    for height in (64, 256):
+        level = PyramidSchedule(coarse_dim=32).levels([(height, height)], (height, height))[0]
+        half = torch.ones(1, 1, height, height)
+        half[..., : height // 2] = -1
+        guess = InitialGuess(source="reference", blur=3.0).make([half], level, 0, generator)
+        means.append(float(guess[..., 16:19].mean()))
+    assert means[0] == pytest.approx(means[1], abs=0.02)
+    assert means[0] < 0.5, "three pixels beyond an edge a blur of three pixels must be seen"
+
+
 def test_reference_is_stretched_to_the_output(generator: torch.Generator) -> None:
     level = PyramidSchedule(coarse_dim=16).levels([(16, 16)], (16, 32))[0]
     reference = picture(16, 16)

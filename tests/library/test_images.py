@@ -48,6 +48,16 @@ def test_palette_transparency_is_kept() -> None:
     assert tensor[0, 3, 0].tolist() == [1.0, -1.0]
 
 
+@pytest.mark.parametrize(("mode", "key", "expected"), [("RGB", (1, 2, 3), 4), ("L", 7, 2)])
+def test_a_transparent_colour_becomes_an_alpha_channel(mode: str, key: object, expected: int) -> None:
+    picture_with_key = Image.new(mode, (3, 2), key)  # type: ignore[arg-type]
+    stored = io.BytesIO()
+    picture_with_key.save(stored, "PNG", transparency=key)
+    tensor = from_pil(Image.open(stored))
+    assert tensor.shape[1] == expected
+    assert (tensor[:, -1] == -1).all()
+
+
 def test_sixteen_bit_grey_keeps_its_precision() -> None:
     values = np.array([[0, 257, 65535, 12345]], dtype=np.uint16)
     tensor = from_pil(Image.fromarray(values))
@@ -57,6 +67,8 @@ def test_sixteen_bit_grey_keeps_its_precision() -> None:
 def test_unreadable_modes_are_refused() -> None:
     with pytest.raises(ImageError, match="'F'"):
         from_pil(Image.fromarray(np.zeros((2, 2), dtype=np.float32), "F"))
+    with pytest.raises(ImageError, match="32-bit"):
+        from_pil(Image.fromarray(np.full((2, 2), 2**20, dtype=np.int32)))
     with pytest.raises(ImageError, match="cannot be a picture"):
         to_pil(torch.zeros(2, 3, 4, 4))
 

@@ -88,6 +88,11 @@ def test_what_a_callback_raises_stops_the_descent() -> None:
     assert seen == [0, 1, 2, 3]
 
 
+def test_a_diverging_descent_is_an_error_and_no_picture() -> None:
+    with pytest.raises(OptionError, match=r"lr = 100.0 .* diverged"):
+        Optimizer(method="sgd", lr=100.0).descend(torch.zeros(1, 1, 4, 4), bowl, Generator(), ignore)
+
+
 @pytest.mark.parametrize(
     "options", [{"lr": 0.0}, {"num_steps": 0}, {"num_steps": 2.5}, {"method": "lbfgs"}, {"tolerance": -1.0}]
 )

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import torch
 
 from gpdm import Optimizer, SWDLoss, loss_curve, synthesize
+from gpdm.plots import _carried_on
 from library.problems import picture
 
 
@@ -16,6 +19,12 @@ def test_loss_curve_falls_where_the_loss_falls() -> None:
     columns = np.flatnonzero(line.any(0))
     first, last = (np.flatnonzero(line[:, columns[i]]).mean() for i in (2, -3))
     assert last > first + 50, "the curve must end well below its start"
+
+
+def test_the_mean_carries_on_what_has_converged() -> None:
+    table = torch.tensor([[1.0, 0.8, float("nan"), float("nan")], [0.4, 0.2, 0.1, 0.1]])
+    assert _carried_on(table)[0].tolist() == pytest.approx([1.0, 0.8, 0.8, 0.8])
+    assert torch.equal(_carried_on(table)[1], table[1])
 
 
 def test_a_single_step_can_be_drawn() -> None:

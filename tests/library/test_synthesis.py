@@ -38,7 +38,7 @@ def test_losses_after_convergence_are_nan() -> None:
         for row, stop in zip(losses, stops, strict=True):
             made = int(row.isfinite().sum())
             assert row[:made].isfinite().all() and row[made:].isnan().all()
-            assert (stop == "converged") == (made < 40 or (made % 2 == 0 and stop == "converged"))
+            assert made == 40 if stop == "step limit" else made % 2 == 0
 
 
 def test_approaches_the_reference_distribution_far_beyond_its_start() -> None:
@@ -126,6 +126,18 @@ def test_an_init_batch_makes_one_output_from_each() -> None:
         synthesize(picture(24, 24), init=inits, num_outputs=3, **QUICK)
 
 
+def test_every_level_starts_within_the_value_range() -> None:
+    extremes: dict[int, float] = {}
+
+    def look(info: StepInfo) -> None:
+        if info.step == 0:
+            extremes[info.level] = float(info.image.abs().max())
+
+    synthesize(picture(40, 40), guess=InitialGuess(noise_sigma=3.0), on_step=look, **QUICK)
+    assert extremes[0] > 2
+    assert all(extreme <= 1 + 2 * 0.01 for level, extreme in extremes.items() if level > 0)
+
+
 def test_callback_is_told_everything_and_may_stop_the_run() -> None:
     seen: list[StepInfo] = []
 
@@ -159,6 +171,11 @@ def test_callback_is_told_everything_and_may_stop_the_run() -> None:
         ({"reference": picture(), "num_outputs": 0}, OptionError, "num_outputs"),
         ({"reference": picture(), "num_outputs": 1.5}, OptionError, "num_outputs"),
         ({"reference": picture(), "seed": 0.5}, OptionError, "seed"),
+        ({"reference": picture(), "size": 64}, OptionError, "height, width"),
+        ({"reference": picture(), "optimizer": "adam"}, OptionError, "Optimizer"),
+        ({"reference": picture(), "loss": 3}, OptionError, "SWDLoss"),
+        ({"reference": picture(), "on_step": 3}, OptionError, "on_step"),
+        ({"reference": picture(), "value_range": (1, -1)}, OptionError, "value_range"),
         ({"reference": picture(), "size": (30,)}, OptionError, "height, width"),
     ],
 )
@@ -167,7 +184,7 @@ def test_bad_input_is_refused_before_any_step(arguments: dict, error: type[GPDME
         raise AssertionError("a step was made")
 
     with pytest.raises(error, match=message):
-        synthesize(**arguments, on_step=fail)
+        synthesize(**({"on_step": fail} | arguments))
 
 
 def test_works_under_inference_mode() -> None:

@@ -9,6 +9,8 @@ import torch
 
 from gpdm import (
     RECIPES,
+    GPDMError,
+    InitialGuess,
     Optimizer,
     OptionError,
     OutputOptions,
@@ -75,6 +77,24 @@ def test_style_is_matched_at_the_scale_of_the_content() -> None:
     assert result.levels[-1].reference_sizes == ((24, 36),)
     smaller = style_transfer(picture(20, 20), content, recipe=quick("style_transfer"))
     assert smaller.levels[-1].reference_sizes == ((20, 20),)
+
+
+def test_style_transfer_honours_height_and_factors() -> None:
+    result = style_transfer(picture(24, 24), picture(60, 48), recipe=quick("style_transfer", height=30, width_factor=2))
+    assert result.images.shape[-2:] == (30, 48)
+
+
+def test_style_transfer_takes_no_second_start() -> None:
+    recipe = quick("style_transfer")
+    with pytest.raises(GPDMError, match="two pictures"):
+        style_transfer(picture(), picture(), recipe=replace(recipe, guess=recipe.guess.starting_from(picture())))
+    with pytest.raises(OptionError, match="starts from the content"):
+        style_transfer(picture(), picture(), recipe=replace(recipe, guess=InitialGuess()))
+
+
+def test_references_of_a_list_are_scaled_by_one_factor() -> None:
+    result = reshuffle([picture(48, 64), picture(30, 60)], recipe=quick("reshuffle", height=36))
+    assert result.levels[-1].reference_sizes == ((36, 48), (22, 45))
 
 
 def test_style_transfer_starts_from_the_content() -> None:

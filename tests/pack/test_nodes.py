@@ -240,6 +240,27 @@ def test_progress_previews_and_cancel(comfyui_pack: ModuleType) -> None:
         comfyui_pack.nodes.host.use(before)
 
 
+@pytest.mark.parametrize("wrong", [(image() * 255).to(torch.uint8), torch.rand(1, 24, 24, 5), torch.rand(24, 24, 3)])
+def test_what_is_no_image_is_refused(comfyui_pack: ModuleType, terminal: TerminalHost, wrong: Tensor) -> None:
+    node_class = node(comfyui_pack, "GPDM_Reshuffle")
+    with pytest.raises(GPDMError, match="reference"):
+        node_class().execute(reference=wrong, **defaults(node_class), **QUICK)
+
+
+def test_results_go_where_the_host_wants_them(comfyui_pack: ModuleType) -> None:
+    class HalfHost(TerminalHost):
+        def intermediate(self, image: Tensor) -> Tensor:
+            return image.half()
+
+    before = comfyui_pack.nodes.host.use(HalfHost(torch.device("cpu")))
+    try:
+        node_class = node(comfyui_pack, "GPDM_Reshuffle")
+        results = node_class().execute(reference=image(), **defaults(node_class), **QUICK)
+    finally:
+        comfyui_pack.nodes.host.use(before)
+    assert [result.dtype for result in results] == [torch.float16, torch.float16]
+
+
 def test_a_level_smaller_than_the_patch_is_a_clear_error(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
     node_class = node(comfyui_pack, "GPDM_Retarget")
     with pytest.raises(GPDMError, match="coarse_dim of at least"):
