@@ -62,7 +62,7 @@ def curve(index: int) -> Box:
 
 
 HOW = "Load Image shows no picture? Click its upload button and choose {files} from this pack's folder workflows/inputs, or any picture of your own.\n\n"
-SPEED = "Time grows with the picture. `height` scales it down first: try 128 for a quick look on a CPU."
+SPEED = "Time grows with the picture. `height` scales it down first: try 80 for a quick look on a CPU."
 
 WORKFLOWS: dict[str, list[Column]] = {
     "reshuffle": [
@@ -77,7 +77,7 @@ WORKFLOWS: dict[str, list[Column]] = {
                 ),
             ],
         ),
-        Column("2  Reshuffle", [Box("GPDM_Reshuffle", {"seed": 0, "height": 96}, {"reference": (0, 0)})]),
+        Column("2  Reshuffle", [Box("GPDM_Reshuffle", {"seed": 0, "height": 80}, {"reference": (0, 0)})]),
         Column("3  Result", [save(2, "GPDM_reshuffle"), curve(2)]),
     ],
     "retarget": [
