@@ -100,7 +100,8 @@ def synthesize(
 
     Raises:
         OptionError: An option does not fit the images (a level smaller than the patch, say).
-        ImageError: An image is unusable or does not fit the others. Both are raised before any work begins.
+        ImageError: An image is unusable or does not fit the others. Both are raised before any work begins, save one
+            that only the work can show: OptionError when the descent diverges at this learning rate.
 
     References:
         Elnekave and Weiss, Generating Natural Images with Direct Patch Distributions Matching, ECCV 2022, section 3.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,9 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
     if "nodes" in workflow and not (options.image or options.set or options.seed is not None):
         # With overrides the editor would show, from this, what was not run; it then reads the prompt instead.
         session.metadata["workflow"] = workflow
-    for node in order:
-        for name, value in node.inputs.items():
-            given = definitions[node.type].input(name)
-            if given is not None and given.options.get("image_upload") and isinstance(value, str):
-                open_picture(session.find(value))
+    for node, name in _picture_inputs(order, definitions):
+        if isinstance(node.inputs[name], str):
+            open_picture(session.find(node.inputs[name]))
     device = parse_device(options.device)
     _execute(order, definitions, session, TerminalHost(device))
     return {
@@ -103,17 +101,18 @@ def _find(prompt: Prompt, key: str) -> Node:
     raise GPDMError(f"{'several nodes are' if matches else 'no node is'} called {key!r}; use an id: {known}")
 
 
+def _picture_inputs(nodes: Iterable[Node], definitions: Mapping[str, Definition]) -> list[tuple[Node, str]]:
+    """The inputs that name a picture file: node and input name."""
+    return [
+        (node, given.name)
+        for node in nodes
+        for given in definitions[node.type].inputs
+        if given.options.get("image_upload")
+    ]
+
+
 def _set_images(prompt: Prompt, definitions: Mapping[str, Definition], images: Sequence[str]) -> None:
-    slots = (
-        [
-            (node, given.name)
-            for node in prompt.values()
-            for given in definitions[node.type].inputs
-            if given.options.get("image_upload")
-        ]
-        if images
-        else []
-    )
+    slots = _picture_inputs(prompt.values(), definitions)
     named = [text.split("=", 1) for text in images if "=" in text and not Path(text).exists()]
     plain = [text for text in images if "=" not in text or Path(text).exists()]
     for key, file in named:
