@@ -14,8 +14,10 @@ from .guess import InitialGuess as InitialGuess
 from .images import from_pil as from_pil
 from .images import to_pil as to_pil
 from .losses import Loss as Loss
-from .losses import Objective as Objective
 from .losses import SWDLoss as SWDLoss
+from .memory import LevelMemory as LevelMemory
+from .objectives import Objective as Objective
+from .objectives import PatchWeights as PatchWeights
 from .optimizers import Optimizer as Optimizer
 from .plots import loss_curve as loss_curve
 from .pyramid import Level as Level
@@ -24,6 +26,7 @@ from .swd import sliced_wasserstein as sliced_wasserstein
 from .synthesis import StepInfo as StepInfo
 from .synthesis import Synthesis as Synthesis
 from .synthesis import synthesize as synthesize
+from .tasks import QUALITIES as QUALITIES
 from .tasks import RECIPES as RECIPES
 from .tasks import OutputOptions as OutputOptions
 from .tasks import Recipe as Recipe

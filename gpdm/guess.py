@@ -54,6 +54,13 @@ class InitialGuess(Options):
         le=64.0,
         step=0.1,
     )
+    starts: int = option(
+        1,
+        "How many guesses are worked out to twice the coarsest size; the one whose patches are nearest to the reference goes on. "
+        "More come closer to the reference, and copy more of it.",
+        ge=1,
+        le=64,
+    )
     image: Tensor | None = None
     """The picture of source "image", shape (B, C, H, W), values in [-1, 1]; output i starts from picture i modulo B."""
 
@@ -95,6 +102,14 @@ class InitialGuess(Options):
                 f"init has {batch} pictures and num_outputs is {num_outputs}; use num_outputs 1 or {batch}"
             )
         return max(batch, num_outputs)
+
+    def generators(self, seed: int) -> list[Generator]:
+        """A CPU generator for each of the `starts` guesses of the output with this seed."""
+        generator = Generator().manual_seed(seed % 2**64)
+        if self.starts == 1:
+            return [generator]
+        seeds = torch.randint(2**62, (self.starts,), generator=generator).tolist()
+        return [Generator().manual_seed(own) for own in seeds]
 
     def make(self, references: Sequence[Tensor], level: Level, item: int, generator: Generator) -> Tensor:
         """The guess of output `item` at the coarsest `level`.

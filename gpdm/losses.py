@@ -7,31 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from ._options import Options, option
 from .errors import OptionError
+from .histogram_objective import BLOCK_VALUES, GROUP, HistogramObjective
 from .images import Size, size_of
-from .patches import patch_count, project, project_adjoint
-from .projections import KINDS, draw_filters
+from .objectives import ExactObjective, Objective, PatchWeights, SWDOptions
 from .pyramid import Level
-from .swd import DISTANCES, quantile_coupling, sliced_wasserstein
-
-CHUNK_BYTES = 2**29
-"""Memory for projections and what is computed from them, so that it does not grow with their number."""
-
-
-class Objective(Protocol):
-    """A loss bound to the references of one level."""
-
-    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """The value, a scalar, and the gradient, with the shape (1, C, H, W) of `image`.
-
-        What is random is drawn from `generator`, a CPU generator. The value is a mean over patches, so that it does not
-        depend on the size of the image.
-        """
-        ...
 
 
 class Loss(Protocol):
@@ -41,39 +23,18 @@ class Loss(Protocol):
         """Raises `OptionError` if the loss cannot work at these levels. Called before any work begins."""
         ...
 
-    def working_bytes(self, reference_pixels: int, output_pixels: int) -> int:
-        """About how much memory one step takes at a level with so many pixels, in bytes."""
+    def working_bytes(self, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
+        """How much memory one step takes at a level with so many pixels, in bytes: at least, and at best speed."""
         ...
 
-    def bind(self, references: Sequence[Tensor], size: Size) -> Objective:
-        """The objective for the references (1, C, h, w) of one level and outputs of `size`."""
+    def bind(self, references: Sequence[Tensor], size: Size, memory: int = 2**30) -> Objective:
+        """The objective for the references (1, C, h, w) of one level and outputs of `size`, working in `memory` bytes."""
         ...
 
 
 @dataclass(frozen=True, kw_only=True)
-class SWDLoss(Options):
+class SWDLoss(SWDOptions):
     """Sliced Wasserstein distance between the patch distributions of the references and of the output (Algorithm 1)."""
-
-    patch_size: int = option(7, "Side of the square patches, in pixels.", ge=1, le=31)
-    num_proj: int = option(
-        64, "Random projections drawn at each step. More are slower and follow the distribution closer.", ge=1, le=4096
-    )
-    stride: int = option(
-        1,
-        "Distance between neighbouring patches, in pixels. Above 1 the patch grid is shifted at random at each step, so that no pixel is left out.",
-        ge=1,
-        le=31,
-    )
-    distance: str = option(
-        "l1",
-        "Ground distance between projected patches: l1 is the paper's, l2 pulls far patches harder.",
-        choices=DISTANCES,
-    )
-    projections: str = option(
-        "independent",
-        "independent draws each projection on its own, as the paper; orthonormal draws mutually orthogonal ones, which cover the patch space more evenly.",
-        choices=KINDS,
-    )
 
     def check(self, levels: Sequence[Level]) -> None:
         """Raises `OptionError` if a level is smaller than a patch."""
@@ -97,62 +58,41 @@ class SWDLoss(Options):
                     hint,
                 )
 
-    def working_bytes(self, reference_pixels: int, output_pixels: int) -> int:
-        """About how much memory one step takes, in bytes. Projections are worked off in chunks of about `CHUNK_BYTES`."""
-        per_projection = self.bytes_per_projection(reference_pixels, output_pixels)
-        return min(self.num_proj * per_projection, max(CHUNK_BYTES, per_projection))
+    def working_bytes(self, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
+        """How much memory one step takes, in bytes: at least, and at best speed."""
+        if self.method == "exact":
+            one = self._bytes_per_projection(reference_pixels, output_pixels)
+            return one, one * self.num_proj
+        # A block holds projections (float32), bins (int32) and slopes (float32), and with weights their float64 masses.
+        block = 24 * min(BLOCK_VALUES, max(reference_pixels, output_pixels) * self.num_proj)
+        return block, block + 8 * output_pixels * min(self.num_proj, GROUP) // self.stride**2
 
-    def bytes_per_projection(self, reference_pixels: int, output_pixels: int) -> int:
+    def _bytes_per_projection(self, reference_pixels: int, output_pixels: int) -> int:
         """Float32 projections and their sorted copies on both sides, on the output's also the order (int64) and the gradient;
         and for each matched pair of values four float32 numbers (partner, difference, cost, slope) and two products."""
         n, m = reference_pixels, output_pixels
         pairs = m if n == m else n + 2 * m
-        return (8 * n + 20 * m + 24 * pairs) // self.stride**2
+        return max((8 * n + 20 * m + 24 * pairs) // self.stride**2, 1)
 
-    def bind(self, references: Sequence[Tensor], size: Size) -> Objective:
-        """The sliced Wasserstein distance to all patches of all references together, with fresh projections at each call."""
-        return SlicedWasserstein(self, references, size)
+    def bind(
+        self, references: Sequence[Tensor], size: Size, memory: int = 2**30, weights: PatchWeights | None = None
+    ) -> Objective:
+        """The sliced Wasserstein distance to all patches of all references together.
 
+        Arguments:
+            references: The references of the level, (1, C, h, w) each.
+            size: Height and width of the outputs.
+            memory: Bytes to work in. With less than `working_bytes` asks for at best speed it takes longer, to the same end.
+            weights: Weights of the patches on either side (method histogram).
 
-class SlicedWasserstein:
-    """One level's objective: draws filters, projects both sides, sorts, and carries the gradient back to the pixels."""
-
-    def __init__(self, loss: SWDLoss, references: Sequence[Tensor], size: Size) -> None:
-        self.loss, self.references, self.size = loss, list(references), size
-        pixels = sum(math.prod(size_of(reference)) for reference in references)
-        self.chunk = max(1, CHUNK_BYTES // max(loss.bytes_per_projection(pixels, math.prod(size)), 1))
-        if loss.stride == 1:
-            like = self.references[0]
-            n = sum(patch_count(size_of(reference), loss.patch_size, 1) for reference in self.references)
-            m = patch_count(size, loss.patch_size, 1)
-            self.coupling = quantile_coupling(n, m, device=like.device, dtype=like.dtype)
-        else:
-            self.coupling = None  # the counts change with the shift of the grid
-
-    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """See `Objective`."""
-        loss = self.loss
-        filters = draw_filters(loss.projections, loss.num_proj, image.shape[1], loss.patch_size, generator).to(image)
-        rows, columns = self._shift(self.size, generator)
-        shifted = image[..., rows:, columns:]
-        references = [self._shifted(reference, generator) for reference in self.references]
-        value, gradient = image.new_zeros(()), torch.zeros_like(image)
-        for part in filters.split(self.chunk):
-            p = torch.cat([project(reference, part, loss.stride) for reference in references], dim=1)
-            q = project(shifted, part, loss.stride)
-            part_value, slope = sliced_wasserstein(p, q, distance=loss.distance, coupling=self.coupling)
-            share = len(part) / len(filters)
-            value += share * part_value
-            gradient[..., rows:, columns:] += project_adjoint(share * slope, part, size_of(shifted), loss.stride)
-        return value, gradient
-
-    def _shifted(self, reference: Tensor, generator: Generator) -> Tensor:
-        rows, columns = self._shift(size_of(reference), generator)
-        return reference[..., rows:, columns:]
-
-    def _shift(self, size: Size, generator: Generator) -> tuple[int, int]:
-        """Where the patch grid begins: at random within one stride, so that strided patches cover every pixel in the long run."""
-        room = [min(self.loss.stride, side - self.loss.patch_size + 1) for side in size]
-        if max(room) == 1:
-            return 0, 0
-        return tuple(int(torch.randint(r, (1,), generator=generator)) for r in room)  # type: ignore[return-value]
+        Raises:
+            OptionError: Weights are given with method exact.
+        """
+        if self.method == "exact":
+            if weights is not None:
+                raise OptionError("method", self.method, "patch weights are given", "choose method histogram")
+            pixels = sum(math.prod(size_of(reference)) for reference in references)
+            chunk = max(1, memory // self._bytes_per_projection(pixels, math.prod(size)))
+            return ExactObjective(self, references, size, chunk)
+        least, _ = self.working_bytes(sum(math.prod(size_of(x)) for x in references), math.prod(size))
+        return HistogramObjective(self, references, size, memory - least, weights)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import torch
@@ -11,15 +12,17 @@ from torch import Generator, Tensor
 
 from ._options import Options, option
 from .errors import OptionError
-from .losses import Objective
+from .objectives import Objective
+from .pyramid import Level
 
-Method = Literal["adam", "sgd"]
+Method = Literal["adam", "sgd", "momentum"]
 Stop = Literal["converged", "step limit"]
+OnStep = Callable[[int, int, Tensor, Tensor], None]
 
 
 @dataclass(frozen=True)
 class Descent:
-    """The result of one level."""
+    """The result of one level for one image."""
 
     image: Tensor
     """The optimised image, (1, C, H, W)."""
@@ -29,17 +32,35 @@ class Descent:
     """Why it ended."""
 
 
+@dataclass
+class Walk:
+    """One image on its way down."""
+
+    image: Tensor
+    """(1, C, H, W), changed in place."""
+    losses: list[Tensor] = field(default_factory=list)
+    """The loss of every step so far, scalars on the device of the image."""
+    moments: list[Tensor] = field(default_factory=list)
+    """What the method remembers between steps."""
+    converged: bool = False
+
+    def result(self) -> Descent:
+        losses = torch.stack(self.losses).cpu().double()
+        return Descent(self.image, losses, "converged" if self.converged else "step limit")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Optimizer(Options):
     """Gradient descent on the pixels of one level (Algorithm 1, line 8)."""
 
     method: str = option(
         "adam",
-        "adam: steps of even size in every pixel, as the reference implementation. sgd: plain gradient descent; wants a larger lr, about 0.5.",
+        "adam: steps of even size in every pixel, as the reference implementation. sgd: plain gradient descent; wants a larger lr, about 0.5. "
+        "momentum: the mean gradient of the last steps, of even size over the whole picture, so that weak pixels stay calm.",
         choices=get_args(Method),
     )
     lr: float = option(0.01, "Learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001)
-    num_steps: int = option(300, "Steps at each level, at most.", ge=1, le=100000)
+    num_steps: int = option(300, "Steps at each level, at most; with fine_steps, at the coarsest level.", ge=1, le=100000)
     tolerance: float = option(
         0.0,
         "A level has converged when the mean loss of the last `window` steps is not below (1 - tolerance) times that of the "
@@ -54,38 +75,89 @@ class Optimizer(Options):
         ge=1,
         le=100000,
     )
+    fine_steps: int = option(
+        0,
+        "Steps at the finest level; from level to level the number changes by an even factor. Coarse levels cost almost nothing and decide most. "
+        "0 makes num_steps at every level.",
+        ge=0,
+        le=100000,
+    )
+    final_lr: float = option(
+        1.0,
+        "Learning rate at the end of a level, as a share of lr; it falls along a cosine. 1 keeps it constant, which leaves the noise of the last steps in the picture.",
+        ge=0.0,
+        le=1.0,
+        step=0.01,
+    )
+
+    def steps(self, levels: Sequence[Level]) -> tuple[int, ...]:
+        """The step limit of each level."""
+        if not self.fine_steps or len(levels) == 1:
+            return (self.num_steps,) * len(levels)
+        factor = (self.fine_steps / self.num_steps) ** (1 / (len(levels) - 1))
+        return tuple(max(round(self.num_steps * factor**i), 1) for i in range(len(levels)))
 
     def descend(
-        self, image: Tensor, objective: Objective, generator: Generator, on_step: Callable[[int, Tensor, Tensor], None]
-    ) -> Descent:
-        """Minimises `objective` from `image` (1, C, H, W), which is changed in place.
+        self,
+        images: Sequence[Tensor],
+        objective: Objective,
+        generators: Sequence[Generator],
+        num_steps: int,
+        on_step: OnStep,
+    ) -> list[Descent]:
+        """Minimises `objective` from each of `images`, (1, C, H, W), which are changed in place.
 
-        `on_step(step, loss, image)` is called after each step; what it raises ends the descent.
+        Every image has its own generator and its own end, so that none depends on the others. `on_step(number, step, loss,
+        image)` is called after each step; what it raises ends the descent.
 
         Raises:
             OptionError: The descent diverged: loss or image became infinite or NaN.
         """
-        step_rule = _STEP_RULES[self.method]([image], lr=self.lr)
-        # The objective is a mean over patches, so its gradient shrinks as the image grows until Adam's epsilon (1e-8) is
-        # no longer small beside it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less). Times the
-        # number of pixels it does not depend on the size, and neither does the step of plain descent.
-        pixels = image.shape[-2] * image.shape[-1]
-        losses: list[Tensor] = []
-        stop: Stop = "step limit"
-        for step in range(self.num_steps):
-            loss, gradient = objective(image, generator)
-            image.grad = gradient * pixels
-            step_rule.step()
-            losses.append(loss)
-            on_step(step, loss, image)
-            if self._converged(losses):
-                stop = "converged"
+        walks = [Walk(image) for image in images]
+        for step in range(num_steps):
+            objective.advance()
+            for number, walk in enumerate(walks):
+                if not walk.converged:
+                    loss, gradient = objective(walk.image, generators[number])
+                    self._move(walk, gradient, self._rate(step, num_steps), step + 1)
+                    walk.losses.append(loss)
+                    on_step(number, step, loss, walk.image)
+                    walk.converged = self._converged(walk.losses)
+            if all(walk.converged for walk in walks):
                 break
-        image.grad = None
-        table = torch.stack(losses).cpu().double()
-        if not (table.isfinite().all() and image.isfinite().all()):
+        results = [walk.result() for walk in walks]
+        if not all(result.losses.isfinite().all() and result.image.isfinite().all() for result in results):
             raise OptionError("lr", self.lr, "the descent diverged to infinite values", "use a smaller one")
-        return Descent(image, table, stop)
+        return results
+
+    def _rate(self, step: int, num_steps: int) -> float:
+        falling = (1 + math.cos(math.pi * step / num_steps)) / 2
+        return self.lr * (self.final_lr + (1 - self.final_lr) * falling)
+
+    def _move(self, walk: Walk, gradient: Tensor, rate: float, step: int) -> None:
+        # The objective is a mean over patches, so its gradient shrinks as the image grows until Adam's epsilon is no longer
+        # small beside it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less). Times the number of
+        # pixels it does not depend on the size, and neither does the step of plain descent.
+        image = walk.image
+        gradient = gradient.mul_(image.shape[-2] * image.shape[-1])
+        if self.method == "sgd":
+            image.sub_(gradient, alpha=rate)
+            return
+        if not walk.moments:
+            second = torch.zeros_like(image) if self.method == "adam" else image.new_zeros(())
+            walk.moments = [torch.zeros_like(image), second]
+        first, second = walk.moments
+        first.lerp_(gradient, 1 - BETA_1)
+        if self.method == "adam":
+            second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+        else:
+            second.lerp_(gradient.square().mean(), 1 - BETA_2)
+        # Kingma and Ba, Adam, ICLR 2015, end of section 2: the corrections of both means folded into the rate.
+        size = second.sqrt().div_(math.sqrt(1 - BETA_2**step)).add_(EPSILON)
+        if self.method == "adam":
+            image.addcdiv_(first, size, value=-rate / (1 - BETA_1**step))
+        else:
+            image.sub_(first * (rate / (1 - BETA_1**step) / size))
 
     def _converged(self, losses: list[Tensor]) -> bool:
         """Looked at once per window, so that a GPU is not made to wait at every step."""
@@ -95,4 +167,5 @@ class Optimizer(Options):
         return last >= (1 - self.tolerance) * before
 
 
-_STEP_RULES: dict[str, Callable[..., torch.optim.Optimizer]] = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
+BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
+"""Decay of the mean gradient and of the mean square, and what keeps the quotient finite (Kingma and Ba, ICLR 2015)."""

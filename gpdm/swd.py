@@ -19,6 +19,8 @@ from torch import Tensor
 
 Distance = Literal["l1", "l2"]
 DISTANCES: tuple[str, ...] = get_args(Distance)
+Method = Literal["histogram", "exact"]
+METHODS: tuple[str, ...] = get_args(Method)
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,13 @@ def quantile_coupling(
 
 
 def sliced_wasserstein(
-    p: Tensor, q: Tensor, *, distance: str = "l1", coupling: Coupling | None = None
+    p: Tensor,
+    q: Tensor,
+    *,
+    distance: str = "l1",
+    coupling: Coupling | None = None,
+    p_weights: Tensor | None = None,
+    q_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Exact sliced Wasserstein distance of two sets of projections, and its gradient.
 
@@ -55,6 +63,7 @@ def sliced_wasserstein(
         q: Projections of the output's patches, with shape (K, m). n and m may differ.
         distance: Ground distance on the line: "l1" gives the W1 distance, "l2" the squared W2 distance.
         coupling: `quantile_coupling(n, m)`, if it is at hand already.
+        p_weights, q_weights: Weight of each patch, (n,) and (m,), not negative; only ratios matter. By default all equal.
 
     Returns:
         The mean over the K directions, a scalar in the units of the projections ("l2": their square), and its gradient
@@ -64,18 +73,47 @@ def sliced_wasserstein(
         Elnekave and Weiss, GPDM, ECCV 2022, Algorithm 1, line 7 (there n = m).
         Peyre and Cuturi, Computational Optimal Transport, 2019, section 2.6 (the line, any two counts).
     """
+    if p_weights is not None or q_weights is not None:
+        return _weighted(p, q, distance, p_weights, q_weights)
     if coupling is None:
         coupling = quantile_coupling(p.shape[1], q.shape[1], device=q.device, dtype=q.dtype)
     q_sorted, order = sort_rows(q)
     partners = sort_values(p).index_select(1, coupling.rank.flatten()).unflatten(1, coupling.rank.shape)  # (K, m, L)
-    difference = q_sorted[:, :, None] - partners
-    if distance == "l1":
-        cost, slope = difference.abs(), difference.sign()
-    else:
-        cost, slope = difference.square(), 2 * difference
+    cost, slope = _cost(q_sorted[:, :, None] - partners, distance)
     value = (cost * coupling.weight).sum((1, 2)).mean()
     slope_sorted = (slope * coupling.weight).sum(2) / q.shape[0]  # (K, m)
     return value, torch.empty_like(q).scatter_(1, order, slope_sorted)
+
+
+def _cost(difference: Tensor, distance: str) -> tuple[Tensor, Tensor]:
+    """Ground distance and its slope."""
+    if distance == "l1":
+        return difference.abs(), difference.sign()
+    return difference.square(), 2 * difference
+
+
+def _weighted(
+    p: Tensor, q: Tensor, distance: str, p_weights: Tensor | None, q_weights: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """The integral over u in [0, 1], piece by piece: both quantile functions are constant between two steps of either."""
+    p_sorted, p_order = sort_rows(p)
+    q_sorted, q_order = sort_rows(q)
+    p_ends, q_ends = _shares(p_weights, p)[p_order].cumsum(1), _shares(q_weights, q)[q_order].cumsum(1)
+    ends = torch.cat([p_ends, q_ends], 1).sort(1).values
+    lengths = torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1]))
+    middles = ends - lengths / 2
+    i, j = (torch.searchsorted(e, middles).clamp(max=e.shape[1] - 1) for e in (p_ends, q_ends))
+    cost, slope = _cost(q_sorted.gather(1, j) - p_sorted.gather(1, i), distance)
+    slope_sorted = torch.zeros_like(q_ends).scatter_add_(1, j, slope * lengths)
+    gradient = torch.zeros_like(q).scatter_(1, q_order, slope_sorted.to(q) / len(q))
+    return (cost * lengths).sum(1).mean().to(q), gradient
+
+
+def _shares(weights: Tensor | None, values: Tensor) -> Tensor:
+    """Weights (N,) that sum to 1, float64."""
+    if weights is None:
+        weights = values.new_ones(values.shape[1])
+    return weights.double() / weights.double().sum()
 
 
 def sort_values(x: Tensor) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import groupby
 from numbers import Integral
 
 import torch
@@ -16,6 +18,7 @@ from .errors import OptionError
 from .guess import InitialGuess
 from .images import Size, as_references, resize, size_of
 from .losses import Loss, SWDLoss
+from .memory import LevelMemory, device_limit, plan
 from .optimizers import Optimizer, Stop
 from .pyramid import Level, PyramidSchedule
 
@@ -31,6 +34,8 @@ class StepInfo:
     step: int
     steps: int
     """The step limit of the level; it may converge earlier."""
+    done: float
+    """Share of the whole work, in pixels times steps, that lies behind, in (0, 1]; it jumps ahead when a level converges early."""
     image: Tensor
     """The current image, (1, C, H, W), not yet clamped. It changes with the next step: clone it to keep it."""
     loss_tensor: Tensor
@@ -40,13 +45,6 @@ class StepInfo:
     def loss(self) -> float:
         """The loss of this step as a number. Reading it makes a GPU finish its queue, so read it seldom there."""
         return float(self.loss_tensor)
-
-    @property
-    def done(self) -> float:
-        """Share of all steps that lies behind, in (0, 1]; it jumps ahead when a level converges early."""
-        return (self.step + 1 + self.steps * (self.level + self.levels * self.output)) / (
-            self.steps * self.levels * self.outputs
-        )
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,13 @@ class Synthesis:
     """For each level and output "converged" or "step limit"."""
     levels: tuple[Level, ...]
     """The levels, coarse to fine."""
+    plan: tuple[LevelMemory, ...]
+    """The memory planned for each level."""
     seconds: float
     """Wall-clock time of the whole call."""
+
+
+OnStep = Callable[[StepInfo], None]
 
 
 @torch.no_grad()
@@ -78,7 +81,8 @@ def synthesize(
     guess: InitialGuess | None = None,
     optimizer: Optimizer | None = None,
     value_range: tuple[float, float] | None = (-1.0, 1.0),
-    on_step: Callable[[StepInfo], None] | None = None,
+    memory: int | None = None,
+    on_step: OnStep | None = None,
 ) -> Synthesis:
     """New images whose patches have the distribution of the reference's patches.
 
@@ -93,13 +97,15 @@ def synthesize(
         loss, pyramid, guess, optimizer: What is minimised, at which sizes, from where, and how; by default `SWDLoss()`,
             `PyramidSchedule()`, `InitialGuess()` and `Optimizer()`.
         value_range: Range to which the image is clamped at the end of each level; None leaves it free.
+        memory: Bytes that may be in use at once, pictures included. By default four fifths of what a GPU has free, and no
+            limit on a CPU. Where steps must do with less than they could use they take longer; the result is the same.
         on_step: Called after every step; what it raises stops the run and reaches the caller.
 
     Returns:
         The outputs and how they came about.
 
     Raises:
-        OptionError: An option does not fit the images (a level smaller than the patch, say).
+        OptionError: An option does not fit the images (a level smaller than the patch, say), or the memory does not suffice.
         ImageError: An image is unusable or does not fit the others. Both are raised before any work begins, save one
             that only the work can show: OptionError when the descent diverges at this learning rate.
 
@@ -121,31 +127,65 @@ def synthesize(
     loss.check(levels)
     seed = _whole("seed", seed)
 
+    if memory is not None:
+        memory = _whole("memory", memory, 1)
+    limit = device_limit(references[0].device) if memory is None else memory
+    plans = plan(loss.working_bytes, levels, references[0].shape[1], outputs, limit)
+    steps = optimizer.steps(levels)
+    contest = _last_level_of_contest(levels) if guess.starts > 1 else -1
+
     dtype = references[0].dtype
     working = [image.to(torch.promote_types(dtype, torch.float32)) for image in references]
-    images: list[Tensor] = []
-    runs: list[list[tuple[Tensor, Stop]]] = []
-    for item in range(outputs):
-        generator = Generator().manual_seed((seed + item) % 2**64)
-        image = guess.make(working, levels[0], item, generator)
-        runs.append([])
-        for level in levels:
-            level_references = [resize(x, s) for x, s in zip(working, level.reference_sizes, strict=True)]
-            report = _reporter(on_step, item, outputs, level, levels, optimizer)
-            descent = optimizer.descend(
-                resize(image, level.size), loss.bind(level_references, level.size), generator, report
-            )
-            image = descent.image if value_range is None else descent.image.clamp(*value_range)
-            runs[-1].append((descent.losses, descent.stop))
-        images.append(image.to(dtype))
-    by_level = list(zip(*runs, strict=True))
+    runs = [
+        Run(output, generator, guess.make(working, levels[0], output, generator))
+        for output in range(outputs)
+        for generator in guess.generators(seed + output)
+    ]
+    for level, level_plan, num_steps in zip(levels, plans, steps, strict=True):
+        level_references = [resize(x, s) for x, s in zip(working, level.reference_sizes, strict=True)]
+        objective = loss.bind(level_references, level.size, level_plan.working)
+        descents = optimizer.descend(
+            [resize(run.image, level.size) for run in runs],
+            objective,
+            [run.generator for run in runs],
+            num_steps,
+            _reporter(on_step, runs, outputs, level, levels, steps),
+        )
+        for run, descent in zip(runs, descents, strict=True):
+            run.image = descent.image if value_range is None else descent.image.clamp(*value_range)
+            run.losses.append(descent.losses)
+            run.stops.append(descent.stop)
+        if level.index == contest:
+            runs = [min(group, key=Run.final_loss) for _, group in groupby(runs, key=lambda run: run.output)]
     return Synthesis(
-        images=torch.cat(images),
-        losses=tuple(_loss_table([losses for losses, _ in row]) for row in by_level),
-        stops=tuple(tuple(stop for _, stop in row) for row in by_level),
+        images=torch.cat([run.image for run in runs]).to(dtype),
+        losses=tuple(_loss_table([run.losses[level.index] for run in runs]) for level in levels),
+        stops=tuple(tuple(run.stops[level.index] for run in runs) for level in levels),
         levels=levels,
+        plan=plans,
         seconds=time.perf_counter() - started,
     )
+
+
+@dataclass
+class Run:
+    """One picture in the making."""
+
+    output: int
+    generator: Generator
+    image: Tensor
+    losses: list[Tensor] = field(default_factory=list)
+    stops: list[Stop] = field(default_factory=list)
+
+    def final_loss(self) -> float:
+        """The mean loss over the last quarter of the steps of the last level."""
+        losses = self.losses[-1]
+        return float(losses[-max(len(losses) // 4, 1) :].mean())
+
+
+def _last_level_of_contest(levels: Sequence[Level]) -> int:
+    """Several guesses are worked out to twice the coarsest size: what is to be where is decided by then."""
+    return max(level.index for level in levels if level.scale <= 2 * levels[0].scale)
 
 
 def _check_parts(
@@ -181,16 +221,22 @@ def _checked_size(size: Size) -> Size:
 
 
 def _reporter(
-    on_step: Callable[[StepInfo], None] | None,
-    item: int,
+    on_step: OnStep | None,
+    runs: Sequence[Run],
     outputs: int,
     level: Level,
     levels: Sequence[Level],
-    optimizer: Optimizer,
-) -> Callable[[int, Tensor, Tensor], None]:
-    def report(step: int, loss: Tensor, image: Tensor) -> None:
-        if on_step is not None:
-            on_step(StepInfo(item, outputs, level.index, len(levels), step, optimizer.num_steps, image, loss))
+    steps: Sequence[int],
+) -> Callable[[int, int, Tensor, Tensor], None]:
+    """What the optimiser calls after each step of each run."""
+    if on_step is None:
+        return lambda run, step, loss, image: None
+    work = [math.prod(level.size) * number for level, number in zip(levels, steps, strict=True)]
+    before, now, number = sum(work[: level.index]), work[level.index], steps[level.index]
+
+    def report(run: int, step: int, loss: Tensor, image: Tensor) -> None:
+        done = (before + now * (step + (run + 1) / len(runs)) / number) / sum(work)
+        on_step(StepInfo(runs[run].output, outputs, level.index, len(levels), step, number, done, image, loss))
 
     return report
 

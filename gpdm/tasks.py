@@ -21,7 +21,7 @@ OnStep = Callable[[StepInfo], None]
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions(Options):
-    """How many pictures, and how large."""
+    """How many pictures, how large, and in how much memory."""
 
     num_outputs: int = option(
         1, "Number of pictures. Picture i is what a single run with seed + i makes.", ge=1, le=256
@@ -49,6 +49,13 @@ class OutputOptions(Options):
     )
     output_width: int = option(0, "Width of the output in pixels. 0 leaves it to width_factor.", ge=0, le=16384)
     output_height: int = option(0, "Height of the output in pixels. 0 leaves it to height_factor.", ge=0, le=16384)
+    memory: int = option(
+        0,
+        "Memory that may be in use at once, in MiB. 0 takes what a GPU has free, and sets no limit on a CPU. "
+        "With less than a step could use it takes longer and makes the same picture.",
+        ge=0,
+        le=2**20,
+    )
 
     def size(self, base: Size) -> Size:
         """Height and width of the output for a picture of `base` size (height, width)."""
@@ -67,22 +74,52 @@ class Recipe:
     output: OutputOptions = field(default_factory=OutputOptions)
 
 
-RECIPES: Mapping[str, Mapping[str, Recipe]] = {
-    # main.py of the reference implementation and its README; "paper-table" is tests/reproduce_paper_table.py.
-    "reshuffle": {
-        "paper": Recipe(),
-        "paper-table": Recipe(guess=InitialGuess(noise_sigma=0.75), optimizer=Optimizer(lr=0.05)),
-    },
-    # tests/retarget.py. Its 7-pixel blur at full size leaves no trace at the coarsest level, so there is none here.
-    "retarget": {
+QUALITIES = ("fast", "balanced", "best", "paper")
+"""Recipes that every task has. "paper" is the authors' settings, with the sorted distance; "balanced" ends as near to the
+reference as these, in a fraction of the time; "fast" is for a look; "best" goes on where the authors stop."""
+
+_PAPER_LOSS = SWDLoss(method="exact", projections="independent", reuse=1)
+_PAPER_OPTIMIZER = Optimizer(lr=0.01, num_steps=300, fine_steps=0, final_lr=1.0)
+
+
+def _recipes(guess: InitialGuess, output: OutputOptions | None = None, coarse_dim: int = 21) -> dict[str, Recipe]:
+    """The recipes of a task that starts from `guess` at `coarse_dim`, by quality."""
+    output = output or OutputOptions()
+    recipe = Recipe(guess=guess, output=output, pyramid=PyramidSchedule(coarse_dim=coarse_dim))
+    return {
+        "fast": replace(recipe, loss=replace(recipe.loss, reuse=4), optimizer=Optimizer(num_steps=150, fine_steps=50)),
+        "balanced": recipe,
+        "best": replace(recipe, optimizer=Optimizer(num_steps=500, fine_steps=300)),
         "paper": Recipe(
-            guess=InitialGuess(source="reference", image_noise_sigma=0.1), output=OutputOptions(width_factor=1.5)
-        )
-    },
-    "style_transfer": {"paper": Recipe(pyramid=PyramidSchedule(coarse_dim=256), guess=InitialGuess(source="image"))},
-    "texture": {"paper": Recipe(output=OutputOptions(width_factor=1.5, height_factor=1.5))},
+            loss=_PAPER_LOSS,
+            optimizer=_PAPER_OPTIMIZER,
+            pyramid=PyramidSchedule(coarse_dim=coarse_dim, pyr_factor=0.85),
+            guess=guess,
+            output=output,
+        ),
+    }
+
+
+def _reshuffle_recipes() -> dict[str, Recipe]:
+    recipes = _recipes(InitialGuess(noise_sigma=1.5))
+    # tests/reproduce_paper_table.py of the reference implementation.
+    table = replace(
+        recipes["paper"], guess=InitialGuess(noise_sigma=0.75), optimizer=replace(_PAPER_OPTIMIZER, lr=0.05)
+    )
+    return recipes | {"paper-table": table}
+
+
+RECIPES: Mapping[str, Mapping[str, Recipe]] = {
+    # main.py of the reference implementation, and its README.
+    "reshuffle": _reshuffle_recipes(),
+    # Its tests/retarget.py. The 7-pixel blur there, at full size, leaves no trace at the coarsest level, so there is none here.
+    "retarget": _recipes(
+        InitialGuess(source="reference", image_noise_sigma=0.1), OutputOptions(width_factor=1.5)
+    ),
+    "style_transfer": _recipes(InitialGuess(source="image"), coarse_dim=256),
+    "texture": _recipes(InitialGuess(noise_sigma=1.5), OutputOptions(width_factor=1.5, height_factor=1.5)),
 }
-"""The published settings of every task, by task and name."""
+"""The settings of every task, by task and quality."""
 
 
 def reshuffle(
@@ -90,9 +127,9 @@ def reshuffle(
 ) -> Synthesis:
     """A new picture with the patches of `reference`, in its size (or as the recipe's output options say).
 
-    Arguments, result and errors are those of `synthesize`; `recipe` is by default RECIPES["reshuffle"]["paper"].
+    Arguments, result and errors are those of `synthesize`; `recipe` is by default RECIPES["reshuffle"]["balanced"].
     """
-    return from_reference(reference, recipe=recipe or RECIPES["reshuffle"]["paper"], seed=seed, on_step=on_step)
+    return from_reference(reference, recipe=recipe or RECIPES["reshuffle"]["balanced"], seed=seed, on_step=on_step)
 
 
 def retarget(
@@ -100,9 +137,9 @@ def retarget(
 ) -> Synthesis:
     """`reference` in another format: its layout stretched, its details in their own size.
 
-    Arguments, result and errors are those of `synthesize`; `recipe` is by default RECIPES["retarget"]["paper"].
+    Arguments, result and errors are those of `synthesize`; `recipe` is by default RECIPES["retarget"]["balanced"].
     """
-    return from_reference(reference, recipe=recipe or RECIPES["retarget"]["paper"], seed=seed, on_step=on_step)
+    return from_reference(reference, recipe=recipe or RECIPES["retarget"]["balanced"], seed=seed, on_step=on_step)
 
 
 def texture(
@@ -110,9 +147,9 @@ def texture(
 ) -> Synthesis:
     """A texture like `reference`, of any size.
 
-    Arguments, result and errors are those of `synthesize`; `recipe` is by default RECIPES["texture"]["paper"].
+    Arguments, result and errors are those of `synthesize`; `recipe` is by default RECIPES["texture"]["balanced"].
     """
-    return from_reference(reference, recipe=recipe or RECIPES["texture"]["paper"], seed=seed, on_step=on_step)
+    return from_reference(reference, recipe=recipe or RECIPES["texture"]["balanced"], seed=seed, on_step=on_step)
 
 
 def style_transfer(
@@ -131,10 +168,10 @@ def style_transfer(
     Arguments:
         style: One or several styles, (B, C, H, W) in [-1, 1] or a list of such.
         content: Picture(s) to start from, (B, C, h, w); there is one output for each.
-        recipe: By default RECIPES["style_transfer"]["paper"].
+        recipe: By default RECIPES["style_transfer"]["balanced"].
         seed, on_step: As in `synthesize`, as are result and errors.
     """
-    recipe = recipe or RECIPES["style_transfer"]["paper"]
+    recipe = recipe or RECIPES["style_transfer"]["balanced"]
     if recipe.guess.source != "image":
         raise OptionError(
             "source", recipe.guess.source, "style transfer starts from the content", "choose source image"
@@ -187,5 +224,6 @@ def run(references: Sequence[Tensor], recipe: Recipe, size: Size, seed: int, on_
         pyramid=recipe.pyramid,
         guess=recipe.guess,
         optimizer=recipe.optimizer,
+        memory=recipe.output.memory * 2**20 or None,
         on_step=on_step,
     )

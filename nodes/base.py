@@ -43,7 +43,8 @@ def synthesized(run: Run, images: dict[str, Tensor], recipe: Recipe, seed: int) 
         device = here.device()
         tensors = [convert.to_core(image.to(device), name) for name, image in images.items()]
         recipe = replace(recipe, guess=_on_device(recipe.guess, device))
-        here.make_room(_required_bytes(tensors, recipe))
+        if not recipe.output.memory:
+            here.make_room(_required_bytes(tensors, recipe))
         result = run(*tensors, recipe=recipe, seed=seed, on_step=host.Reporter(here))
         return here.intermediate(convert.from_core(result.images)), here.intermediate(
             convert.from_picture(loss_curve(result))
@@ -52,9 +53,12 @@ def synthesized(run: Run, images: dict[str, Tensor], recipe: Recipe, seed: int) 
 
 def _required_bytes(tensors: list[Tensor], recipe: Recipe) -> int:
     sizes = [(image.shape[-2], image.shape[-1]) for image in tensors]
+    if recipe.guess.image is not None:
+        sizes.append((recipe.guess.image.shape[-2], recipe.guess.image.shape[-1]))
     output = max(math.prod(recipe.output.size(size)) for size in sizes)
-    references = max(image.shape[0] * math.prod(size) for image, size in zip(tensors, sizes, strict=True))
-    return recipe.loss.working_bytes(references, output)
+    references = max(image.shape[0] * image.shape[2] * image.shape[3] for image in tensors)
+    pictures = 4 * tensors[0].shape[1] * (output * (3 * recipe.output.num_outputs + 3) + 2 * references)
+    return pictures + recipe.loss.working_bytes(references, output)[1]
 
 
 def _on_device(guess: InitialGuess, device: torch.device) -> InitialGuess:

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..gpdm import StepInfo, to_pil
 
 PREVIEWS_PER_SECOND = 4
+PARTS_OF_PROGRESS = 1000
 SMALLEST_PREVIEW, LARGEST_PREVIEW = 384, 512  # longer side, in pixels
 
 
@@ -118,13 +119,12 @@ class Reporter:
 
     def __call__(self, info: StepInfo) -> None:
         self.host.check_cancelled()
-        total = info.steps * info.levels * info.outputs
-        self.bar = self.bar or self.host.progress(total)
-        self.bar.update(round(info.done * total), self._preview(info))
+        self.bar = self.bar or self.host.progress(PARTS_OF_PROGRESS)
+        self.bar.update(round(info.done * PARTS_OF_PROGRESS), self._preview(info))
 
     def _preview(self, info: StepInfo) -> Image.Image | None:
         now = time.monotonic()
-        if now < self.next_preview:
+        if info.output > 0 or now < self.next_preview:  # of several outputs the first, so that the preview does not flicker
             return None
         self.next_preview = now + 1 / PREVIEWS_PER_SECOND
         picture = to_pil(info.image).convert("RGB")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from ..gpdm import OptionSpec, Recipe, describe
+from ..gpdm import QUALITIES, OptionSpec, OutputOptions, Recipe, describe
 
 Input = tuple[Any, dict[str, Any]]
 
@@ -18,6 +18,15 @@ SEED: Input = (
         "max": 0xFFFFFFFFFFFFFFFF,
         "control_after_generate": True,
         "tooltip": "Which of the possible pictures is made. The same seed with the same inputs makes the same picture.",
+    },
+)
+
+QUALITY: Input = (
+    list(QUALITIES),
+    {
+        "default": "balanced",
+        "tooltip": "fast for a look; balanced as good as the published method, many times faster; best longer than that; "
+        "paper exactly the published method, with its sort. A connected option node replaces its part.",
     },
 )
 
@@ -46,7 +55,7 @@ def _widget(spec: OptionSpec) -> Input:
 
 
 def sockets(recipe: Recipe) -> dict[str, Input]:
-    """The four optional option sockets. Their tooltips say what holds when nothing is connected."""
+    """The four optional option sockets. Their tooltips say what holds when nothing is connected and quality is balanced."""
     kinds = {"loss": "GPDM_LOSS", "pyramid": "GPDM_PYRAMID", "guess": "GPDM_GUESS", "optimizer": "GPDM_OPTIMIZER"}
     makers = {
         "loss": "GPDM SWD Loss",
@@ -55,9 +64,14 @@ def sockets(recipe: Recipe) -> dict[str, Input]:
         "optimizer": "GPDM Optimizer",
     }
     return {
-        name: (kind, {"tooltip": f"From {makers[name]}. Not connected: {_values(getattr(recipe, name))}."})
+        name: (kind, {"tooltip": f"From {makers[name]}. Not connected, with quality balanced: {_values(getattr(recipe, name))}."})
         for name, kind in kinds.items()
     }
+
+
+def later() -> dict[str, Input]:
+    """Widgets that came after the first saved files: they stand behind all others, and a file may lack them."""
+    return {"quality": QUALITY, **widgets(OutputOptions, ["memory"])}
 
 
 def _values(options: Any) -> str:

@@ -7,8 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gpdm import InitialGuess, OutputOptions, Recipe, from_reference
+from ..gpdm import RECIPES, InitialGuess, OutputOptions, from_reference
 from . import base, convert, inputs
+
+
+RECIPE = RECIPES["reshuffle"]
+OUTPUT = ("num_outputs", "height", "width_factor", "height_factor", "output_width", "output_height")
 
 
 class GPDMSynthesize(base.SynthesisNode):
@@ -29,13 +33,14 @@ class GPDMSynthesize(base.SynthesisNode):
                     "The picture whose patches are used. The pictures of a batch make one distribution together."
                 ),
                 "seed": inputs.SEED,
-                **inputs.widgets(OutputOptions),
+                **inputs.widgets(OutputOptions, OUTPUT),
             },
             "optional": {
                 "init": inputs.image(
                     "Picture to start from. The output takes its size (times the factors); a batch makes one output from each."
                 ),
-                **inputs.sockets(Recipe()),
+                **inputs.sockets(RECIPE["balanced"]),
+                **inputs.later(),
             },
         }
 
@@ -48,10 +53,11 @@ class GPDMSynthesize(base.SynthesisNode):
         pyramid: Any = None,
         guess: InitialGuess | None = None,
         optimizer: Any = None,
+        quality: str = "balanced",
         **output: Any,
     ) -> tuple[Tensor, Tensor]:
         recipe = inputs.overridden(
-            Recipe(),
+            RECIPE[quality],
             loss=loss,
             pyramid=pyramid,
             guess=_started_from(guess, init),

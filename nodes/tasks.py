@@ -22,19 +22,26 @@ class TaskNode(base.SynthesisNode):
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
-        recipe = RECIPES[cls.TASK]["paper"]
+        recipe = RECIPES[cls.TASK]["balanced"]
         images = {name: inputs.image(tooltip) for name, tooltip in cls.IMAGES.items()}
         return {
             "required": {**images, "seed": inputs.SEED, **inputs.widgets(recipe.output, cls.OUTPUT)},
-            "optional": inputs.sockets(recipe),
+            "optional": {**inputs.sockets(recipe), **inputs.later()},
         }
 
     def execute(
-        self, seed: int, loss: Any = None, pyramid: Any = None, guess: Any = None, optimizer: Any = None, **more: Any
+        self,
+        seed: int,
+        loss: Any = None,
+        pyramid: Any = None,
+        guess: Any = None,
+        optimizer: Any = None,
+        quality: str = "balanced",
+        **more: Any,
     ) -> tuple[Tensor, Tensor]:
         images = {name: more.pop(name) for name in self.IMAGES}
         recipe = inputs.overridden(
-            RECIPES[self.TASK]["paper"],
+            RECIPES[self.TASK][quality],
             loss=loss,
             pyramid=pyramid,
             guess=guess,

@@ -96,6 +96,5 @@ class StepBar:
             self.bar.close()
 
     def __call__(self, info: StepInfo) -> None:
-        total = info.steps * info.levels * info.outputs
-        self.bar = self.bar or Bar(total, self.label)
-        self.bar.update(round(info.done * total))
+        self.bar = self.bar or Bar(1000, self.label)
+        self.bar.update(round(info.done * 1000))

@@ -67,9 +67,12 @@ def add_parser(commands: Any, task: Task) -> None:
             "--init", type=Path, metavar="FILE", help="picture to start from, instead of the recipe's guess"
         )
     parser.add_argument(
-        "--recipe", choices=list(RECIPES[task.name]), default="paper", help="named settings (default paper)"
+        "--quality",
+        choices=list(RECIPES[task.name]),
+        default="balanced",
+        help="named settings; the flags below change parts of them (default balanced, whose values they show)",
     )
-    recipe = RECIPES[task.name]["paper"]
+    recipe = RECIPES[task.name]["balanced"]
     for part in PARTS:
         group = parser.add_argument_group(part)
         for spec in describe(getattr(recipe, part)):
@@ -123,7 +126,7 @@ def _load(files: Path | Sequence[Path], device: Any) -> Tensor | list[Tensor]:
 
 
 def _recipe(task: Task, options: argparse.Namespace) -> Recipe:
-    recipe = RECIPES[task.name][options.recipe]
+    recipe = RECIPES[task.name][options.quality]
     if getattr(options, "init", None) is not None and getattr(options, "source", None) not in (None, "image"):
         raise GPDMError(f"--init and --source {options.source} contradict each other; leave out one of them")
     for part in PARTS:

@@ -1,33 +1,44 @@
-"""The loss as an objective: value, gradient, stride."""
+"""The loss as an objective: value, gradient, weights, borders, stride, and that dividing the work changes nothing."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from gpdm import SWDLoss, losses
+from gpdm import OptionError, SWDLoss, histogram_objective
+from gpdm.images import size_of
+from gpdm.memory import with_less_on_failure
+from gpdm.objectives import Objective, PatchWeights
 from gpdm.projections import draw_filters
 from library.problems import picture
+
+PAPER = {"method": "exact", "projections": "independent"}
+
+
+def step(objective: Objective, image: torch.Tensor, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    objective.advance()
+    return objective(image, torch.Generator().manual_seed(seed))
 
 
 def algorithm_1(reference: torch.Tensor, image: torch.Tensor, filters: torch.Tensor, squared: bool) -> torch.Tensor:
     """Lines 3 to 7 of the paper's Algorithm 1, as they are printed, for images of equal size; differentiable."""
     loss = torch.zeros(())
     for w in filters:
-        p = torch.nn.functional.conv2d(reference, w[None]).flatten()
-        q = torch.nn.functional.conv2d(image, w[None]).flatten()
+        p = F.conv2d(reference, w[None]).flatten()
+        q = F.conv2d(image, w[None]).flatten()
         difference = p.sort().values - q.sort().values
         loss = loss + (difference**2 if squared else difference.abs()).mean() / len(filters)
     return loss
 
 
 @pytest.mark.parametrize("distance", ["l1", "l2"])
-@pytest.mark.parametrize("projections", ["independent", "orthonormal"])
-def test_value_and_gradient_are_those_of_algorithm_1(distance: str, projections: str) -> None:
+@pytest.mark.parametrize("projections", ["independent", "orthonormal", "factored"])
+def test_exact_value_and_gradient_are_those_of_algorithm_1(distance: str, projections: str) -> None:
     reference, image = picture(seed=1), picture(seed=2)
-    loss = SWDLoss(distance=distance, projections=projections, num_proj=8, patch_size=5)
-    value, gradient = loss.bind([reference], (32, 40))(image, torch.Generator().manual_seed(5))
-    filters = draw_filters(projections, 8, 3, 5, torch.Generator().manual_seed(5))
+    loss = SWDLoss(method="exact", distance=distance, projections=projections, num_proj=8, patch_size=5)
+    value, gradient = step(loss.bind([reference], (32, 40)), image, seed=5)
+    filters = draw_filters(projections, 8, 3, 5, torch.Generator().manual_seed(5)).filters()
     leaf = image.clone().requires_grad_()
     expected = algorithm_1(reference, leaf, filters, distance == "l2")
     expected.backward()
@@ -36,30 +47,163 @@ def test_value_and_gradient_are_those_of_algorithm_1(distance: str, projections:
     assert torch.allclose(gradient, leaf.grad, rtol=1e-3, atol=1e-7)
 
 
-@pytest.mark.parametrize("stride", [1, 3])
-def test_chunks_of_projections_change_nothing(stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def with_same_filters(options: dict, reference: torch.Tensor, image: torch.Tensor, monkeypatch: pytest.MonkeyPatch):
+    """(value, gradient) of both methods for one and the same draw of filters."""
+    results = []
+    for method in ("histogram", "exact"):
+        monkeypatch.setattr(histogram_objective, "bin_count", lambda values: 2048)
+        loss = SWDLoss(method=method, reuse=1, **options)
+        # The pool draws from a generator with seed 0, and so does the exact objective here.
+        results.append(step(loss.bind([reference], size_of(image)), image, seed=0))
+    return results
+
+
+@pytest.mark.parametrize("border", ["free", "circular", "circular x", "circular y"])
+@pytest.mark.parametrize(("distance", "projections"), [("l1", "factored"), ("l1", "independent"), ("l2", "factored")])
+def test_histograms_agree_with_sorting(
+    distance: str, projections: str, border: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"distance": distance, "projections": projections, "border": border, "num_proj": 32}
+    reference, image = picture(60, 70, seed=1), picture(50, 64, seed=2)
+    (value, gradient), (expected, slope) = with_same_filters(options, reference, image, monkeypatch)
+    # Output values beyond the reference's ends count as if they lay there, so the value is a little lower.
+    assert float(expected) * 0.95 < float(value) < float(expected) * 1.005
+    assert F.cosine_similarity(gradient.flatten(), slope.flatten(), 0) > 0.995
+    assert float(gradient.norm()) == pytest.approx(float(slope.norm()), rel=0.02)
+
+
+@pytest.mark.parametrize("channels", [1, 4, 7])
+def test_histograms_with_any_number_of_channels(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, image = picture(40, 50, channels, seed=1), picture(40, 50, channels, seed=2)
+    (value, gradient), (expected, slope) = with_same_filters({"num_proj": 16}, reference, image, monkeypatch)
+    # Output values beyond the reference's ends count as if they lay there, so the value is a little lower.
+    assert float(expected) * 0.95 < float(value) < float(expected) * 1.005
+    assert F.cosine_similarity(gradient.flatten(), slope.flatten(), 0) > 0.99
+
+
+def test_many_projections_are_taken_in_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, image = picture(30, 30, seed=1), picture(30, 30, seed=2)
+    loss = SWDLoss(num_proj=300, reuse=1)
+    value, gradient = step(loss.bind([reference], (30, 30)), image)
+    few = [step(SWDLoss(num_proj=100, reuse=1).bind([reference], (30, 30)), image)]
+    assert float(value) == pytest.approx(float(few[0][0]), rel=0.2)
+    assert F.cosine_similarity(gradient.flatten(), few[0][1].flatten(), 0) > 0.8
+
+
+@pytest.mark.parametrize("border", ["free", "circular x"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_memory_changes_no_bit(border: str, stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held or computed twice, in one piece or in many: the same picture."""
+    reference, image = picture(70, 90, seed=1), picture(64, 80, seed=2)
+    loss = SWDLoss(num_proj=64, stride=stride, border=border)
+    value, gradient = step(loss.bind([reference], (64, 80)), image)
+    tight = loss.bind([reference], (64, 80), loss.working_bytes(70 * 90, 64 * 80)[0])
+    assert tight.keep_bytes == 0  # type: ignore[attr-defined]
+    assert torch.equal(step(tight, image)[1], gradient)
+    for block in (2**16, 2**14):
+        monkeypatch.setattr(histogram_objective, "BLOCK_VALUES", block)
+        in_strips = step(loss.bind([reference], (64, 80)), image)
+        assert torch.equal(in_strips[0], value)
+        assert torch.equal(in_strips[1], gradient)
+
+
+def test_chunks_of_sorted_projections_change_nothing_but_rounding() -> None:
     reference, image = picture(seed=1), picture(seed=2)
-    loss = SWDLoss(num_proj=7, stride=stride)
-    whole = loss.bind([reference], (32, 40))(image, torch.Generator().manual_seed(5))
-    monkeypatch.setattr(losses, "CHUNK_BYTES", 3 * loss.bytes_per_projection(32 * 40, 32 * 40))
-    objective = loss.bind([reference], (32, 40))
+    loss = SWDLoss(num_proj=7, **PAPER)
+    whole = step(loss.bind([reference], (32, 40)), image)
+    objective = loss.bind([reference], (32, 40), 3 * loss.working_bytes(32 * 40, 32 * 40)[0])
     assert objective.chunk == 3  # type: ignore[attr-defined]
-    value, gradient = objective(image, torch.Generator().manual_seed(5))
+    value, gradient = step(objective, image)
     assert float(value) == pytest.approx(float(whole[0]), rel=1e-5)
     assert torch.allclose(gradient, whole[1], rtol=1e-3, atol=1e-7)
 
 
-def test_two_references_make_one_distribution() -> None:
+@pytest.mark.parametrize("options", [{}, PAPER])
+def test_running_out_of_memory_costs_time_and_nothing_else(
+    options: dict, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    reference, image = picture(40, 40, seed=1), picture(40, 40, seed=2)
+    loss = SWDLoss(num_proj=8, **options)
+    expected = step(loss.bind([reference], (40, 40)), image)
+    module = "objectives" if options else "histogram_objective"
+    failures = iter([True, True])
+    real = F.conv2d
+
+    def scarce(*arguments, **more):
+        if next(failures, False):
+            raise torch.OutOfMemoryError("not today")
+        return real(*arguments, **more)
+
+    objective = loss.bind([reference], (40, 40))
+    with caplog.at_level("WARNING"):
+        monkeypatch.setattr(F, "conv2d", scarce)
+        value, gradient = step(objective, image)
+    assert [record.name for record in caplog.records] == ["gpdm.memory"] * 2, module
+    assert "out of memory" in caplog.text
+    assert float(value) == pytest.approx(float(expected[0]), rel=1e-6)
+    assert torch.allclose(gradient, expected[1], rtol=1e-4, atol=1e-8)
+
+
+def test_other_errors_and_memory_that_never_suffices_go_on() -> None:
+    def out() -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes")
+
+    def other() -> None:
+        raise RuntimeError("shapes differ")
+
+    shrinks = iter(["halves", "halves", None])
+    with pytest.raises(RuntimeError, match="allocate"):
+        with_less_on_failure(out, lambda: next(shrinks))
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        with_less_on_failure(other, lambda: "halves")
+
+
+def test_weights_leave_out_and_count_again() -> None:
+    """A weight of zero leaves a patch out, equal weights change nothing, and twice the weight is the patch twice."""
+    reference, image = picture(20, 40, seed=1), picture(20, 30, seed=2)
+    loss = SWDLoss(patch_size=1, num_proj=16, reuse=1)
+    left = torch.zeros(20, 40)
+    left[:, :20] = 1
+    half = step(loss.bind([reference[..., :20]], (20, 30)), image)
+    weighted = step(loss.bind([reference], (20, 30), weights=PatchWeights((left,))), image)
+    assert float(weighted[0]) == pytest.approx(float(half[0]), rel=0.03)
+    assert F.cosine_similarity(weighted[1].flatten(), half[1].flatten(), 0) > 0.98
+    plain = step(loss.bind([reference], (20, 30)), image)
+    even = step(loss.bind([reference], (20, 30), weights=PatchWeights((left * 0 + 5,), torch.full((20, 30), 0.3))), image)
+    assert torch.equal(even[0], plain[0])
+    assert torch.allclose(even[1], plain[1], rtol=1e-5, atol=1e-9)
+    twice = step(loss.bind([reference, reference[..., :20]], (20, 30)), image)
+    boosted = step(loss.bind([reference], (20, 30), weights=PatchWeights((left + 1,))), image)
+    assert float(boosted[0]) == pytest.approx(float(twice[0]), rel=0.03)
+
+
+def test_output_weights_pull_only_where_they_are_not_zero() -> None:
+    reference, image = picture(30, 30, seed=1), picture(30, 40, seed=2)
+    right = torch.zeros(24, 34)
+    right[:, 20:] = 1
+    _, gradient = step(SWDLoss().bind([reference], (30, 40), weights=PatchWeights(output=right)), image)
+    assert (gradient[..., :20] == 0).all()
+    assert (gradient[..., 20:] != 0).any()
+
+
+def test_weights_with_sorting_are_refused() -> None:
+    with pytest.raises(OptionError, match="histogram"):
+        SWDLoss(**PAPER).bind([picture()], (32, 40), weights=PatchWeights(output=torch.ones(26, 34)))
+
+
+@pytest.mark.parametrize("options", [{}, PAPER])
+def test_two_references_make_one_distribution(options: dict) -> None:
     image = picture(20, 20, seed=3)
-    objective = SWDLoss(patch_size=1, num_proj=4).bind([image[..., :8], image[..., 8:]], (20, 20))
-    value, _ = objective(image, torch.Generator().manual_seed(0))
-    assert float(value) == pytest.approx(0, abs=1e-7)
+    objective = SWDLoss(patch_size=1, num_proj=4, **options).bind([image[..., :8], image[..., 8:]], (20, 20))
+    assert float(step(objective, image)[0]) == pytest.approx(0, abs=1e-7)
 
 
-def test_stride_is_used_and_leaves_no_pixel_out() -> None:
+@pytest.mark.parametrize("options", [{}, PAPER])
+def test_stride_is_used_and_leaves_no_pixel_out(options: dict) -> None:
     image, reference = picture(21, 24, seed=1), picture(21, 24, seed=2)
-    objective = SWDLoss(stride=5, num_proj=2).bind([reference], (21, 24))
+    objective = SWDLoss(stride=5, num_proj=2, **options).bind([reference], (21, 24))
     generator = torch.Generator().manual_seed(0)
+    objective.advance()
     single = objective(image, generator)[1]
     assert (single == 0).all(1).any(), "a strided step should not reach every pixel"
     reached = sum((objective(image, generator)[1].abs() for _ in range(200)), torch.zeros_like(image))
@@ -68,7 +212,7 @@ def test_stride_is_used_and_leaves_no_pixel_out() -> None:
 
 def test_stride_one_draws_nothing_but_filters() -> None:
     generator = torch.Generator().manual_seed(4)
-    SWDLoss(num_proj=3).bind([picture()], (32, 40))(picture(), generator)
+    SWDLoss(num_proj=3, **PAPER).bind([picture()], (32, 40))(picture(), generator)
     alone = torch.Generator().manual_seed(4)
     draw_filters("independent", 3, 3, 7, alone)
     assert torch.equal(generator.get_state(), alone.get_state())
@@ -77,7 +221,19 @@ def test_stride_one_draws_nothing_but_filters() -> None:
 def test_strided_value_of_flat_images_is_known() -> None:
     """Every projection of a flat image is its value times the sum of the filter, wherever the grid begins."""
     flat, other = torch.full((1, 1, 20, 23), 0.2), torch.full((1, 1, 17, 19), 0.7)
-    objective = SWDLoss(stride=4, num_proj=6, patch_size=3).bind([other], (20, 23))
-    value, _ = objective(flat, torch.Generator().manual_seed(8))
-    filters = draw_filters("independent", 6, 1, 3, torch.Generator().manual_seed(8))
+    objective = SWDLoss(stride=4, num_proj=6, patch_size=3, **PAPER).bind([other], (20, 23))
+    value, _ = step(objective, flat, seed=8)
+    filters = draw_filters("independent", 6, 1, 3, torch.Generator().manual_seed(8)).filters()
     assert float(value) == pytest.approx(0.5 * float(filters.sum((1, 2, 3)).abs().mean()), rel=1e-5)
+
+
+def test_the_pool_is_refreshed_and_each_set_used_as_often_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    real = histogram_objective.draw_filters
+    monkeypatch.setattr(histogram_objective, "draw_filters", lambda *a: drawn.append(a) or real(*a))
+    for reuse, expected in ((1, 40), (4, 4 + 9)):
+        drawn.clear()
+        objective = SWDLoss(num_proj=4, reuse=reuse).bind([picture()], (32, 40))
+        values = [float(step(objective, picture(seed=2), seed=s)[0]) for s in range(40)]
+        assert len(drawn) == expected
+        assert len(set(values)) > 8

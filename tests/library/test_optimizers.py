@@ -8,58 +8,125 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from gpdm import Optimizer, OptionError
+from gpdm import Objective, Optimizer, OptionError, PyramidSchedule
+from gpdm.optimizers import Descent, OnStep
 
 
-def ignore(step: int, loss: Tensor, image: Tensor) -> None:
-    del step, loss, image
-
-
-def bowl(image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+class Bowl:
     """A mean over the pixels, as every objective: mean (x - 1)^2."""
-    del generator
-    return (image - 1).square().mean(), 2 * (image - 1) / image.numel()
+
+    def advance(self) -> None:
+        pass
+
+    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        del generator
+        return (image - 1).square().mean(), 2 * (image - 1) / image.numel()
 
 
-@pytest.mark.parametrize("method", ["adam", "sgd"])
-def test_reaches_the_minimum(method: str) -> None:
-    descent = Optimizer(method=method, lr=0.05, num_steps=400).descend(
-        torch.zeros(1, 3, 8, 8), bowl, Generator(), ignore
-    )
+class Told(Bowl):
+    """Reports the given losses, and no slope."""
+
+    def __init__(self, losses: list[float]) -> None:
+        self.values = iter(losses)
+
+    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        del generator
+        return torch.tensor(next(self.values)), torch.zeros_like(image)
+
+
+def descend(optimizer: Optimizer, objective: Objective, *images: Tensor, on_step: OnStep | None = None) -> list[Descent]:
+    generators = [Generator().manual_seed(i) for i in range(len(images))]
+    return optimizer.descend(images, objective, generators, optimizer.num_steps, on_step or (lambda *told: None))
+
+
+METHODS = ["adam", "sgd", "momentum"]
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("final_lr", [1.0, 0.05])
+def test_reaches_the_minimum(method: str, final_lr: float) -> None:
+    optimizer = Optimizer(method=method, lr=0.05, num_steps=400, window=400, final_lr=final_lr)
+    (descent,) = descend(optimizer, Bowl(), torch.zeros(1, 3, 8, 8))
     assert descent.losses[-1] < 1e-3 * descent.losses[0]
 
 
-@pytest.mark.parametrize("method", ["adam", "sgd"])
+def test_adam_is_that_of_torch() -> None:
+    image = torch.rand(1, 3, 6, 7, generator=Generator().manual_seed(0))
+    leaf = image.clone().requires_grad_()
+    theirs = torch.optim.Adam([leaf], lr=0.02)
+    for _ in range(30):
+        leaf.grad = Bowl()(leaf.detach(), Generator())[1] * 42
+        theirs.step()
+    descend(Optimizer(method="adam", lr=0.02, num_steps=30, final_lr=1.0), Bowl(), image)
+    assert torch.allclose(image, leaf.detach(), atol=1e-6)
+
+
+@pytest.mark.parametrize("method", METHODS)
 def test_step_size_does_not_depend_on_the_size_of_the_image(method: str) -> None:
     """Gradients of a mean shrink with the pixels until Adam's epsilon brakes them (defect 10)."""
 
-    def tiny(image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        value, gradient = bowl(image, generator)
-        return value, gradient * 1e-3  # as weak as the weakest tenth of an image's pixels
+    class Tiny(Bowl):
+        def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+            value, gradient = super().__call__(image, generator)
+            return value, gradient * 1e-3  # as weak as the weakest tenth of an image's pixels
 
     moved = []
     for side in (4, 1024):
         image = torch.zeros(1, 1, side, side)
-        Optimizer(method=method, lr=0.01, num_steps=1).descend(image, tiny, Generator(), ignore)
+        descend(Optimizer(method=method, lr=0.01, num_steps=1), Tiny(), image)
         moved.append(float(image.mean()))
     assert moved[0] == pytest.approx(moved[1], rel=1e-3)
     assert moved[0] > 0
 
 
-def falling(losses: list[float]):
-    """An objective that reports the given losses."""
-    values = iter(losses)
+def test_momentum_keeps_the_proportions_of_the_gradient() -> None:
+    """Adam moves a pixel with a weak gradient as far as one with a strong one; momentum does not."""
 
-    def objective(image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        del generator
-        return torch.tensor(next(values)), torch.zeros_like(image)
+    class Uneven(Bowl):
+        def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+            gradient = torch.full_like(image, 0.001)
+            gradient[..., 0] = 0.1
+            return image.mean(), gradient
 
-    return objective
+    moved = {}
+    for method in ("adam", "momentum"):
+        image = torch.zeros(1, 1, 4, 4)
+        descend(Optimizer(method=method, lr=0.01, num_steps=5), Uneven(), image)
+        moved[method] = float(image[0, 0, 0, 0] / image[0, 0, 0, 1])
+    assert moved["adam"] == pytest.approx(1, rel=1e-3)
+    assert moved["momentum"] == pytest.approx(100, rel=1e-3)
+
+
+def test_the_rate_falls_along_a_cosine() -> None:
+    path: list[float] = []
+
+    class Slope(Bowl):
+        def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+            path.append(float(image.mean()))
+            return image.mean(), torch.ones_like(image) / image.numel()
+
+    image = torch.zeros(1, 1, 4, 4)
+    descend(Optimizer(method="sgd", lr=0.1, num_steps=100, window=100, final_lr=0.2), Slope(), image)
+    rates = [a - b for a, b in zip(path, [*path[1:], float(image.mean())], strict=True)]
+    expected = [0.1 * (0.2 + 0.8 * (1 + math.cos(math.pi * i / 100)) / 2) for i in range(100)]
+    assert rates == pytest.approx(expected, abs=1e-5)
+
+
+def test_steps_fall_evenly_from_level_to_level() -> None:
+    levels = PyramidSchedule(pyr_factor=0.5).levels([(168, 168)], (168, 168))
+    assert len(levels) == 4
+    assert Optimizer(num_steps=270, fine_steps=10).steps(levels) == (270, 90, 30, 10)
+    assert Optimizer(num_steps=27, fine_steps=1000).steps(levels) == (27, 90, 300, 1000)
+    assert Optimizer(num_steps=300, fine_steps=0).steps(levels) == (300,) * 4
+    assert Optimizer(num_steps=300, fine_steps=60).steps(levels[:1]) == (300,)
+
+
+FLAT = torch.zeros(1, 1, 2, 2)
 
 
 def test_converges_when_the_mean_of_a_window_stops_falling() -> None:
     losses = [math.exp(-0.1 * i) for i in range(20)] + [0.1 + 0.01 * (-1) ** i for i in range(80)]
-    descent = Optimizer(window=10, num_steps=100).descend(torch.zeros(1, 1, 2, 2), falling(losses), Generator(), ignore)
+    (descent,) = descend(Optimizer(window=10, num_steps=100), Told(losses), FLAT)
     assert descent.stop == "converged"
     assert len(descent.losses) == 40  # windows end at 10, 20, 30 and 40; the fourth is not below the third
     assert descent.losses.dtype == torch.float64
@@ -67,30 +134,48 @@ def test_converges_when_the_mean_of_a_window_stops_falling() -> None:
 
 def test_tolerance_ends_a_slow_descent_earlier() -> None:
     losses = [1 - 0.0001 * i for i in range(100)]
-    patient = Optimizer(window=10, num_steps=100).descend(torch.zeros(1, 1, 2, 2), falling(losses), Generator(), ignore)
-    hasty = Optimizer(window=10, num_steps=100, tolerance=0.01).descend(
-        torch.zeros(1, 1, 2, 2), falling(losses), Generator(), ignore
-    )
+    (patient,) = descend(Optimizer(window=10, num_steps=100), Told(losses), FLAT)
+    (hasty,) = descend(Optimizer(window=10, num_steps=100, tolerance=0.01), Told(losses), FLAT)
     assert (patient.stop, len(patient.losses)) == ("step limit", 100)
     assert (hasty.stop, len(hasty.losses)) == ("converged", 20)
+
+
+def test_images_end_each_for_itself() -> None:
+    class Two(Bowl):
+        """Falls for ever for the first image, and not at all for the second."""
+
+        def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+            first = image.shape[-1] == 2
+            self.calls = getattr(self, "calls", 0) + 1
+            return torch.tensor(1 / self.calls if first else 1.0), torch.ones_like(image)
+
+    seen: list[tuple[int, int]] = []
+    optimizer = Optimizer(window=5, num_steps=30)
+    first, second = descend(
+        optimizer, Two(), FLAT.clone(), torch.zeros(1, 1, 3, 3), on_step=lambda i, step, *rest: seen.append((i, step))
+    )
+    assert (first.stop, len(first.losses)) == ("step limit", 30)
+    assert (second.stop, len(second.losses)) == ("converged", 10)
+    assert seen[:4] == [(0, 0), (1, 0), (0, 1), (1, 1)] and seen[-1] == (0, 29)
 
 
 def test_what_a_callback_raises_stops_the_descent() -> None:
     seen = []
 
-    def stop_at_three(step: int, loss: Tensor, image: Tensor) -> None:
+    def stop_at_three(number: int, step: int, loss: Tensor, image: Tensor) -> None:
         seen.append(step)
         if step == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        Optimizer().descend(torch.zeros(1, 1, 2, 2), bowl, Generator(), stop_at_three)
+        descend(Optimizer(), Bowl(), FLAT, on_step=stop_at_three)
     assert seen == [0, 1, 2, 3]
 
 
 def test_a_diverging_descent_is_an_error_and_no_picture() -> None:
+    optimizer = Optimizer(method="sgd", lr=100.0, num_steps=300)
     with pytest.raises(OptionError, match=r"lr = 100.0 .* diverged"):
-        Optimizer(method="sgd", lr=100.0).descend(torch.zeros(1, 1, 4, 4), bowl, Generator(), ignore)
+        descend(optimizer, Bowl(), torch.zeros(1, 1, 4, 4))
 
 
 @pytest.mark.parametrize(

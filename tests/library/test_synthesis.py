@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -18,7 +20,8 @@ from gpdm import (
 )
 from library.problems import picture
 
-QUICK = {"optimizer": Optimizer(num_steps=4), "loss": SWDLoss(num_proj=4), "pyramid": PyramidSchedule(pyr_factor=0.7)}
+QUICK = {"optimizer": Optimizer(num_steps=4, fine_steps=0), "loss": SWDLoss(num_proj=4), "pyramid": PyramidSchedule(pyr_factor=0.7)}
+STEPS = {"optimizer": Optimizer(num_steps=80, fine_steps=0), "pyramid": PyramidSchedule(pyr_factor=0.7)}
 
 
 def test_result_says_what_happened() -> None:
@@ -32,7 +35,7 @@ def test_result_says_what_happened() -> None:
 
 
 def test_losses_after_convergence_are_nan() -> None:
-    optimizer = Optimizer(num_steps=40, window=2)
+    optimizer = Optimizer(num_steps=40, fine_steps=0, window=2)
     result = synthesize(picture(22, 22), num_outputs=3, **(QUICK | {"optimizer": optimizer}))
     for losses, stops in zip(result.losses, result.stops, strict=True):
         for row, stop in zip(losses, stops, strict=True):
@@ -43,22 +46,69 @@ def test_losses_after_convergence_are_nan() -> None:
 
 def test_approaches_the_reference_distribution_far_beyond_its_start() -> None:
     reference = picture(32, 32)
-    judge = SWDLoss(num_proj=128).bind([reference], (32, 32))
+    judge = SWDLoss(num_proj=128, method="exact", projections="independent").bind([reference], (32, 32))
 
     def distance(image: torch.Tensor) -> float:
         return float(judge(image, torch.Generator().manual_seed(99))[0])
 
-    result = synthesize(reference, seed=1, optimizer=Optimizer(num_steps=100), loss=SWDLoss(num_proj=32))
+    result = synthesize(reference, seed=1, optimizer=Optimizer(num_steps=100))
     assert distance(result.images) < 0.15 * distance(torch.zeros_like(reference))
     assert (result.images - reference).abs().mean() > 0.1, "a copy would be no synthesis"
 
 
+@pytest.mark.parametrize("loss", [SWDLoss(), SWDLoss(method="exact", projections="independent")])
+def test_ends_as_near_to_the_reference_as_algorithm_1(loss: SWDLoss) -> None:
+    """The histograms, the shared columns and the reuse of projections against the paper's loop, at equal steps."""
+    reference = picture(40, 40, seed=7)
+    judge = SWDLoss(num_proj=256, method="exact", projections="independent").bind([reference], (40, 40))
+    distances = [
+        float(judge(synthesize(reference, seed=seed, loss=each, **STEPS).images, torch.Generator().manual_seed(99))[0])
+        for each in (loss, SWDLoss(method="exact", projections="independent"))
+        for seed in (1, 2)
+    ]
+    assert sum(distances[:2]) < 1.3 * sum(distances[2:])
+
+
 def test_item_i_equals_a_single_run_with_seed_plus_i_and_items_differ() -> None:
     """The reference implementation starts every output from the same noise (defect 7)."""
-    together = synthesize(picture(24, 24), num_outputs=3, seed=10, **QUICK).images
-    for i in range(3):
-        assert torch.equal(together[i : i + 1], synthesize(picture(24, 24), seed=10 + i, **QUICK).images)
-    assert (together[0] - together[1]).abs().mean() > 0.05
+    for options in (QUICK, QUICK | {"loss": SWDLoss(num_proj=4, method="exact")}, QUICK | {"guess": InitialGuess(starts=2)}):
+        together = synthesize(picture(24, 24), num_outputs=3, seed=10, **options).images
+        for i in range(3):
+            assert torch.equal(together[i : i + 1], synthesize(picture(24, 24), seed=10 + i, **options).images)
+        assert (together[0] - together[1]).abs().mean() > 0.05
+
+
+def test_an_output_that_converges_early_does_not_touch_the_others() -> None:
+    options = QUICK | {"optimizer": Optimizer(num_steps=40, fine_steps=0, window=2)}
+    together = synthesize(picture(22, 22), num_outputs=4, **options)
+    assert len({stops for stops in together.stops[0]}) > 0
+    for i in range(4):
+        assert torch.equal(together.images[i : i + 1], synthesize(picture(22, 22), seed=i, **options).images)
+
+
+def test_seeds_matter_also_without_noise() -> None:
+    """All outputs share the pool of projections; which of them an output takes is its own."""
+    init = picture(24, 24, seed=1)
+    options = QUICK | {"optimizer": Optimizer(num_steps=20, fine_steps=0)}
+    assert not torch.equal(*(synthesize(picture(24, 24), init=init, seed=seed, **options).images for seed in (0, 1)))
+
+
+def test_the_best_of_several_starts_goes_on() -> None:
+    reference = picture(44, 44)
+    options = {"optimizer": Optimizer(num_steps=15, fine_steps=0), "loss": SWDLoss(num_proj=16)}
+    made: list[tuple[int, int]] = []
+    result = synthesize(
+        reference, guess=InitialGuess(starts=3), on_step=lambda i: made.append((i.level, i.output)), **options
+    )
+    at_level = [sum(level == each for level, _ in made) for each in range(len(result.levels))]
+    contested = [level for level in result.levels if level.scale <= 2 * result.levels[0].scale]
+    assert at_level == [45] * len(contested) + [15] * (len(result.levels) - len(contested))
+    assert [losses.shape for losses in result.losses] == [(1, 15)] * len(result.levels)
+    one = [
+        synthesize(reference, guess=InitialGuess(starts=starts), seed=4, **options).losses[len(contested) - 1]
+        for starts in (1, 8)
+    ]
+    assert one[1][0, -4:].mean() < one[0][0, -4:].mean()
 
 
 def test_the_largest_seed_has_a_successor() -> None:
@@ -151,7 +201,9 @@ def test_callback_is_told_everything_and_may_stop_the_run() -> None:
     assert [(info.level, info.step) for info in seen] == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2)]
     assert seen[0].levels == 2 and seen[0].steps == 4 and seen[0].loss > 0
     assert [info.done for info in seen] == sorted(info.done for info in seen)
-    assert seen[0].done == pytest.approx(1 / 8)
+    work = [4 * math.prod(size) for size in ((21, 21), (30, 30))]
+    assert seen[0].done == pytest.approx(work[0] / 4 / sum(work))
+    assert seen[4].done == pytest.approx((work[0] + work[1] / 4) / sum(work))
 
 
 @pytest.mark.parametrize(

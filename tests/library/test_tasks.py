@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from gpdm import (
+    QUALITIES,
     RECIPES,
     GPDMError,
     InitialGuess,
     Optimizer,
     OptionError,
     OutputOptions,
+    PyramidSchedule,
     Recipe,
     SWDLoss,
     describe,
@@ -30,7 +32,7 @@ def quick(task: str, **output: object) -> Recipe:
     return replace(
         recipe,
         loss=SWDLoss(num_proj=2),
-        optimizer=Optimizer(num_steps=1),
+        optimizer=Optimizer(num_steps=1, fine_steps=0),
         output=replace(recipe.output, **output),  # type: ignore[arg-type]
     )
 
@@ -39,6 +41,8 @@ def test_published_settings() -> None:
     """The defaults of the reference implementation (its main.py, README and tests/)."""
     paper = RECIPES["reshuffle"]["paper"]
     assert (paper.loss.patch_size, paper.loss.stride, paper.loss.num_proj, paper.loss.distance) == (7, 1, 64, "l1")  # type: ignore[attr-defined]
+    assert (paper.loss.method, paper.loss.projections, paper.loss.border) == ("exact", "independent", "free")  # type: ignore[attr-defined]
+    assert (paper.optimizer.fine_steps, paper.optimizer.final_lr, paper.guess.starts) == (0, 1.0, 1)
     assert (paper.pyramid.coarse_dim, paper.pyramid.pyr_factor) == (21, 0.85)
     assert (paper.optimizer.method, paper.optimizer.lr, paper.optimizer.num_steps) == ("adam", 0.01, 300)
     assert (paper.guess.source, paper.guess.noise_sigma) == ("noise", 1.5)
@@ -52,6 +56,23 @@ def test_published_settings() -> None:
         1.5,
         1.5,
     )
+
+
+def test_every_task_has_every_quality_and_balanced_is_the_default_of_the_options() -> None:
+    for recipes in RECIPES.values():
+        assert tuple(recipes)[: len(QUALITIES)] == QUALITIES
+        balanced = recipes["balanced"]
+        assert (balanced.loss, balanced.optimizer) == (SWDLoss(), Optimizer())
+        assert balanced.pyramid.pyr_factor == PyramidSchedule().pyr_factor
+        for quality in QUALITIES:
+            assert recipes[quality].output == balanced.output
+            assert recipes[quality].guess.source == balanced.guess.source
+            assert recipes[quality].pyramid.coarse_dim == balanced.pyramid.coarse_dim
+
+
+def test_memory_is_given_in_mebibytes() -> None:
+    with pytest.raises(OptionError, match="memory"):
+        reshuffle(picture(300, 300), recipe=replace(RECIPES["reshuffle"]["fast"], output=OutputOptions(memory=1)))
 
 
 def test_sizes() -> None:

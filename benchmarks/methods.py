@@ -1,0 +1,158 @@
+"""What is timed: one step of each method, over the same two pictures; and the gate, which the fast one must pass first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from judge import nearest
+from PIL import Image
+from torch import Generator, Tensor
+
+import gpdm
+from gpdm.histogram_objective import HistogramObjective
+from gpdm.histograms import binned_sliced_wasserstein
+from gpdm.images import size_of
+from gpdm.patches import project, project_adjoint
+from gpdm.projections import FilterBank, draw_filters
+from gpdm.swd import sliced_wasserstein
+
+PICTURE = Path(__file__).resolve().parent.parent / "workflows" / "inputs" / "pavilion.jpg"
+PATCH, FILTERS = 7, 64
+LEAST_COSINE = {64: 0.97, 128: 0.98}
+"""By size of the pair, which is hard on bins: its distributions are close. 64 pixels have 256 bins, 128 the full 1024."""
+MOST_ERROR = 0.05
+"""Of the value, relative."""
+
+Steps = Callable[[int], None]
+"""Makes so many steps."""
+
+
+def picture(path: Path, size: tuple[int, int], device: str) -> Tensor:
+    """The picture at `size` (height, width), (1, 3, H, W)."""
+    height, width = size
+    scaled = Image.open(path).convert("RGB").resize((width, height), Image.Resampling.LANCZOS)
+    return gpdm.from_pil(scaled).to(device)
+
+
+def pair(path: Path, size: tuple[int, int], device: str) -> tuple[Tensor, Tensor]:
+    """A reference, and an image on its way to it: its mirror image with some noise."""
+    reference = picture(path, size, device)
+    noise = torch.randn(reference.shape, generator=Generator().manual_seed(0)).to(device)
+    return reference, reference.flip(3) + 0.05 * noise
+
+
+def descent(loss: gpdm.SWDLoss, reference: Tensor, image: Tensor, memory: int) -> Steps:
+    """This package's steps, by its public path. The objective stays, as it does within a level."""
+    objective = loss.bind([reference], size_of(image), memory)
+    generator = Generator().manual_seed(0)
+
+    @torch.no_grad()
+    def steps(number: int) -> None:
+        optimizer = gpdm.Optimizer(num_steps=number, window=number + 1)
+        optimizer.descend([image.clone()], objective, [generator], number, lambda *_: None)
+
+    return steps
+
+
+def algorithm_1(reference: Tensor, image: Tensor) -> Steps:
+    """The authors' steps: fresh filters, two convolutions, two sorts, autograd, Adam."""
+    generator = Generator().manual_seed(0)
+    image = image.clone().requires_grad_(True)
+    adam = torch.optim.Adam([image], lr=0.01)
+
+    def steps(number: int) -> None:
+        for _ in range(number):
+            w = filters(generator).to(image.device)
+            p, q = F.conv2d(reference, w)[0].flatten(1), F.conv2d(image, w)[0].flatten(1)
+            loss = (p.sort(1).values - q.sort(1).values).abs().mean()
+            adam.zero_grad()
+            loss.backward()
+            adam.step()
+
+    return steps
+
+
+def floor(reference: Tensor, image: Tensor, layout: torch.memory_format) -> Steps:
+    """The convolutions alone, without which there is no step: two forward and one transposed, in the given layout."""
+    w = filters(Generator().manual_seed(0)).to(image.device)
+    values = torch.randn(1, FILTERS, *(side - PATCH + 1 for side in size_of(image)), device=image.device)
+    x, y, w, values = (each.contiguous(memory_format=layout) for each in (reference, image, w, values))
+
+    @torch.no_grad()
+    def steps(number: int) -> None:
+        for _ in range(number):
+            F.conv2d(x, w)
+            F.conv2d(y, w)
+            F.conv_transpose2d(values, w)
+
+    return steps
+
+
+def nearest_neighbours(reference: Tensor, image: Tensor) -> Steps:
+    """What a patch-matching method does once an iteration: the nearest reference patch of each patch of the image, exactly."""
+
+    @torch.no_grad()
+    def steps(number: int) -> None:
+        for _ in range(number):
+            nearest(image, reference, PATCH)
+
+    return steps
+
+
+def filters(generator: Generator) -> Tensor:
+    """Independent random filters of unit length, drawn as the authors draw them."""
+    w = torch.randn(FILTERS, 3 * PATCH**2, generator=generator)
+    return (w / w.norm(dim=1, keepdim=True)).reshape(FILTERS, 3, PATCH, PATCH)
+
+
+def gate(path: Path, size: int, device: str) -> dict[str, float]:
+    """Agreement of the fast value and image gradient with the exact ones, on the same filters: cosines and relative errors.
+
+    Once for the pieces, with filters drawn for it, and once for the objective that is timed, with the filters it drew.
+
+    Raises:
+        SystemExit: They do not agree; there is no point in timing what is wrong.
+    """
+    reference, image = pair(path, (size, size), device)
+    bank = draw_filters("independent", FILTERS, 3, PATCH, Generator().manual_seed(1)).to(image)
+    pieces = _on_projections(reference, image, bank, binned_sliced_wasserstein)
+    exact = _on_projections(reference, image, bank, sliced_wasserstein)
+
+    loss = gpdm.SWDLoss(reuse=1)
+    objective = loss.bind([reference], (size, size))
+    assert isinstance(objective, HistogramObjective)
+    same = Generator().set_state(objective.generator.get_state())
+    objective.advance()
+    own = objective(image, Generator().manual_seed(2))
+    own_bank = draw_filters(loss.projections, loss.num_proj, 3, loss.patch_size, same).to(image)
+    own_exact = _on_projections(reference, image, own_bank, sliced_wasserstein)
+
+    cosines = [_cosine(a[1], b[1]) for a, b in ((pieces, exact), (own, own_exact))]
+    errors = [abs(float(a[0] / b[0]) - 1) for a, b in ((pieces, exact), (own, own_exact))]
+    result = {
+        "cosine, pieces": round(cosines[0], 5),
+        "cosine, objective": round(cosines[1], 5),
+        "error, pieces": round(errors[0], 5),
+        "error, objective": round(errors[1], 5),
+    }
+    # Written so that NaN does not pass.
+    if not (min(cosines) > LEAST_COSINE[size] and max(errors) < MOST_ERROR):
+        raise SystemExit(f"not measured: at {size} pixels the fast method disagrees with the exact one: {result}")
+    return result
+
+
+def _on_projections(
+    reference: Tensor, image: Tensor, bank: FilterBank, distance: Callable[..., tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
+    """Value and image gradient of a distance between projections."""
+    found = project(image, bank)
+    p, q = (each.flatten(0, 1).T for each in (project(reference, bank), found))
+    value, slope = distance(p, q)
+    return value, project_adjoint(slope.T.reshape(found.shape), bank, size_of(image))
+
+
+def _cosine(a: Tensor, b: Tensor) -> float:
+    return float(F.cosine_similarity(a.flatten(), b.flatten(), dim=0))

@@ -1,0 +1,193 @@
+"""The sliced Wasserstein distance from distribution functions on common bins: no sort, linear time.
+
+On the line the W1 distance is the integral of |F_P - F_Q| over the two distribution functions, and a value v of Q has the
+slope sign(F_P(v) - F_Q(v)) times its mass: it must move down where more of P lies below it, up where less does. So a
+histogram of each side and a look-up are enough. For W2 the slope is 2 (v - F_P^-1(F_Q(v))), from the same histograms.
+
+Bins are uniform between the ends of P (`bin_range`), separately for each direction. Values beyond fall into the first or
+last bin, and count as if they lay there: they are pulled back all the same. Letters: K directions, n values of P, m of Q, B bins; bin b of direction k has the number k B + b.
+
+References:
+    Peyre and Cuturi, Computational Optimal Transport, 2019, section 2.6 and remark 2.30.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+WEIGHT_UNIT = 2**20
+"""Weights are counted in whole numbers of 1 / WEIGHT_UNIT of the largest, so that their sums are exact in any order."""
+
+
+def bin_count(values: int) -> int:
+    """How many bins do for so many values: a power of two from 128 to 1024, about one bin for every eight values.
+
+    Measured: with 1024 bins the L1 gradient has a cosine of 0.999 with that of sorted values (benchmarks/README.md).
+    """
+    return min(max(1 << max(values // 8, 1).bit_length() - 1, 128), 1024)
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Uniform bins for K directions."""
+
+    low: Tensor
+    """Where the first bin begins, shape (K,)."""
+    width: Tensor
+    """Width of a bin, shape (K,), positive."""
+    number: int
+    """Bins of a direction, B."""
+
+    @cached_property
+    def start(self) -> Tensor:
+        """The number of the first bin of each direction, (K,)."""
+        return torch.arange(len(self.width), dtype=self.width.dtype, device=self.width.device) * self.number
+
+    @cached_property
+    def end(self) -> Tensor:
+        """The middle of the last bin of each direction, (K,): rounded down, it stays clear of the next direction."""
+        return self.start + (self.number - 0.5)
+
+    @cached_property
+    def scale(self) -> Tensor:
+        """What a value is to be multiplied with to become a place, (K,)."""
+        return 1 / self.width
+
+    @cached_property
+    def offset(self) -> Tensor:
+        """What is then to be added, (K,): a place, rounded down, is the number of a bin."""
+        return self.start - self.low * self.scale
+
+    def index(self, places: Tensor, out: Tensor | None = None) -> Tensor:
+        """Bin numbers, int64, of `places` (n, K), which are overwritten; into `out`, if given."""
+        torch.clamp(places, self.start, self.end, out=places)
+        return places.long() if out is None else out.view(places.shape).copy_(places)  # no place is negative
+
+
+def bin_range(low: Tensor, high: Tensor, number: int) -> Bins:
+    """`number` bins for values between `low` and `high`, (K,) each; two more than needed, so that values of Q beyond those of
+    P fall into bins without any of P."""
+    spread = (high - low).clamp(min=1e-6 * (1 + low.abs().amax()))
+    width = spread / (number - 2)
+    return Bins(low - width, width, number)
+
+
+def count(index: Tensor, bins: Bins, weights: Tensor | None = None) -> Tensor:
+    """How many values, or how much weight, lies in each bin.
+
+    Arguments:
+        index: Bin numbers, int64, shape (n, K).
+        bins: The bins.
+        weights: Weight of each row, whole numbers as `whole_weights` gives them, shape (n,); by default 1.
+
+    Returns:
+        Counts with shape (K, B), float64; they are exact, whatever the order of the sum.
+    """
+    size = index.shape[1] * bins.number
+    if index.device.type == "cpu" and index.numel() < 2**16:  # too few to share out
+        mass = None if weights is None else weights[:, None].expand(index.shape).reshape(-1)
+        return torch.bincount(index.reshape(-1), mass, minlength=size).double().reshape(-1, bins.number)
+    mass = index.new_ones((1, 1), dtype=torch.int32) if weights is None else weights[:, None]
+    parts = _parts(len(index))
+    table = torch.zeros(parts, size, dtype=mass.dtype, device=index.device)
+    table.scatter_add_(1, index.reshape(parts, -1), mass.expand(index.shape).reshape(parts, -1))
+    return table.sum(0, dtype=torch.float64).reshape(-1, bins.number)
+
+
+def look_up(slopes: Tensor, index: Tensor, out: Tensor) -> Tensor:
+    """The slope of each value's bin: slopes (K, B), bin numbers (n, K), into `out` (n, K)."""
+    parts = _parts(len(index))
+    table = slopes.reshape(1, -1).expand(parts, -1)
+    torch.gather(table, 1, index.reshape(parts, -1), out=out.view(parts, -1))
+    return out
+
+
+def _parts(rows: int) -> int:
+    """In how many rows a table is worked off, since torch divides rows, not what is inside, among the cores."""
+    return next((parts for parts in (4, 3, 2) if rows % parts == 0), 1)
+
+
+def whole_weights(weights: Tensor) -> Tensor:
+    """Weights (n,), not negative and not all zero, as whole numbers in float64, the largest as `WEIGHT_UNIT`."""
+    return (weights.double() * (WEIGHT_UNIT / weights.double().max())).round()
+
+
+def cumulative(counts: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The distribution function at the centres of the bins, (K, B), from counts (K, B)."""
+    return ((counts.cumsum(1) - counts / 2) / counts.sum(1, keepdim=True)).to(dtype)
+
+
+def w1_slopes(function: Tensor, counts: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    """W1 distance from two histograms.
+
+    Arguments:
+        function: F_P at the bin centres, shape (K, B).
+        counts: How much of Q lies in each bin, shape (K, B).
+        bins: The bins.
+
+    Returns:
+        The distance, mean over directions, a scalar in the units of the values; and the slope -1, 0 or 1 of each bin,
+        (K, B): the gradient with respect to a value of Q is the slope of its bin times its share of the mass, over K.
+    """
+    excess = function - cumulative(counts, function.dtype)
+    return (excess.abs().sum(1) * bins.width).mean(), excess.sign()
+
+
+def w2_slopes(function: Tensor, counts: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    """Squared W2 distance from two histograms, by the transport map T = F_P^-1 o F_Q at the bin centres.
+
+    Arguments and result as for `w1_slopes`, the distance in squared units; the slope of a bin is 2 (centre - T(centre)).
+    """
+    heights = cumulative(counts, function.dtype)
+    # T in bins: the place at which F_P, a straight line between centres, has the height of F_Q.
+    right = torch.searchsorted(function.contiguous(), heights.contiguous()).clamp(1, bins.number - 1)
+    below, above = function.gather(1, right - 1), function.gather(1, right)
+    share = ((heights - below) / (above - below).clamp(min=1e-12)).clamp(0, 1)
+    centre = torch.arange(bins.number, dtype=heights.dtype, device=heights.device)
+    shift = (centre - (right - 1 + share)) * bins.width[:, None]
+    cost = (shift.square() * counts).sum(1) / counts.sum(1)
+    return cost.mean().to(function.dtype), 2 * shift
+
+
+SLOPES = {"l1": w1_slopes, "l2": w2_slopes}
+
+
+def binned_sliced_wasserstein(
+    p: Tensor,
+    q: Tensor,
+    *,
+    distance: str = "l1",
+    p_weights: Tensor | None = None,
+    q_weights: Tensor | None = None,
+    bins: int | None = None,
+) -> tuple[Tensor, Tensor]:
+    """Sliced Wasserstein distance of two sets of projections, and its gradient, without a sort.
+
+    Arguments:
+        p: Projections of the reference's patches, with shape (K, n).
+        q: Projections of the output's patches, with shape (K, m). n and m may differ.
+        distance: Ground distance on the line: "l1" gives the W1 distance, "l2" the squared W2 distance.
+        p_weights, q_weights: Weight of each patch, (n,) and (m,), not negative; only ratios matter. By default all equal.
+        bins: Bins for each direction; by default as `bin_count` says.
+
+    Returns:
+        The mean over the K directions, a scalar in the units of the projections ("l2": their square), and its gradient
+        with respect to `q`, with shape (K, m). Both to the accuracy of a bin; `swd.sliced_wasserstein` is exact.
+    """
+    grid = bin_range(p.amin(1), p.amax(1), bins or bin_count(p.shape[1]))
+    p_mass = None if p_weights is None else whole_weights(p_weights)
+    q_mass = None if q_weights is None else whole_weights(q_weights)
+    index = _index(q, grid)
+    f_p = cumulative(count(_index(p, grid), grid, p_mass), q.dtype)
+    value, slopes = SLOPES[distance](f_p, count(index, grid, q_mass), grid)
+    share = q.new_full(q.shape[1:], 1 / q.shape[1]) if q_mass is None else (q_mass / q_mass.sum()).to(q.dtype)
+    looked_up = look_up(slopes, index, torch.empty_like(index, dtype=q.dtype))
+    return value, (looked_up * (share[:, None] / len(q))).T
+
+
+def _index(values: Tensor, bins: Bins) -> Tensor:
+    return bins.index((values.T * bins.scale + bins.offset).contiguous())

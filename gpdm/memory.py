@@ -1,0 +1,130 @@
+"""How much memory a synthesis takes: planned before it begins, and what to do when it runs out all the same."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+
+from .errors import OptionError
+from .images import Size, scaled
+from .pyramid import Level
+
+T = TypeVar("T")
+WorkingBytes = Callable[[int, int], tuple[int, int]]
+"""Of reference pixels and output pixels: what a step takes at least and at best speed, in bytes (`Loss.working_bytes`)."""
+
+CPU_WORKING_BYTES = 2**29
+"""What a step may take on a CPU if no limit is given: more would not make it faster."""
+
+
+@dataclass(frozen=True)
+class LevelMemory:
+    """What one level takes, in bytes."""
+
+    pictures: int
+    """References, outputs, and for each output what the optimiser remembers."""
+    least: int
+    """What a step needs besides."""
+    best: int
+    """What a step can use besides, to be as fast as it can."""
+    working: int
+    """What a step is given: between `least` and `best`."""
+
+
+def plan(
+    working_bytes: WorkingBytes, levels: Sequence[Level], channels: int, outputs: int, limit: int | None
+) -> tuple[LevelMemory, ...]:
+    """What every level takes, and what its steps may use.
+
+    Arguments:
+        working_bytes: Of the loss.
+        levels: The levels, coarse to fine.
+        channels: Channels of the pictures.
+        outputs: Pictures made at once.
+        limit: Bytes that may be in use at once; None sets no limit to pictures, and `CPU_WORKING_BYTES` to a step.
+
+    Raises:
+        OptionError: A level does not fit; the message names the size that would.
+    """
+    plans = []
+    for level in levels:
+        pictures, (least, best) = _needs(working_bytes, level.size, level.reference_sizes, channels, outputs)
+        if limit is None:
+            working = max(least, min(best, CPU_WORKING_BYTES))
+        else:
+            working = min(best, limit - pictures)
+        plans.append(LevelMemory(pictures, least, best, working))
+    if limit is not None and any(level.working < level.least for level in plans):
+        needed = max(level.pictures + level.least for level in plans)
+        raise OptionError(
+            "memory",
+            f"{limit / 2**20:.0f} MiB",
+            f"{outputs} picture(s) of {levels[-1].size[1]}x{levels[-1].size[0]} need at least {math.ceil(needed / 2**20)} MiB",
+            _advice(working_bytes, levels[-1], channels, outputs, limit),
+        )
+    return tuple(plans)
+
+
+def _needs(
+    working_bytes: WorkingBytes, size: Size, reference_sizes: Sequence[Size], channels: int, outputs: int
+) -> tuple[int, tuple[int, int]]:
+    own, references = math.prod(size), sum(math.prod(reference) for reference in reference_sizes)
+    # Float32: of each output the image and two moments; while one is worked on its gradient, a scaled copy and a wrapped one;
+    # of the references two copies, one of them in the layout of convolutions.
+    pictures = 4 * channels * (own * (3 * outputs + 3) + 2 * references)
+    return pictures, working_bytes(references, own)
+
+
+def _advice(working_bytes: WorkingBytes, level: Level, channels: int, outputs: int, limit: int) -> str:
+    """The largest share of the size that fits, in words."""
+
+    def fits(outputs: int, share: float) -> bool:
+        references = [scaled(size, share) for size in level.reference_sizes]
+        pictures, (least, _) = _needs(working_bytes, scaled(level.size, share), references, channels, outputs)
+        return pictures + least <= limit
+
+    if outputs > 1 and fits(1, 1.0):
+        return "make fewer pictures at once"
+    share = next((percent / 100 for percent in range(99, 0, -1) if fits(outputs, percent / 100)), None)
+    if share is None:
+        return "no size fits; give it more memory"
+    height, width = scaled(level.size, share)
+    return f"{width}x{height} would fit; make the picture smaller, or give it more memory"
+
+
+def device_limit(device: torch.device) -> int | None:
+    """Four fifths of what the device has free, in bytes; None on a CPU, whose memory the system shares out."""
+    if device.type != "cuda":
+        return None
+    free, _ = torch.cuda.mem_get_info(device)
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # ours already, and unused
+    return (free + held) * 4 // 5
+
+
+def with_less_on_failure(work: Callable[[], T], shrink: Callable[[], str | None]) -> T:
+    """What `work` returns; each time memory runs out in it, `shrink` makes it need less, and it is done again.
+
+    `shrink` says in words what it did, which is logged, or returns None when it can do no more; then the error goes on.
+    """
+    while True:
+        try:
+            return work()
+        except RuntimeError as error:
+            if not _is_out_of_memory(error):
+                raise
+            done = shrink()
+            if done is None:
+                raise
+        # Outside of the handler: the error holds the frames, and with them the tensors, of what failed.
+        logging.getLogger(__name__).warning("GPDM: out of memory; %s and goes on.", done)
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

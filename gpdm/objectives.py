@@ -1,0 +1,146 @@
+"""Objectives: what a loss is at one pyramid level. Here the one that sorts; the fast one is in `histogram_objective`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from ._options import Options, option
+from .images import Size, size_of
+from .memory import with_less_on_failure
+from .patches import BORDERS, patch_count, project, project_adjoint, wrap, wrap_adjoint, wrapped_size
+from .projections import KINDS, draw_filters
+from .swd import DISTANCES, METHODS, quantile_coupling, sliced_wasserstein
+
+class Objective(Protocol):
+    """A loss bound to the references of one level."""
+
+    def advance(self) -> None:
+        """Called before every step: draws what all outputs share."""
+        ...
+
+    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """The value, a scalar, and the gradient, with the shape (1, C, H, W) of `image`.
+
+        What is random for this output alone is drawn from `generator`, a CPU generator. The value is a mean over patches, so
+        that it does not depend on the size of the image.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class PatchWeights:
+    """A weight for every patch of the unstrided patch grids, not negative; only ratios matter."""
+
+    references: tuple[Tensor, ...] | None = None
+    """One (rows, columns) tensor for each reference; None weighs all patches alike."""
+    output: Tensor | None = None
+    """(rows, columns) of the output's patches; None weighs all alike."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SWDOptions(Options):
+    """What a sliced Wasserstein distance between patch distributions is made of."""
+
+    patch_size: int = option(7, "Side of the square patches, in pixels.", ge=1, le=31)
+    num_proj: int = option(
+        64, "Random projections compared at each step. More are slower and follow the distribution closer.", ge=1, le=4096
+    )
+    stride: int = option(
+        1,
+        "Distance between neighbouring patches, in pixels. Above 1 the patch grid is shifted at random at each step, so that no pixel is left out.",
+        ge=1,
+        le=31,
+    )
+    distance: str = option(
+        "l1",
+        "Ground distance between projected patches: l1 is the paper's, l2 pulls far patches harder.",
+        choices=DISTANCES,
+    )
+    projections: str = option(
+        "factored",
+        "independent draws each projection on its own, as the paper; orthonormal draws mutually orthogonal ones, which cover the patch space more evenly; "
+        "factored draws each as uniformly as an independent one, but they share columns, which takes a third of the work.",
+        choices=KINDS,
+    )
+    method: str = option(
+        "histogram",
+        "histogram compares distribution functions on fine bins, without a sort, many times faster. exact sorts, as the paper.",
+        choices=METHODS,
+    )
+    reuse: int = option(
+        4,
+        "Method histogram: how many times a projection is used on average. The reference's side of it is computed once. 1 draws fresh ones at each step.",
+        ge=1,
+        le=64,
+    )
+    border: str = option(
+        "free",
+        "free ends patches at the border. circular lets them go on at the opposite side, so that the result tiles: in both directions, or in x or y only.",
+        choices=BORDERS,
+    )
+
+    def shift(self, size: Size, generator: Generator) -> tuple[int, int]:
+        """Where the patch grid begins: at random within one stride, so that strided patches cover every pixel in the long run."""
+        room = [min(self.stride, side - self.patch_size + 1) for side in size]
+        if max(room) == 1:
+            return 0, 0
+        return tuple(int(torch.randint(r, (1,), generator=generator)) for r in room)  # type: ignore[return-value]
+
+
+class ExactObjective:
+    """Draws fresh filters for each output and step, projects both sides, and sorts (Algorithm 1). The oracle."""
+
+    def __init__(self, options: SWDOptions, references: Sequence[Tensor], size: Size, chunk: int) -> None:
+        self.options, self.references, self.size, self.chunk = options, list(references), size, chunk
+        self.whole = wrapped_size(size, options.patch_size, options.border)
+        self.coupling = None  # with a stride the counts change with the shift of the grid
+        if options.stride == 1:
+            n = sum(patch_count(size_of(reference), options.patch_size, 1) for reference in references)
+            m = patch_count(self.whole, options.patch_size, 1)
+            self.coupling = quantile_coupling(n, m, device=references[0].device, dtype=references[0].dtype)
+
+    def advance(self) -> None:
+        """Nothing is shared."""
+
+    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        """See `Objective`."""
+        o = self.options
+        bank = draw_filters(o.projections, o.num_proj, image.shape[1], o.patch_size, generator).to(image)
+        rows, columns = o.shift(self.whole, generator)
+        wrapped = wrap(image, o.patch_size, o.border)
+        shifted = wrapped[..., rows:, columns:]
+        references = [self._shifted(reference, generator) for reference in self.references]
+
+        def evaluate() -> tuple[Tensor, Tensor]:
+            value, gradient = image.new_zeros(()), torch.zeros_like(wrapped)
+            for part in bank.split(self.chunk):
+                p = torch.cat([_rows(project(reference, part, o.stride)) for reference in references], dim=1)
+                q = project(shifted, part, o.stride)
+                part_value, slope = sliced_wasserstein(p, _rows(q), distance=o.distance, coupling=self.coupling)
+                share = len(part) / len(bank)
+                value += share * part_value
+                slope = (share * slope).T.reshape(q.shape)
+                gradient[..., rows:, columns:] += project_adjoint(slope, part, size_of(shifted), o.stride)
+            return value, wrap_adjoint(gradient, o.patch_size, o.border)
+
+        return with_less_on_failure(evaluate, self._shrink)
+
+    def _shrink(self) -> str | None:
+        if self.chunk == 1:
+            return None
+        self.chunk = (self.chunk + 1) // 2
+        return f"takes {self.chunk} projections at a time"
+
+    def _shifted(self, reference: Tensor, generator: Generator) -> Tensor:
+        rows, columns = self.options.shift(size_of(reference), generator)
+        return reference[..., rows:, columns:]
+
+
+def _rows(projections: Tensor) -> Tensor:
+    """(rows, columns, K) -> (K, N), contiguous."""
+    return projections.flatten(0, 1).T.contiguous()

@@ -1,0 +1,137 @@
+"""The distance without a sort: the laws of a distance, and the sorted one as its oracle."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from gpdm.histograms import Bins, bin_count, bin_range, binned_sliced_wasserstein, count, look_up, whole_weights
+from gpdm.patches import project
+from gpdm.projections import draw_filters
+from gpdm.swd import sliced_wasserstein
+from library.problems import Problem, picture, problems
+
+
+@pytest.mark.parametrize("problem", problems(), ids=lambda problem: problem.name)
+def test_known_distance_to_the_accuracy_of_a_bin(problem: Problem) -> None:
+    p, q = problem.p.double(), problem.q.double()
+    # Values beyond the reference's ends fall into its last bins, so the known answers want bins that hold both sides.
+    both = torch.cat([p, q], 1)
+    spread = float((both.amax(1) - both.amin(1)).max())
+    ends = torch.stack([both.amin(1), both.amax(1)], 1)
+    few = torch.tensor([1.0] * p.shape[1] + [1e-9] * 2)
+    w1, _ = binned_sliced_wasserstein(torch.cat([p, ends], 1), q, p_weights=few, bins=4096)
+    w2, _ = binned_sliced_wasserstein(torch.cat([p, ends], 1), q, p_weights=few, bins=4096, distance="l2")
+    width = spread / 4094
+    assert float(w1) == pytest.approx(problem.w1, abs=2 * width)
+    assert float(w2) == pytest.approx(problem.w2, abs=4 * width * spread)
+
+
+def samples(n: int, m: int, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Smooth distributions of different shape and place."""
+    p = torch.randn(6, n, generator=generator, dtype=torch.float64)
+    q = torch.randn(6, m, generator=generator, dtype=torch.float64)
+    q = q * (0.5 + 0.1 * q**2) + 0.2
+    return p, q.clamp(p.amin(1, keepdim=True), p.amax(1, keepdim=True))  # what lies beyond counts as if it lay at the end
+
+
+@pytest.mark.parametrize("distance", ["l1", "l2"])
+@pytest.mark.parametrize(("n", "m"), [(4000, 4000), (4000, 1500), (1500, 4000)])
+def test_agrees_with_sorting(distance: str, n: int, m: int, generator: torch.Generator) -> None:
+    p, q = samples(n, m, generator)
+    value, gradient = binned_sliced_wasserstein(p, q, distance=distance, bins=1024)
+    expected, slope = sliced_wasserstein(p, q, distance=distance)
+    assert float(value) == pytest.approx(float(expected), rel=0.01)
+    assert F.cosine_similarity(gradient.flatten(), slope.flatten(), 0) > 0.99
+    assert float(gradient.norm()) == pytest.approx(float(slope.norm()), rel=0.01)
+
+
+@pytest.mark.parametrize("distance", ["l1", "l2"])
+def test_weights_agree_with_sorting_and_with_repetition(distance: str, generator: torch.Generator) -> None:
+    p, q = samples(900, 700, generator)
+    p_times, q_times = (torch.randint(0, 4, (size,), generator=generator) for size in (900, 700))
+    value, gradient = binned_sliced_wasserstein(
+        p, q, distance=distance, p_weights=p_times.float(), q_weights=q_times.float(), bins=2048
+    )
+    expected, slope = sliced_wasserstein(p, q, distance=distance, p_weights=p_times, q_weights=q_times)
+    assert float(value) == pytest.approx(float(expected), rel=0.01)
+    assert F.cosine_similarity(gradient.flatten(), slope.flatten(), 0) > 0.985
+    repeated, _ = sliced_wasserstein(p.repeat_interleave(p_times, 1), q.repeat_interleave(q_times, 1), distance=distance)
+    assert float(expected) == pytest.approx(float(repeated), rel=1e-9)
+    assert (gradient[:, q_times == 0] == 0).all(), "what has no weight must not be pulled"
+    again, _ = binned_sliced_wasserstein(
+        p, q, distance=distance, p_weights=p_times * 0.25, q_weights=q_times * 8.0, bins=2048
+    )
+    assert torch.equal(again, value), "only ratios of weights matter"
+
+
+@pytest.mark.parametrize("distance", ["l1", "l2"])
+def test_zero_and_no_slope_on_itself(distance: str, generator: torch.Generator) -> None:
+    x = torch.randn(4, 500, generator=generator)
+    value, gradient = binned_sliced_wasserstein(x, x[:, torch.randperm(500, generator=generator)], distance=distance)
+    assert float(value) == 0
+    assert (gradient == 0).all()
+
+
+def test_translation_moves_every_point_the_same_way(generator: torch.Generator) -> None:
+    x = torch.randn(2, 500, generator=generator)
+    for shift in (0.3, -0.3):
+        _, gradient = binned_sliced_wasserstein(x, x + shift, bins=1024)
+        assert ((gradient * shift) >= 0).all()
+        assert float((gradient != 0).double().mean()) > 0.98
+        assert float(gradient.abs().max()) == pytest.approx(1 / (2 * 500))
+
+
+def test_values_beyond_the_reference_are_pulled_back(generator: torch.Generator) -> None:
+    p = torch.rand(3, 300, generator=generator)
+    q = torch.cat([p[:, :280], torch.full((3, 10), 40.0), torch.full((3, 10), -40.0)], 1)
+    for distance in ("l1", "l2"):
+        _, gradient = binned_sliced_wasserstein(p, q, distance=distance)
+        assert (gradient[:, 280:290] > 0).all()
+        assert (gradient[:, 290:] < 0).all()
+
+
+def test_a_flat_reference_has_bins_all_the_same() -> None:
+    value, gradient = binned_sliced_wasserstein(torch.zeros(2, 50), torch.linspace(-1, 1, 40).expand(2, 40))
+    assert value.isfinite()
+    assert gradient.isfinite().all()
+    assert (gradient[:, -1] > 0).all() and (gradient[:, 0] < 0).all()
+
+
+def test_gradient_of_pictures_against_sorting(generator: torch.Generator) -> None:
+    """What DESIGN promises for 512 and more bins, on projected patches of pictures."""
+    bank = draw_filters("independent", 32, 3, 7, generator)
+    p, q = (project(picture(96, 128, seed=seed), bank).flatten(0, 1).T.contiguous() for seed in (1, 2))
+    expected, slope = sliced_wasserstein(p, q)
+    for bins, cosine in ((512, 0.995), (1024, 0.998)):
+        value, gradient = binned_sliced_wasserstein(p, q, bins=bins)
+        assert F.cosine_similarity(gradient.flatten(), slope.flatten(), 0) > cosine
+        assert float(value) == pytest.approx(float(expected), rel=0.005)
+
+
+def test_bins_take_each_value_to_its_place() -> None:
+    bins = bin_range(torch.tensor([0.0, -1.0]), torch.tensor([8.0, 1.0]), 10)
+    values = torch.tensor([[0.0, -1.0], [7.9, 0.999], [-99.0, 99.0], [4.1, 0.001]])
+    assert bins.index(values * bins.scale + bins.offset).tolist() == [[1, 11], [8, 18], [0, 19], [5, 15]]
+
+
+@pytest.mark.parametrize("rows", [1, 7, 12, 2**15])
+def test_counts_and_look_ups(rows: int, generator: torch.Generator) -> None:
+    bins = Bins(torch.zeros(3), torch.ones(3), 5)
+    index = torch.randint(0, 5, (rows, 3), generator=generator) + torch.arange(3) * 5
+    counts = count(index, bins)
+    assert counts.sum() == rows * 3
+    assert torch.equal(counts.flatten(), torch.bincount(index.flatten(), minlength=15).double())
+    weights = torch.rand(rows, generator=generator)
+    mass = whole_weights(weights)
+    expected = torch.bincount(index.flatten(), mass.repeat_interleave(3), minlength=15)
+    assert torch.equal(count(index, bins, mass).flatten(), expected)
+    slopes = torch.randn(3, 5, generator=generator)
+    found = look_up(slopes, index, torch.empty(rows, 3))
+    assert torch.equal(found, slopes.flatten()[index])
+
+
+def test_number_of_bins_follows_the_number_of_values() -> None:
+    numbers = [bin_count(n) for n in (1, 100, 1023, 1024, 4000, 8192, 10**7)]
+    assert numbers == [128, 128, 128, 128, 256, 1024, 1024]
