@@ -93,7 +93,7 @@ class Bench:
                 "floor, channels last": (methods.floor(reference, image, torch.channels_last), 1),
             }
             if size <= o.sorted_limit:
-                exact = gpdm.SWDLoss(method="exact", projections="independent", reuse=1)
+                exact = gpdm.SWDLoss(solver="exact", projections="independent", reuse=1)
                 contest["sorted"] = methods.algorithm_1(reference, image), 1
                 contest["exact"] = methods.descent(exact, reference, image, o.memory), 1
             if size <= o.nearest_limit:

@@ -34,8 +34,8 @@ class InitialGuess(Options):
         choices=get_args(Source),
     )
     noise_sigma: float = option(
-        1.5,
-        "Source noise: standard deviation of the noise at the coarsest level. Pixel values go from -1 to 1.",
+        0.5,
+        "Source noise: standard deviation of the noise at the coarsest level. Pixel values go from -1 to 1; the published strength is 1.5.",
         ge=0.0,
         le=10.0,
         step=0.05,

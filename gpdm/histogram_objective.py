@@ -15,7 +15,7 @@ from torch import Generator, Tensor
 from .histograms import SLOPES, WEIGHT_UNIT, Bins, bin_count, bin_range, count, cumulative, look_up, whole_weights
 from .images import Size, size_of
 from .memory import with_less_on_failure
-from .objectives import PatchWeights, SWDOptions
+from .objectives import PatchWeights, SWDOptions, curvature
 from .patches import (
     Adjoint,
     patch_count,
@@ -75,11 +75,16 @@ class HistogramObjective:
             mass = whole_weights(torch.cat([w.flatten() for w in weights.references]))
             self.reference_mass = mass.split([w.numel() for w in weights.references])
         self.output_mass = None if weights.output is None else whole_weights(weights.output)
+        self._curvature = curvature(options, size, references[0].shape[1], self.output_mass, self.references[0])
         self.bins = bin_count(sum(patch_count(size_of(x), options.patch_size, 1) for x in references))
         self.generator = Generator().manual_seed(0)
         self.pool: deque[list[ReferenceSide]] = deque(maxlen=POOL)
         self.steps = 0
         self.buffers: dict[str, Tensor] = {}
+
+    def curvature(self) -> Tensor:
+        """See `Objective`."""
+        return self._curvature
 
     def advance(self) -> None:
         """Draws a new set of projections, in one of `reuse` steps."""

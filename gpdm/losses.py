@@ -19,6 +19,11 @@ from .pyramid import Level
 class Loss(Protocol):
     """A frozen description of a loss; what the socket GPDM_LOSS carries."""
 
+    @property
+    def has_curvature(self) -> bool:
+        """Whether its objectives know their curvature, so that the method newton can be used."""
+        ...
+
     def check(self, levels: Sequence[Level]) -> None:
         """Raises `OptionError` if the loss cannot work at these levels. Called before any work begins."""
         ...
@@ -35,6 +40,11 @@ class Loss(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class SWDLoss(SWDOptions):
     """Sliced Wasserstein distance between the patch distributions of the references and of the output (Algorithm 1)."""
+
+    @property
+    def has_curvature(self) -> bool:
+        """True for the squared distance; the slope of l1 is a sign, which has none."""
+        return self.distance == "l2"
 
     def check(self, levels: Sequence[Level]) -> None:
         """Raises `OptionError` if a level is smaller than a patch."""
@@ -60,7 +70,7 @@ class SWDLoss(SWDOptions):
 
     def working_bytes(self, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
         """How much memory one step takes, in bytes: at least, and at best speed."""
-        if self.method == "exact":
+        if self.solver == "exact":
             one = self._bytes_per_projection(reference_pixels, output_pixels)
             return one, one * self.num_proj
         # A block holds projections (float32), bins (int32) and slopes (float32), and with weights their float64 masses.
@@ -83,14 +93,14 @@ class SWDLoss(SWDOptions):
             references: The references of the level, (1, C, h, w) each.
             size: Height and width of the outputs.
             memory: Bytes to work in. With less than `working_bytes` asks for at best speed it takes longer, to the same end.
-            weights: Weights of the patches on either side (method histogram).
+            weights: Weights of the patches on either side (solver histogram).
 
         Raises:
-            OptionError: Weights are given with method exact.
+            OptionError: Weights are given with solver exact.
         """
-        if self.method == "exact":
+        if self.solver == "exact":
             if weights is not None:
-                raise OptionError("method", self.method, "patch weights are given", "choose method histogram")
+                raise OptionError("solver", self.solver, "patch weights are given", "choose solver histogram")
             pixels = sum(math.prod(size_of(reference)) for reference in references)
             chunk = max(1, memory // self._bytes_per_projection(pixels, math.prod(size)))
             return ExactObjective(self, references, size, chunk)

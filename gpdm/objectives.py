@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from ._options import Options, option
@@ -14,7 +16,7 @@ from .images import Size, size_of
 from .memory import with_less_on_failure
 from .patches import BORDERS, patch_count, project, project_adjoint, wrap, wrap_adjoint, wrapped_size
 from .projections import KINDS, draw_filters
-from .swd import DISTANCES, METHODS, quantile_coupling, sliced_wasserstein
+from .swd import DISTANCES, SOLVERS, quantile_coupling, sliced_wasserstein
 
 class Objective(Protocol):
     """A loss bound to the references of one level."""
@@ -29,6 +31,11 @@ class Objective(Protocol):
         What is random for this output alone is drawn from `generator`, a CPU generator. The value is a mean over patches, so
         that it does not depend on the size of the image.
         """
+        ...
+
+    def curvature(self) -> Tensor:
+        """The second derivative with respect to each pixel, in a shape that goes with the image's. Only the method newton asks
+        for it, and only of a loss that says it has one."""
         ...
 
 
@@ -57,8 +64,8 @@ class SWDOptions(Options):
         le=31,
     )
     distance: str = option(
-        "l1",
-        "Ground distance between projected patches: l1 is the paper's, l2 pulls far patches harder.",
+        "l2",
+        "Ground distance between projected patches: l2, squared, says how far each is from its place, and so needs fewer steps; l1 is the paper's.",
         choices=DISTANCES,
     )
     projections: str = option(
@@ -67,14 +74,14 @@ class SWDOptions(Options):
         "factored draws each as uniformly as an independent one, but they share columns, which takes a third of the work.",
         choices=KINDS,
     )
-    method: str = option(
+    solver: str = option(
         "histogram",
         "histogram compares distribution functions on fine bins, without a sort, many times faster. exact sorts, as the paper.",
-        choices=METHODS,
+        choices=SOLVERS,
     )
     reuse: int = option(
-        4,
-        "Method histogram: how many times a projection is used on average. The reference's side of it is computed once. 1 draws fresh ones at each step.",
+        2,
+        "Solver histogram: how many times a projection is used on average. The reference's side of it is computed once. 1 draws fresh ones at each step.",
         ge=1,
         le=64,
     )
@@ -92,12 +99,27 @@ class SWDOptions(Options):
         return tuple(int(torch.randint(r, (1,), generator=generator)) for r in room)  # type: ignore[return-value]
 
 
+def curvature(options: SWDOptions, size: Size, channels: int, mass: Tensor | None, like: Tensor) -> Tensor:
+    """The curvature of the squared distance (1, 1, H, W): 2 / D times the share of the patches' mass that covers a pixel.
+
+    With a stride, of one grid in the mean over its shifts. Masses (rows, columns) are those of the unstrided grid.
+    """
+    p = options.patch_size
+    whole = wrapped_size(size, p, options.border)
+    if mass is None:
+        mass = torch.ones(whole[0] - p + 1, whole[1] - p + 1, dtype=torch.float64, device=like.device)
+    covered = F.conv_transpose2d(mass[None, None].double(), mass.new_ones(1, 1, p, p).double()) / mass.sum()
+    covered = wrap_adjoint(covered, p, options.border)
+    return (covered * (2 / (channels * p * p))).clamp(min=1e-12 / math.prod(size)).to(like)
+
+
 class ExactObjective:
     """Draws fresh filters for each output and step, projects both sides, and sorts (Algorithm 1). The oracle."""
 
     def __init__(self, options: SWDOptions, references: Sequence[Tensor], size: Size, chunk: int) -> None:
         self.options, self.references, self.size, self.chunk = options, list(references), size, chunk
         self.whole = wrapped_size(size, options.patch_size, options.border)
+        self._curvature = curvature(options, size, references[0].shape[1], None, references[0])
         self.coupling = None  # with a stride the counts change with the shift of the grid
         if options.stride == 1:
             n = sum(patch_count(size_of(reference), options.patch_size, 1) for reference in references)
@@ -106,6 +128,10 @@ class ExactObjective:
 
     def advance(self) -> None:
         """Nothing is shared."""
+
+    def curvature(self) -> Tensor:
+        """See `Objective`."""
+        return self._curvature
 
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """See `Objective`."""

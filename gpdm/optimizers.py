@@ -15,7 +15,7 @@ from .errors import OptionError
 from .objectives import Objective
 from .pyramid import Level
 
-Method = Literal["adam", "sgd", "momentum"]
+Method = Literal["adam", "sgd", "newton"]
 Stop = Literal["converged", "step limit"]
 OnStep = Callable[[int, int, Tensor, Tensor], None]
 
@@ -51,16 +51,23 @@ class Walk:
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer(Options):
-    """Gradient descent on the pixels of one level (Algorithm 1, line 8)."""
+    """Descent on the pixels of one level (Algorithm 1, line 8).
+
+    Newton's method needs the curvature of the objective. That of the squared sliced Wasserstein distance is known: twice the
+    share of all patches that cover a pixel, over the dimension of a patch, since a random unit filter gives each of its numbers
+    that share on average (Rabin et al., Wasserstein Barycenter and its Application to Texture Mixing, SSVM 2011, section 3.3).
+    """
 
     method: str = option(
-        "adam",
-        "adam: steps of even size in every pixel, as the reference implementation. sgd: plain gradient descent; wants a larger lr, about 0.5. "
-        "momentum: the mean gradient of the last steps, of even size over the whole picture, so that weak pixels stay calm.",
+        "newton",
+        "newton: each pixel goes where the patches that cover it want it on average; no learning rate, but it needs the distance l2. "
+        "adam: steps of even size in every pixel, as the reference implementation. sgd: plain gradient descent; wants a larger lr, about 0.5.",
         choices=get_args(Method),
     )
-    lr: float = option(0.01, "Learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001)
-    num_steps: int = option(300, "Steps at each level, at most; with fine_steps, at the coarsest level.", ge=1, le=100000)
+    lr: float = option(0.01, "Methods adam and sgd: learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001)
+    num_steps: int = option(
+        400, "Steps at the coarsest level, at most; with fine_steps 0 at every level.", ge=1, le=100000
+    )
     tolerance: float = option(
         0.0,
         "A level has converged when the mean loss of the last `window` steps is not below (1 - tolerance) times that of the "
@@ -76,23 +83,40 @@ class Optimizer(Options):
         le=100000,
     )
     fine_steps: int = option(
-        0,
+        100,
         "Steps at the finest level; from level to level the number changes by an even factor. Coarse levels cost almost nothing and decide most. "
-        "0 makes num_steps at every level.",
+        "0, or as many as num_steps, makes num_steps at every level.",
         ge=0,
         le=100000,
     )
     final_lr: float = option(
-        1.0,
-        "Learning rate at the end of a level, as a share of lr; it falls along a cosine. 1 keeps it constant, which leaves the noise of the last steps in the picture.",
+        0.5,
+        "Length of the steps at the end of a level, as a share of that at its beginning; it falls along a cosine. 1 keeps it constant.",
         ge=0.0,
         le=1.0,
-        step=0.01,
+        step=0.05,
     )
+    step: float = option(
+        1.0,
+        "Method newton: share of the whole step to where the patches want their pixels. More is faster, and above 2 restless.",
+        ge=0.01,
+        le=10.0,
+        step=0.1,
+    )
+
+    def check(self, has_curvature: bool) -> None:
+        """Raises `OptionError` if the method needs a curvature and the loss has none."""
+        if self.method == "newton" and not has_curvature:
+            raise OptionError(
+                "method",
+                self.method,
+                "it needs a loss with a curvature, which the distance l1 has not",
+                "choose the distance l2, or connect a GPDM Optimizer with method adam",
+            )
 
     def steps(self, levels: Sequence[Level]) -> tuple[int, ...]:
         """The step limit of each level."""
-        if not self.fine_steps or len(levels) == 1:
+        if not 0 < self.fine_steps < self.num_steps or len(levels) == 1:
             return (self.num_steps,) * len(levels)
         factor = (self.fine_steps / self.num_steps) ** (1 / (len(levels) - 1))
         return tuple(max(round(self.num_steps * factor**i), 1) for i in range(len(levels)))
@@ -119,7 +143,7 @@ class Optimizer(Options):
             for number, walk in enumerate(walks):
                 if not walk.converged:
                     loss, gradient = objective(walk.image, generators[number])
-                    self._move(walk, gradient, self._rate(step, num_steps), step + 1)
+                    self._move(walk, gradient, objective, self._share(step, num_steps))
                     walk.losses.append(loss)
                     on_step(number, step, loss, walk.image)
                     walk.converged = self._converged(walk.losses)
@@ -127,37 +151,26 @@ class Optimizer(Options):
                 break
         results = [walk.result() for walk in walks]
         if not all(result.losses.isfinite().all() and result.image.isfinite().all() for result in results):
-            raise OptionError("lr", self.lr, "the descent diverged to infinite values", "use a smaller one")
+            name = "step" if self.method == "newton" else "lr"
+            raise OptionError(name, getattr(self, name), "the descent diverged to infinite values", "use a smaller one")
         return results
 
-    def _rate(self, step: int, num_steps: int) -> float:
+    def _share(self, step: int, num_steps: int) -> float:
+        """Length of the step, as a share of that at the beginning of the level."""
         falling = (1 + math.cos(math.pi * step / num_steps)) / 2
-        return self.lr * (self.final_lr + (1 - self.final_lr) * falling)
+        return self.final_lr + (1 - self.final_lr) * falling
 
-    def _move(self, walk: Walk, gradient: Tensor, rate: float, step: int) -> None:
+    def _move(self, walk: Walk, gradient: Tensor, objective: Objective, share: float) -> None:
         # The objective is a mean over patches, so its gradient shrinks as the image grows until Adam's epsilon is no longer
         # small beside it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less). Times the number of
         # pixels it does not depend on the size, and neither does the step of plain descent.
-        image = walk.image
-        gradient = gradient.mul_(image.shape[-2] * image.shape[-1])
-        if self.method == "sgd":
-            image.sub_(gradient, alpha=rate)
-            return
-        if not walk.moments:
-            second = torch.zeros_like(image) if self.method == "adam" else image.new_zeros(())
-            walk.moments = [torch.zeros_like(image), second]
-        first, second = walk.moments
-        first.lerp_(gradient, 1 - BETA_1)
-        if self.method == "adam":
-            second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+        pixels = walk.image.shape[-2] * walk.image.shape[-1]
+        if self.method == "newton":
+            walk.image.addcdiv_(gradient, objective.curvature(), value=-share * self.step)
+        elif self.method == "sgd":
+            walk.image.sub_(gradient, alpha=share * self.lr * pixels)
         else:
-            second.lerp_(gradient.square().mean(), 1 - BETA_2)
-        # Kingma and Ba, Adam, ICLR 2015, end of section 2: the corrections of both means folded into the rate.
-        size = second.sqrt().div_(math.sqrt(1 - BETA_2**step)).add_(EPSILON)
-        if self.method == "adam":
-            image.addcdiv_(first, size, value=-rate / (1 - BETA_1**step))
-        else:
-            image.sub_(first * (rate / (1 - BETA_1**step) / size))
+            _adam(walk, gradient.mul_(pixels), share * self.lr)
 
     def _converged(self, losses: list[Tensor]) -> bool:
         """Looked at once per window, so that a GPU is not made to wait at every step."""
@@ -169,3 +182,15 @@ class Optimizer(Options):
 
 BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
 """Decay of the mean gradient and of the mean square, and what keeps the quotient finite (Kingma and Ba, ICLR 2015)."""
+
+
+def _adam(walk: Walk, gradient: Tensor, rate: float) -> None:
+    """One step of Kingma and Ba, Adam, ICLR 2015, with the corrections of both means folded into the rate (section 2, end)."""
+    if not walk.moments:
+        walk.moments = [torch.zeros_like(walk.image), torch.zeros_like(walk.image)]
+    first, second = walk.moments
+    number = len(walk.losses) + 1
+    first.lerp_(gradient, 1 - BETA_1)
+    second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
+    size = second.sqrt().div_(math.sqrt(1 - BETA_2**number)).add_(EPSILON)
+    walk.image.addcdiv_(first, size, value=-rate / (1 - BETA_1**number))

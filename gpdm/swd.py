@@ -19,8 +19,8 @@ from torch import Tensor
 
 Distance = Literal["l1", "l2"]
 DISTANCES: tuple[str, ...] = get_args(Distance)
-Method = Literal["histogram", "exact"]
-METHODS: tuple[str, ...] = get_args(Method)
+Solver = Literal["histogram", "exact"]
+SOLVERS: tuple[str, ...] = get_args(Solver)
 
 
 @dataclass(frozen=True)

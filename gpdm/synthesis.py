@@ -125,6 +125,7 @@ def synthesize(
         size = size_of(references[0] if guess.image is None else guess.image)
     levels = pyramid.levels([size_of(image) for image in references], _checked_size(size))
     loss.check(levels)
+    optimizer.check(loss.has_curvature)
     seed = _whole("seed", seed)
 
     if memory is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from torch import Tensor
 
@@ -78,47 +79,44 @@ QUALITIES = ("fast", "balanced", "best", "paper")
 """Recipes that every task has. "paper" is the authors' settings, with the sorted distance; "balanced" ends as near to the
 reference as these, in a fraction of the time; "fast" is for a look; "best" goes on where the authors stop."""
 
-_PAPER_LOSS = SWDLoss(method="exact", projections="independent", reuse=1)
-_PAPER_OPTIMIZER = Optimizer(lr=0.01, num_steps=300, fine_steps=0, final_lr=1.0)
+_PAPER_LOSS = SWDLoss(solver="exact", distance="l1", projections="independent", reuse=1)
+_PAPER_OPTIMIZER = Optimizer(method="adam", lr=0.01, num_steps=300, fine_steps=0, final_lr=1.0)
 
 
-def _recipes(guess: InitialGuess, output: OutputOptions | None = None, coarse_dim: int = 21) -> dict[str, Recipe]:
-    """The recipes of a task that starts from `guess` at `coarse_dim`, by quality."""
-    output = output or OutputOptions()
-    recipe = Recipe(guess=guess, output=output, pyramid=PyramidSchedule(coarse_dim=coarse_dim))
+def _recipes(guess: InitialGuess, paper: InitialGuess, coarse_dim: int = 21, **output: Any) -> dict[str, Recipe]:
+    """The recipes of a task by quality: what it starts from, what it started from in the paper, and at which size."""
+    balanced = Recipe(guess=guess, output=OutputOptions(**output), pyramid=PyramidSchedule(coarse_dim=coarse_dim))
     return {
-        "fast": replace(recipe, loss=replace(recipe.loss, reuse=4), optimizer=Optimizer(num_steps=150, fine_steps=50)),
-        "balanced": recipe,
-        "best": replace(recipe, optimizer=Optimizer(num_steps=500, fine_steps=300)),
-        "paper": Recipe(
+        "fast": replace(balanced, optimizer=Optimizer(num_steps=150, fine_steps=40)),
+        "balanced": balanced,
+        "best": replace(balanced, loss=SWDLoss(reuse=1), optimizer=Optimizer(num_steps=500, fine_steps=300)),
+        "paper": replace(
+            balanced,
             loss=_PAPER_LOSS,
             optimizer=_PAPER_OPTIMIZER,
             pyramid=PyramidSchedule(coarse_dim=coarse_dim, pyr_factor=0.85),
-            guess=guess,
-            output=output,
+            guess=paper,
         ),
     }
 
 
-def _reshuffle_recipes() -> dict[str, Recipe]:
-    recipes = _recipes(InitialGuess(noise_sigma=1.5))
-    # tests/reproduce_paper_table.py of the reference implementation.
-    table = replace(
-        recipes["paper"], guess=InitialGuess(noise_sigma=0.75), optimizer=replace(_PAPER_OPTIMIZER, lr=0.05)
-    )
-    return recipes | {"paper-table": table}
+_NOISE, _PAPER_NOISE = InitialGuess(), InitialGuess(noise_sigma=1.5)
+_STRETCHED = InitialGuess(source="reference", image_noise_sigma=0.1)
+_IMAGE = InitialGuess(source="image")
 
-
-RECIPES: Mapping[str, Mapping[str, Recipe]] = {
+RECIPES: dict[str, dict[str, Recipe]] = {
     # main.py of the reference implementation, and its README.
-    "reshuffle": _reshuffle_recipes(),
+    "reshuffle": _recipes(_NOISE, _PAPER_NOISE),
     # Its tests/retarget.py. The 7-pixel blur there, at full size, leaves no trace at the coarsest level, so there is none here.
-    "retarget": _recipes(
-        InitialGuess(source="reference", image_noise_sigma=0.1), OutputOptions(width_factor=1.5)
-    ),
-    "style_transfer": _recipes(InitialGuess(source="image"), coarse_dim=256),
-    "texture": _recipes(InitialGuess(noise_sigma=1.5), OutputOptions(width_factor=1.5, height_factor=1.5)),
+    "retarget": _recipes(_STRETCHED, _STRETCHED, width_factor=1.5),
+    "style_transfer": _recipes(_IMAGE, _IMAGE, coarse_dim=256),
+    "texture": _recipes(_NOISE, _PAPER_NOISE, width_factor=1.5, height_factor=1.5),
 }
+RECIPES["reshuffle"]["paper-table"] = replace(  # its tests/reproduce_paper_table.py
+    RECIPES["reshuffle"]["paper"],
+    guess=InitialGuess(noise_sigma=0.75),
+    optimizer=replace(_PAPER_OPTIMIZER, lr=0.05),
+)
 """The settings of every task, by task and quality."""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..gpdm import InitialGuess, Optimizer, PyramidSchedule, SWDLoss
+from ..gpdm import InitialGuess, Optimizer, PyramidSchedule, SWDLoss, describe
 from . import convert, inputs
 
 
@@ -15,6 +15,22 @@ class OptionNode:
 
     FUNCTION = "execute"
     CATEGORY = "GPDM/options"
+    OPTIONS: type
+    FIRST: tuple[str, ...]
+    """Options of the first version. Those that came later are optional inputs, so that files saved before still run."""
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        later = [spec.name for spec in describe(cls.OPTIONS) if spec.name not in cls.FIRST]
+        return {
+            "required": inputs.widgets(cls.OPTIONS, cls.FIRST),
+            "optional": {**cls.sockets(), **inputs.widgets(cls.OPTIONS, later)},
+        }
+
+    @classmethod
+    def sockets(cls) -> dict[str, inputs.Input]:
+        """Sockets of its own."""
+        return {}
 
 
 class GPDMSWDLoss(OptionNode):
@@ -28,9 +44,8 @@ class GPDMSWDLoss(OptionNode):
     RETURN_NAMES = ("loss",)
     OUTPUT_TOOLTIPS = ("For the loss socket of GPDM Synthesize and the task nodes.",)
 
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:
-        return {"required": inputs.widgets(SWDLoss)}
+    OPTIONS = SWDLoss
+    FIRST = ("patch_size", "num_proj", "stride", "distance", "projections")
 
     def execute(self, **options: Any) -> tuple[SWDLoss]:
         return (SWDLoss(**options),)
@@ -45,9 +60,8 @@ class GPDMPyramidSchedule(OptionNode):
     RETURN_NAMES = ("pyramid",)
     OUTPUT_TOOLTIPS = ("For the pyramid socket of GPDM Synthesize and the task nodes.",)
 
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:
-        return {"required": inputs.widgets(PyramidSchedule)}
+    OPTIONS = PyramidSchedule
+    FIRST = ("coarse_dim", "pyr_factor")
 
     def execute(self, **options: Any) -> tuple[PyramidSchedule]:
         return (PyramidSchedule(**options),)
@@ -62,10 +76,12 @@ class GPDMInitialGuess(OptionNode):
     RETURN_NAMES = ("guess",)
     OUTPUT_TOOLTIPS = ("For the guess socket of GPDM Synthesize and the task nodes.",)
 
+    OPTIONS = InitialGuess
+    FIRST = ("source", "noise_sigma", "image_noise_sigma", "blur")
+
     @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:
-        init = inputs.image("The picture of source image. A batch makes one output from each.")
-        return {"required": inputs.widgets(InitialGuess), "optional": {"init": init}}
+    def sockets(cls) -> dict[str, inputs.Input]:
+        return {"init": inputs.image("The picture of source image. A batch makes one output from each.")}
 
     def execute(self, init: torch.Tensor | None = None, **options: Any) -> tuple[InitialGuess]:
         with torch.inference_mode(False):
@@ -81,9 +97,8 @@ class GPDMOptimizer(OptionNode):
     RETURN_NAMES = ("optimizer",)
     OUTPUT_TOOLTIPS = ("For the optimizer socket of GPDM Synthesize and the task nodes.",)
 
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:
-        return {"required": inputs.widgets(Optimizer)}
+    OPTIONS = Optimizer
+    FIRST = ("method", "lr", "num_steps", "tolerance", "window")
 
     def execute(self, **options: Any) -> tuple[Optimizer]:
         return (Optimizer(**options),)

@@ -46,7 +46,7 @@ def test_losses_after_convergence_are_nan() -> None:
 
 def test_approaches_the_reference_distribution_far_beyond_its_start() -> None:
     reference = picture(32, 32)
-    judge = SWDLoss(num_proj=128, method="exact", projections="independent").bind([reference], (32, 32))
+    judge = SWDLoss(num_proj=128, solver="exact", projections="independent").bind([reference], (32, 32))
 
     def distance(image: torch.Tensor) -> float:
         return float(judge(image, torch.Generator().manual_seed(99))[0])
@@ -56,14 +56,14 @@ def test_approaches_the_reference_distribution_far_beyond_its_start() -> None:
     assert (result.images - reference).abs().mean() > 0.1, "a copy would be no synthesis"
 
 
-@pytest.mark.parametrize("loss", [SWDLoss(), SWDLoss(method="exact", projections="independent")])
+@pytest.mark.parametrize("loss", [SWDLoss(), SWDLoss(solver="exact", projections="independent")])
 def test_ends_as_near_to_the_reference_as_algorithm_1(loss: SWDLoss) -> None:
     """The histograms, the shared columns and the reuse of projections against the paper's loop, at equal steps."""
     reference = picture(40, 40, seed=7)
-    judge = SWDLoss(num_proj=256, method="exact", projections="independent").bind([reference], (40, 40))
+    judge = SWDLoss(num_proj=256, solver="exact", projections="independent").bind([reference], (40, 40))
     distances = [
         float(judge(synthesize(reference, seed=seed, loss=each, **STEPS).images, torch.Generator().manual_seed(99))[0])
-        for each in (loss, SWDLoss(method="exact", projections="independent"))
+        for each in (loss, SWDLoss(solver="exact", projections="independent"))
         for seed in (1, 2)
     ]
     assert sum(distances[:2]) < 1.3 * sum(distances[2:])
@@ -71,7 +71,7 @@ def test_ends_as_near_to_the_reference_as_algorithm_1(loss: SWDLoss) -> None:
 
 def test_item_i_equals_a_single_run_with_seed_plus_i_and_items_differ() -> None:
     """The reference implementation starts every output from the same noise (defect 7)."""
-    for options in (QUICK, QUICK | {"loss": SWDLoss(num_proj=4, method="exact")}, QUICK | {"guess": InitialGuess(starts=2)}):
+    for options in (QUICK, QUICK | {"loss": SWDLoss(num_proj=4, solver="exact")}, QUICK | {"guess": InitialGuess(starts=2)}):
         together = synthesize(picture(24, 24), num_outputs=3, seed=10, **options).images
         for i in range(3):
             assert torch.equal(together[i : i + 1], synthesize(picture(24, 24), seed=10 + i, **options).images)
@@ -183,7 +183,8 @@ def test_every_level_starts_within_the_value_range() -> None:
         if info.step == 0:
             extremes[info.level] = float(info.image.abs().max())
 
-    synthesize(picture(40, 40), guess=InitialGuess(noise_sigma=3.0), on_step=look, **QUICK)
+    slow = QUICK | {"optimizer": Optimizer(method="adam", lr=0.01, num_steps=4)}
+    synthesize(picture(40, 40), guess=InitialGuess(noise_sigma=3.0), on_step=look, **slow)
     assert extremes[0] > 2
     assert all(extreme <= 1 + 2 * 0.01 for level, extreme in extremes.items() if level > 0)
 

@@ -44,11 +44,11 @@ def image(height: int = 24, width: int = 24, channels: int = 3, seed: int = 0, b
 
 
 def defaults(node_class: Any) -> dict[str, Any]:
-    given = node_class.INPUT_TYPES()["required"]
+    given = {name: spec for table in node_class.INPUT_TYPES().values() for name, spec in table.items()}
     return {name: spec[1]["default"] for name, spec in given.items() if "default" in spec[1]}
 
 
-QUICK = {"optimizer": Optimizer(num_steps=2), "loss": SWDLoss(num_proj=2)}
+QUICK = {"optimizer": Optimizer(num_steps=2, fine_steps=0), "loss": SWDLoss(num_proj=2)}
 
 
 def schema(node_class: Any) -> dict[str, Any]:
@@ -156,18 +156,28 @@ def test_init_and_guess(comfyui_pack: ModuleType, terminal: TerminalHost) -> Non
         synthesize().execute(reference=image(), init=start, guess=InitialGuess(), **defaults(synthesize), **QUICK)
 
 
+class AutogradObjective:
+    """The mean colour of the reference, differentiated by autograd, which inference mode forbids."""
+
+    def __init__(self, reference: Tensor) -> None:
+        self.reference = reference
+
+    def advance(self) -> None:
+        pass
+
+    def __call__(self, image: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        with torch.enable_grad():
+            leaf = image.detach().requires_grad_()
+            value = (leaf.mean((2, 3)) - self.reference.mean((2, 3))).square().sum()
+            (gradient,) = torch.autograd.grad(value, leaf)
+        return value.detach(), gradient
+
+
 class AutogradLoss(SWDLoss):
-    """A loss of somebody else's, differentiated by autograd, which inference mode forbids."""
+    """A loss of somebody else's."""
 
-    def bind(self, references: Any, size: Any) -> Any:
-        def objective(image: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-            with torch.enable_grad():
-                leaf = image.detach().requires_grad_()
-                value = (leaf.mean((2, 3)) - references[0].mean((2, 3))).square().sum()
-                (gradient,) = torch.autograd.grad(value, leaf)
-            return value.detach(), gradient
-
-        return objective
+    def bind(self, references: Any, size: Any, memory: int = 0, weights: Any = None) -> Any:
+        return AutogradObjective(references[0])
 
 
 def test_a_loss_that_needs_autograd_works_under_inference_mode(
@@ -176,7 +186,7 @@ def test_a_loss_that_needs_autograd_works_under_inference_mode(
     node_class = node(comfyui_pack, "GPDM_Synthesize")
     with torch.inference_mode():
         images, _ = node_class().execute(
-            reference=image(), **defaults(node_class), loss=AutogradLoss(), optimizer=Optimizer(num_steps=2)
+            reference=image(), **defaults(node_class), loss=AutogradLoss(), optimizer=Optimizer(num_steps=2, method="adam")
         )
     assert not images.is_inference(), "nodes behind this one may want gradients too"
 
@@ -219,7 +229,7 @@ class RecordingHost(TerminalHost):
 def test_progress_previews_and_cancel(comfyui_pack: ModuleType) -> None:
     node_class = node(comfyui_pack, "GPDM_Reshuffle")
     quick = {
-        "optimizer": Optimizer(num_steps=5),
+        "optimizer": Optimizer(num_steps=5, fine_steps=0),
         "loss": SWDLoss(num_proj=2),
         "pyramid": PyramidSchedule(pyr_factor=0.5),
     }
@@ -227,8 +237,10 @@ def test_progress_previews_and_cancel(comfyui_pack: ModuleType) -> None:
     before = comfyui_pack.nodes.host.use(host)
     try:
         node_class().execute(reference=image(), **(defaults(node_class) | {"num_outputs": 2}), **quick)
-        assert host.steps == [(i, 20) for i in range(1, 21)]
-        assert host.checks == 20
+        assert len(host.steps) == host.checks == 20
+        steps, totals = zip(*host.steps, strict=True)
+        assert list(steps) == sorted(steps) and steps[-1] == totals[0] and len(set(totals)) == 1
+        assert 0 < steps[0] < 0.1 * totals[0]
         assert host.rooms[0] > 2 * 24 * 24 * 4
         assert 1 <= len(host.previews) <= 3, "at most about four a second"
         assert host.previews[0].mode == "RGB" and max(host.previews[0].size) <= 512
@@ -238,6 +250,29 @@ def test_progress_previews_and_cancel(comfyui_pack: ModuleType) -> None:
         assert len(cancelling.steps) == 6, "cancelled within one step"
     finally:
         comfyui_pack.nodes.host.use(before)
+
+
+def test_quality_chooses_the_recipe_and_a_file_without_it_gets_balanced(
+    comfyui_pack: ModuleType, terminal: TerminalHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node_class = node(comfyui_pack, "GPDM_Reshuffle")
+    seen: list[Any] = []
+
+    def run(*tensors: Tensor, recipe: Any, **more: Any) -> Any:
+        seen.append(recipe)
+        raise InterruptedError
+
+    monkeypatch.setattr(node_class, "RUN", staticmethod(run))
+    values = defaults(node_class)
+    for given in ({"quality": "paper"}, {"quality": "fast", "loss": SWDLoss(num_proj=3)}, {"memory": 300}, None):
+        arguments = values | given if given else {"seed": 0, "num_outputs": 1, "height": 0}
+        with pytest.raises(InterruptedError):
+            node_class().execute(reference=image(), **arguments)
+    recipes = comfyui_pack.nodes.tasks.RECIPES["reshuffle"]
+    assert (seen[0].loss, seen[0].optimizer) == (recipes["paper"].loss, recipes["paper"].optimizer)
+    assert (seen[1].loss.num_proj, seen[1].optimizer) == (3, recipes["fast"].optimizer)
+    assert seen[2].output.memory == 300
+    assert (seen[3].loss, seen[3].optimizer) == (recipes["balanced"].loss, recipes["balanced"].optimizer)
 
 
 @pytest.mark.parametrize("wrong", [(image() * 255).to(torch.uint8), torch.rand(1, 24, 24, 5), torch.rand(24, 24, 3)])
