@@ -33,6 +33,8 @@ BLOCK_VALUES = 2**21
 """Projections worked off at a time: few enough to stay near a processor's caches, enough to keep it busy."""
 GROUP = 128
 """Filters of a bank, at most."""
+REFERENCE_PATCHES = 15_000
+"""From a reference with many more patches, every second, third ... of each row and column is taken, from a random place on."""
 POOL = 8
 """How many sets of projections with the reference's side of them are held."""
 
@@ -73,10 +75,14 @@ class HistogramObjective:
         self.reference_mass: Sequence[Tensor | None] = [None] * len(references)
         if weights.references is not None:
             mass = whole_weights(torch.cat([w.flatten() for w in weights.references]))
-            self.reference_mass = mass.split([w.numel() for w in weights.references])
+            parts = mass.split([w.numel() for w in weights.references])
+            self.reference_mass = [part.view_as(w) for part, w in zip(parts, weights.references, strict=True)]
         self.output_mass = None if weights.output is None else whole_weights(weights.output)
         self._curvature = curvature(options, size, references[0].shape[1], self.output_mass, self.references[0])
-        self.bins = bin_count(sum(patch_count(size_of(x), options.patch_size, 1) for x in references))
+        patches = sum(patch_count(size_of(x), options.patch_size, 1) for x in references)
+        # With weights a few patches may be all that counts.
+        self.sample = 1 if weights.references is not None else max(1, math.isqrt(patches // REFERENCE_PATCHES))
+        self.bins = bin_count(patches)
         self.generator = Generator().manual_seed(0)
         self.pool: deque[list[ReferenceSide]] = deque(maxlen=POOL)
         self.steps = 0
@@ -126,12 +132,16 @@ class HistogramObjective:
         scaled = bank.scaled(bins.scale)
         counts = torch.zeros(len(bank), bins.number, dtype=torch.float64, device=bins.width.device)
         for reference, mass in zip(self.references, self.reference_mass, strict=True):
-            down, columns = project_columns(reference, scaled), reference.shape[3] - p + 1
-            for part in self._strips(*down.shape[2:], len(bank)):
-                places = project_rows(down[:, :, part], scaled, 1, bins.offset).flatten(0, 1)
+            row, column = (
+                int(torch.randint(min(self.sample, side - p + 1), (1,), generator=self.generator))
+                for side in size_of(reference)
+            )
+            down = project_columns(reference[..., row:, column:], scaled, self.sample)
+            columns = (down.shape[3] - p) // self.sample + 1
+            for part in self._strips(down.shape[2], columns, len(bank)):
+                places = project_rows(down[:, :, part], scaled, self.sample, bins.offset).flatten(0, 1)
                 index = bins.index(places, self._buffer("indices", places.numel(), torch.int64)[: places.numel()])
-                part_mass = None if mass is None else mass[part.start * columns : part.stop * columns]
-                counts += count(index, bins, part_mass)
+                counts += count(index, bins, None if mass is None else mass[part].flatten())
         adjoint = Adjoint.of(bank, self.options.stride)
         return ReferenceSide(scaled, adjoint, bins, cumulative(counts, bins.width.dtype))
 

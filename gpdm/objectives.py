@@ -80,7 +80,7 @@ class SWDOptions(Options):
         choices=SOLVERS,
     )
     reuse: int = option(
-        2,
+        1,
         "Solver histogram: how many times a projection is used on average. The reference's side of it is computed once. 1 draws fresh ones at each step.",
         ge=1,
         le=64,

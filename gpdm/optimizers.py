@@ -83,14 +83,14 @@ class Optimizer(Options):
         le=100000,
     )
     fine_steps: int = option(
-        100,
+        250,
         "Steps at the finest level; from level to level the number changes by an even factor. Coarse levels cost almost nothing and decide most. "
         "0, or as many as num_steps, makes num_steps at every level.",
         ge=0,
         le=100000,
     )
     final_lr: float = option(
-        0.5,
+        0.2,
         "Length of the steps at the end of a level, as a share of that at its beginning; it falls along a cosine. 1 keeps it constant.",
         ge=0.0,
         le=1.0,

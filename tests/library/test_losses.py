@@ -227,6 +227,19 @@ def test_strided_value_of_flat_images_is_known() -> None:
     assert float(value) == pytest.approx(0.5 * float(filters.sum((1, 2, 3)).abs().mean()), rel=1e-5)
 
 
+def test_a_large_reference_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, image = picture(120, 150, seed=1), picture(60, 70, seed=2)
+    loss = SWDLoss(num_proj=32, patch_size=3)
+    whole = step(loss.bind([reference], (60, 70)), image)
+    monkeypatch.setattr(histogram_objective, "REFERENCE_PATCHES", 1500)
+    objective = loss.bind([reference], (60, 70))
+    assert objective.sample == 3  # type: ignore[attr-defined]
+    few = step(objective, image)
+    assert few[0] != whole[0]
+    assert float(few[0]) == pytest.approx(float(whole[0]), rel=0.05)
+    assert F.cosine_similarity(few[1].flatten(), whole[1].flatten(), 0) > 0.99
+
+
 def test_the_pool_is_refreshed_and_each_set_used_as_often_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
     real = histogram_objective.draw_filters
