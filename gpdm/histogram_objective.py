@@ -103,7 +103,9 @@ class HistogramObjective:
             channels = self.references[0].shape[1]
             banks = [draw_filters(o.projections, k, channels, o.patch_size, self.generator) for k in number]
             banks = [bank.to(self.references[0]) for bank in banks]
-            self.pool.append([with_less_on_failure(partial(self._reference_side, bank), self._shrink) for bank in banks])
+            self.pool.append(
+                [with_less_on_failure(partial(self._reference_side, bank), self._shrink) for bank in banks]
+            )
         self.steps += 1
 
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -117,10 +119,14 @@ class HistogramObjective:
         results = [
             with_less_on_failure(partial(self._output_side, shifted, side, mass), self._shrink) for side in sides
         ]
-        value = torch.stack([value * (len(side.bank) / o.num_proj) for (value, _), side in zip(results, sides, strict=True)])
+        value = torch.stack(
+            [value * (len(side.bank) / o.num_proj) for (value, _), side in zip(results, sides, strict=True)]
+        )
         gradient = torch.stack([gradient for _, gradient in results]).sum(0) if len(results) > 1 else results[0][1]
         patches = math.prod(patch_grid(size_of(shifted), o.patch_size, o.stride))
-        gradient = gradient * (1 / (patches * o.num_proj) if mass is None else (WEIGHT_UNIT / (mass.sum() * o.num_proj)).to(gradient))
+        gradient = gradient * (
+            1 / (patches * o.num_proj) if mass is None else (WEIGHT_UNIT / (mass.sum() * o.num_proj)).to(gradient)
+        )
         if rows or columns:
             gradient = F.pad(gradient, (columns, 0, rows, 0))
         return value.sum(), wrap_adjoint(gradient, o.patch_size, o.border)

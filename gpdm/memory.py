@@ -54,10 +54,8 @@ def plan(
     plans = []
     for level in levels:
         pictures, (least, best) = _needs(working_bytes, level.size, level.reference_sizes, channels, outputs)
-        if limit is None:
-            working = max(least, min(best, CPU_WORKING_BYTES))
-        else:
-            working = min(best, limit - pictures)
+        room = max(least, CPU_WORKING_BYTES) if limit is None else limit - pictures
+        working = min(best, room)
         plans.append(LevelMemory(pictures, least, best, working))
     if limit is not None and any(level.working < level.least for level in plans):
         needed = max(level.pictures + level.least for level in plans)

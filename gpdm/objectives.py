@@ -18,6 +18,7 @@ from .patches import BORDERS, patch_count, project, project_adjoint, wrap, wrap_
 from .projections import KINDS, draw_filters
 from .swd import DISTANCES, SOLVERS, quantile_coupling, sliced_wasserstein
 
+
 class Objective(Protocol):
     """A loss bound to the references of one level."""
 
@@ -55,7 +56,10 @@ class SWDOptions(Options):
 
     patch_size: int = option(7, "Side of the square patches, in pixels.", ge=1, le=31)
     num_proj: int = option(
-        64, "Random projections compared at each step. More are slower and follow the distribution closer.", ge=1, le=4096
+        64,
+        "Random projections compared at each step. More are slower and follow the distribution closer.",
+        ge=1,
+        le=4096,
     )
     stride: int = option(
         1,

@@ -45,6 +45,7 @@ class Walk:
     converged: bool = False
 
     def result(self) -> Descent:
+        """Where it has come to."""
         losses = torch.stack(self.losses).cpu().double()
         return Descent(self.image, losses, "converged" if self.converged else "step limit")
 
@@ -64,7 +65,9 @@ class Optimizer(Options):
         "adam: steps of even size in every pixel, as the reference implementation. sgd: plain gradient descent; wants a larger lr, about 0.5.",
         choices=get_args(Method),
     )
-    lr: float = option(0.01, "Methods adam and sgd: learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001)
+    lr: float = option(
+        0.01, "Methods adam and sgd: learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001
+    )
     num_steps: int = option(
         400, "Steps at the coarsest level, at most; with fine_steps 0 at every level.", ge=1, le=100000
     )

@@ -114,7 +114,8 @@ class Adjoint:
         """The adjoint of `project` with this bank and stride."""
         along = _transposed(bank.rows.permute(1, 0, 2, 3).flatten(2), stride)[:, :, None]
         down = _transposed(bank.columns.permute(1, 0, 2, 3).flatten(2), stride)[..., None]
-        return Adjoint(*(x.contiguous(memory_format=torch.channels_last) for x in (along, down)), stride)
+        layout = torch.channels_last
+        return Adjoint(along.contiguous(memory_format=layout), down.contiguous(memory_format=layout), stride)
 
     def __call__(self, blocks: Iterable[Tensor], size: Size) -> Tensor:
         """An image (1, C, H, W) of `size` from blocks of rows (rows, columns, K) of values, from top to bottom."""

@@ -64,7 +64,12 @@ def sockets(recipe: Recipe) -> dict[str, Input]:
         "optimizer": "GPDM Optimizer",
     }
     return {
-        name: (kind, {"tooltip": f"From {makers[name]}. Not connected, with quality balanced: {_values(getattr(recipe, name))}."})
+        name: (
+            kind,
+            {
+                "tooltip": f"From {makers[name]}. Not connected, with quality balanced: {_values(getattr(recipe, name))}."
+            },
+        )
         for name, kind in kinds.items()
     }
 

@@ -10,7 +10,6 @@ from torch import Tensor
 from ..gpdm import RECIPES, InitialGuess, OutputOptions, from_reference
 from . import base, convert, inputs
 
-
 RECIPE = RECIPES["reshuffle"]
 OUTPUT = ("num_outputs", "height", "width_factor", "height_factor", "output_width", "output_height")
 

@@ -67,7 +67,9 @@ def test_only_the_host_knows_comfyui_and_only_the_terminal_touches_files() -> No
         if path != ROOT / "nodes" / "host.py":
             assert not names & {"comfy", "folder_paths", "server", "execution"}, path
         if "cli" not in path.parts:
-            allowed = {"logging"} if path.name == "memory.py" else set()  # the one fallback there is, and it is said aloud
+            allowed = (
+                {"logging"} if path.name == "memory.py" else set()
+            )  # the one fallback there is, and it is said aloud
             forbidden = {"pathlib", "os", "io", "shutil", "tempfile", "argparse", "tqdm", "logging"} - allowed
             assert not names & forbidden, path
             assert "basicConfig" not in path.read_text() and "addHandler" not in path.read_text(), path

@@ -33,7 +33,9 @@ def samples(n: int, m: int, generator: torch.Generator) -> tuple[torch.Tensor, t
     p = torch.randn(6, n, generator=generator, dtype=torch.float64)
     q = torch.randn(6, m, generator=generator, dtype=torch.float64)
     q = q * (0.5 + 0.1 * q**2) + 0.2
-    return p, q.clamp(p.amin(1, keepdim=True), p.amax(1, keepdim=True))  # what lies beyond counts as if it lay at the end
+    return p, q.clamp(
+        p.amin(1, keepdim=True), p.amax(1, keepdim=True)
+    )  # what lies beyond counts as if it lay at the end
 
 
 @pytest.mark.parametrize("distance", ["l1", "l2"])
@@ -57,7 +59,9 @@ def test_weights_agree_with_sorting_and_with_repetition(distance: str, generator
     expected, slope = sliced_wasserstein(p, q, distance=distance, p_weights=p_times, q_weights=q_times)
     assert float(value) == pytest.approx(float(expected), rel=0.01)
     assert F.cosine_similarity(gradient.flatten(), slope.flatten(), 0) > 0.985
-    repeated, _ = sliced_wasserstein(p.repeat_interleave(p_times, 1), q.repeat_interleave(q_times, 1), distance=distance)
+    repeated, _ = sliced_wasserstein(
+        p.repeat_interleave(p_times, 1), q.repeat_interleave(q_times, 1), distance=distance
+    )
     assert float(expected) == pytest.approx(float(repeated), rel=1e-9)
     assert (gradient[:, q_times == 0] == 0).all(), "what has no weight must not be pulled"
     again, _ = binned_sliced_wasserstein(

@@ -169,7 +169,9 @@ def test_weights_leave_out_and_count_again() -> None:
     assert float(weighted[0]) == pytest.approx(float(half[0]), rel=0.03)
     assert F.cosine_similarity(weighted[1].flatten(), half[1].flatten(), 0) > 0.98
     plain = step(loss.bind([reference], (20, 30)), image)
-    even = step(loss.bind([reference], (20, 30), weights=PatchWeights((left * 0 + 5,), torch.full((20, 30), 0.3))), image)
+    even = step(
+        loss.bind([reference], (20, 30), weights=PatchWeights((left * 0 + 5,), torch.full((20, 30), 0.3))), image
+    )
     assert torch.equal(even[0], plain[0])
     assert torch.allclose(even[1], plain[1], rtol=1e-5, atol=1e-9)
     twice = step(loss.bind([reference, reference[..., :20]], (20, 30)), image)

@@ -39,7 +39,9 @@ def test_more_outputs_take_more() -> None:
 
 @pytest.mark.parametrize("loss", [SWDLoss(), SWDLoss(solver="exact")])
 def test_what_does_not_fit_is_refused_with_the_size_that_would(loss: SWDLoss) -> None:
-    with pytest.raises(OptionError, match=r"memory = '?100 MiB'?.*2048x2048 need at least \d+ MiB.* would fit") as refusal:
+    with pytest.raises(
+        OptionError, match=r"memory = '?100 MiB'?.*2048x2048 need at least \d+ MiB.* would fit"
+    ) as refusal:
         plan(loss.working_bytes, levels(2048), 3, 1, 100 * MEBI)
     side = int(str(refusal.value).split("x")[-1].split(" ")[0])
     assert 64 <= side < 2048

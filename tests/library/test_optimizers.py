@@ -12,7 +12,6 @@ from gpdm import Objective, Optimizer, OptionError, PyramidSchedule, SWDLoss, sy
 from gpdm.optimizers import Descent, OnStep
 from library.problems import picture
 
-
 SIDE = 8
 
 
@@ -41,7 +40,9 @@ class Told(Bowl):
         return torch.tensor(next(self.values)), torch.zeros_like(image)
 
 
-def descend(optimizer: Optimizer, objective: Objective, *images: Tensor, on_step: OnStep | None = None) -> list[Descent]:
+def descend(
+    optimizer: Optimizer, objective: Objective, *images: Tensor, on_step: OnStep | None = None
+) -> list[Descent]:
     generators = [Generator().manual_seed(i) for i in range(len(images))]
     return optimizer.descend(images, objective, generators, optimizer.num_steps, on_step or (lambda *told: None))
 
@@ -107,9 +108,7 @@ def test_newton_lands_on_the_transport_map() -> None:
 def test_the_curvature_is_the_second_derivative(border: str) -> None:
     """Against differences of the gradient, in the mean over many directions, in a corner, at an edge and inside."""
     reference = picture(16, 18, seed=3).double()
-    loss = SWDLoss(
-        patch_size=3, num_proj=2000, solver="exact", projections="independent", border=border, distance="l2"
-    )
+    loss = SWDLoss(patch_size=3, num_proj=2000, solver="exact", projections="independent", border=border, distance="l2")
     objective = loss.bind([reference], (16, 18))
     start = reference + 0.3  # translated: whatever moves a little keeps its rank
     for row, column in ((0, 0), (0, 9), (8, 9)):

@@ -20,7 +20,11 @@ from gpdm import (
 )
 from library.problems import picture
 
-QUICK = {"optimizer": Optimizer(num_steps=4, fine_steps=0), "loss": SWDLoss(num_proj=4), "pyramid": PyramidSchedule(pyr_factor=0.7)}
+QUICK = {
+    "optimizer": Optimizer(num_steps=4, fine_steps=0),
+    "loss": SWDLoss(num_proj=4),
+    "pyramid": PyramidSchedule(pyr_factor=0.7),
+}
 STEPS = {"optimizer": Optimizer(num_steps=80, fine_steps=0), "pyramid": PyramidSchedule(pyr_factor=0.7)}
 
 
@@ -71,7 +75,11 @@ def test_ends_as_near_to_the_reference_as_algorithm_1(loss: SWDLoss) -> None:
 
 def test_item_i_equals_a_single_run_with_seed_plus_i_and_items_differ() -> None:
     """The reference implementation starts every output from the same noise (defect 7)."""
-    for options in (QUICK, QUICK | {"loss": SWDLoss(num_proj=4, solver="exact")}, QUICK | {"guess": InitialGuess(starts=2)}):
+    for options in (
+        QUICK,
+        QUICK | {"loss": SWDLoss(num_proj=4, solver="exact")},
+        QUICK | {"guess": InitialGuess(starts=2)},
+    ):
         together = synthesize(picture(24, 24), num_outputs=3, seed=10, **options).images
         for i in range(3):
             assert torch.equal(together[i : i + 1], synthesize(picture(24, 24), seed=10 + i, **options).images)
@@ -81,7 +89,8 @@ def test_item_i_equals_a_single_run_with_seed_plus_i_and_items_differ() -> None:
 def test_an_output_that_converges_early_does_not_touch_the_others() -> None:
     options = QUICK | {"optimizer": Optimizer(num_steps=40, fine_steps=0, window=2)}
     together = synthesize(picture(22, 22), num_outputs=4, **options)
-    assert len({stops for stops in together.stops[0]}) > 0
+    made = together.losses[0].isfinite().sum(1)
+    assert made.min() < made.max(), "all ended at the same step; the test shows nothing"
     for i in range(4):
         assert torch.equal(together.images[i : i + 1], synthesize(picture(22, 22), seed=i, **options).images)
 

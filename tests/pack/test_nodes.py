@@ -186,7 +186,10 @@ def test_a_loss_that_needs_autograd_works_under_inference_mode(
     node_class = node(comfyui_pack, "GPDM_Synthesize")
     with torch.inference_mode():
         images, _ = node_class().execute(
-            reference=image(), **defaults(node_class), loss=AutogradLoss(), optimizer=Optimizer(num_steps=2, method="adam")
+            reference=image(),
+            **defaults(node_class),
+            loss=AutogradLoss(),
+            optimizer=Optimizer(num_steps=2, method="adam"),
         )
     assert not images.is_inference(), "nodes behind this one may want gradients too"
 
