@@ -26,7 +26,7 @@ def main() -> None:
     parser.add_argument("--picture", type=Path, default=PICTURE)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--memory", type=int, default=2**30)
+    parser.add_argument("--memory", type=int, default=2**28)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 

@@ -18,7 +18,7 @@ T = TypeVar("T")
 WorkingBytes = Callable[[int, int], tuple[int, int]]
 """Of reference pixels and output pixels: what a step takes at least and at best speed, in bytes (`Loss.working_bytes`)."""
 
-CPU_WORKING_BYTES = 2**29
+CPU_WORKING_BYTES = 2**28
 """What a step may take on a CPU if no limit is given: more would not make it faster."""
 
 

@@ -199,8 +199,9 @@ def _check_parts(
     ):
         if part is not None and not isinstance(part, kind):
             raise OptionError(name, part, f"it must be a {kind.__name__}")
-    if loss is not None and not (hasattr(loss, "bind") and hasattr(loss, "check")):
-        raise OptionError("loss", loss, "it must be an SWDLoss or another object with check and bind")
+    protocol = ("has_curvature", "check", "working_bytes", "bind")
+    if loss is not None and not all(hasattr(loss, name) for name in protocol):
+        raise OptionError("loss", loss, f"it must be an SWDLoss or another object with {', '.join(protocol)}")
     if on_step is not None and not callable(on_step):
         raise OptionError("on_step", on_step, "it must be a function of a StepInfo")
     if value_range is not None and not (
