@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,8 +22,9 @@ from gpdm.swd import sliced_wasserstein
 
 PICTURE = Path(__file__).resolve().parent.parent / "workflows" / "inputs" / "pavilion.jpg"
 PATCH, FILTERS = 7, 64
-LEAST_COSINE = {64: 0.97, 128: 0.98}
-"""By size of the pair, which is hard on bins: its distributions are close. 64 pixels have 256 bins, 128 the full 1024."""
+LEAST_COSINE = {64: 0.95, 128: 0.97}
+"""By size of the pair, which is hard on bins: its distributions are close. 64 pixels have 128 bins, 128 have 512; for l1, whose
+slope is a sign. That of l2 agrees to three digits."""
 MOST_ERROR = 0.05
 """Of the value, relative."""
 
@@ -128,7 +130,7 @@ def gate(path: Path, size: int, device: str) -> dict[str, float]:
     objective.advance()
     own = objective(image, Generator().manual_seed(2))
     own_bank = draw_filters(loss.projections, loss.num_proj, 3, loss.patch_size, same).to(image)
-    own_exact = _on_projections(reference, image, own_bank, sliced_wasserstein)
+    own_exact = _on_projections(reference, image, own_bank, partial(sliced_wasserstein, distance=loss.distance))
 
     cosines = [_cosine(a[1], b[1]) for a, b in ((pieces, exact), (own, own_exact))]
     errors = [abs(float(a[0] / b[0]) - 1) for a, b in ((pieces, exact), (own, own_exact))]

@@ -227,7 +227,12 @@ def main() -> None:
     add("--task-sizes", type=int, nargs="+", default=[64, 128, 256])
     add("--reach-size", type=int, default=256)
     add("--seeds", type=int, default=3, help="pictures of each quality at the reach size")
-    add("--memory", type=int, default=2**28, help="bytes that a step may work in (`bind`); the default is what synthesize gives it on a CPU")
+    add(
+        "--memory",
+        type=int,
+        default=2**28,
+        help="bytes that a step may work in (`bind`); the default is what synthesize gives it on a CPU",
+    )
     add("--picture", type=Path, default=methods.PICTURE)
     add("--threads", type=int, default=2)
     add("--device", default="cpu")
