@@ -93,15 +93,15 @@ class Optimizer(Options):
         le=100000,
     )
     final_lr: float = option(
-        0.2,
+        0.1,
         "Length of the steps at the end of a level, as a share of that at its beginning; it falls along a cosine. 1 keeps it constant.",
         ge=0.0,
         le=1.0,
         step=0.05,
     )
     step: float = option(
-        1.0,
-        "Method newton: share of the whole step to where the patches want their pixels. More is faster, and above 2 restless.",
+        1.4,
+        "Method newton: length of a step; 1 goes right to where the patches want their pixels on average, a little more gets there sooner, 2 is restless.",
         ge=0.01,
         le=10.0,
         step=0.1,
