@@ -112,8 +112,9 @@ def curvature(options: SWDOptions, size: Size, channels: int, mass: Tensor | Non
     whole = wrapped_size(size, p, options.border)
     if mass is None:
         mass = torch.ones(whole[0] - p + 1, whole[1] - p + 1, dtype=torch.float64, device=like.device)
-    covered = F.conv_transpose2d(mass[None, None].double(), mass.new_ones(1, 1, p, p).double()) / mass.sum()
-    covered = wrap_adjoint(covered, p, options.border)
+    # The sum of the masses of the patches that cover a pixel is p x p times a mean over their places.
+    around = F.pad(mass.double() / mass.sum(), (p - 1,) * 4)[None, None]
+    covered = wrap_adjoint(F.avg_pool2d(around, p, 1) * p**2, p, options.border)
     return (covered * (2 / (channels * p * p))).clamp(min=1e-12 / math.prod(size)).to(like)
 
 

@@ -100,7 +100,7 @@ def test_newton_lands_on_the_transport_map() -> None:
     loss = SWDLoss(patch_size=1, num_proj=1, solver="exact", projections="independent")
     order = image.flatten().argsort()
     expected = torch.empty_like(order, dtype=torch.float32).scatter(0, order, reference.flatten().sort().values)
-    descend(Optimizer(num_steps=1), loss.bind([reference], (40, 50)), image)
+    descend(Optimizer(num_steps=1, step=1.0), loss.bind([reference], (40, 50)), image)
     assert torch.allclose(image.flatten(), expected, atol=2e-3)  # filters have unit length to three digits
 
 
