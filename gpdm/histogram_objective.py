@@ -82,7 +82,7 @@ class HistogramObjective:
         patches = sum(patch_count(size_of(x), options.patch_size, 1) for x in references)
         # With weights a few patches may be all that counts.
         self.sample = 1 if weights.references is not None else max(1, math.isqrt(patches // REFERENCE_PATCHES))
-        self.bins = bin_count(patches)
+        self.bins = bin_count(patches, options.distance)
         self.generator = Generator().manual_seed(0)
         self.pool: deque[list[ReferenceSide]] = deque(maxlen=POOL)
         self.steps = 0

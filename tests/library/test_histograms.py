@@ -139,3 +139,4 @@ def test_counts_and_look_ups(rows: int, generator: torch.Generator) -> None:
 def test_number_of_bins_follows_the_number_of_values() -> None:
     numbers = [bin_count(n) for n in (1, 100, 4000, 4096, 8192, 16384, 10**7)]
     assert numbers == [128, 128, 128, 256, 512, 1024, 1024]
+    assert [bin_count(n, "l2") for n in (1, 4096, 8192, 10**7)] == [128, 256, 512, 512]

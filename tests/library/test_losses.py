@@ -51,7 +51,7 @@ def with_same_filters(options: dict, reference: torch.Tensor, image: torch.Tenso
     """(value, gradient) of both methods for one and the same draw of filters."""
     results = []
     for solver in ("histogram", "exact"):
-        monkeypatch.setattr(histogram_objective, "bin_count", lambda values: 2048)
+        monkeypatch.setattr(histogram_objective, "bin_count", lambda values, distance: 2048)
         loss = SWDLoss(solver=solver, reuse=1, **options)
         # The pool draws from a generator with seed 0, and so does the exact objective here.
         results.append(step(loss.bind([reference], size_of(image)), image, seed=0))
