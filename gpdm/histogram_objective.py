@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from .histograms import SLOPES, WEIGHT_UNIT, Bins, bin_count, bin_range, count, cumulative, look_up, whole_weights
+from .histograms import SLOPES, WEIGHT_UNIT, Bins, bin_count, bin_range, count, cumulative, look_up, whole_weights, wide
 from .images import Size, size_of
 from .memory import with_less_on_failure
 from .objectives import PatchWeights, SWDOptions, curvature
@@ -136,7 +136,7 @@ class HistogramObjective:
         low, high = zip(*(_range(reference, bank) for reference in self.references), strict=True)
         bins = bin_range(torch.stack(low).amin(0), torch.stack(high).amax(0), self.bins)
         scaled = bank.scaled(bins.scale)
-        counts = torch.zeros(len(bank), bins.number, dtype=torch.float64, device=bins.width.device)
+        counts = bins.width.new_zeros(len(bank), bins.number, dtype=wide(bins.width.device))
         for reference, mass in zip(self.references, self.reference_mass, strict=True):
             row, column = (
                 int(torch.randint(min(self.sample, side - p + 1), (1,), generator=self.generator))
@@ -167,7 +167,7 @@ class HistogramObjective:
             into = indices[start * line : (start + part.stop - part.start) * line]
             return bins.index(project_rows(down[:, :, part], side.bank, o.stride, bins.offset).flatten(0, 1), into)
 
-        counts = torch.zeros(number, bins.number, dtype=torch.float64, device=image.device)
+        counts = image.new_zeros(number, bins.number, dtype=wide(image.device))
         for part in strips:
             counts += count(index_of(part), bins, None if mass is None else mass[part].flatten())
         value, slopes = SLOPES[o.distance](side.function, counts, bins)

@@ -23,6 +23,11 @@ WEIGHT_UNIT = 2**20
 """Weights are counted in whole numbers of 1 / WEIGHT_UNIT of the largest, so that their sums are exact in any order."""
 
 
+def wide(device: torch.device) -> torch.dtype:
+    """The type of counts and masses: float64 where the device has it; Apple's GPUs have not."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def bin_count(values: int, distance: str = "l1") -> int:
     """How many bins do for so many values: a power of two from 128 on, about one bin for every sixteen values.
 
@@ -85,17 +90,17 @@ def count(index: Tensor, bins: Bins, weights: Tensor | None = None) -> Tensor:
         weights: Weight of each row, whole numbers as `whole_weights` gives them, shape (n,); by default 1.
 
     Returns:
-        Counts with shape (K, B), float64; they are exact, whatever the order of the sum.
+        Counts with shape (K, B), in `wide` numbers; in float64 they are exact, whatever the order of the sum.
     """
     size = index.shape[1] * bins.number
     if index.device.type == "cpu" and index.numel() < 2**16:  # too few to share out
         mass = None if weights is None else weights[:, None].expand(index.shape).reshape(-1)
-        return torch.bincount(index.reshape(-1), mass, minlength=size).double().reshape(-1, bins.number)
+        return torch.bincount(index.reshape(-1), mass, minlength=size).to(wide(index.device)).reshape(-1, bins.number)
     mass = index.new_ones((1, 1), dtype=torch.int32) if weights is None else weights[:, None]
     parts = _parts(len(index))
     table = torch.zeros(parts, size, dtype=mass.dtype, device=index.device)
     table.scatter_add_(1, index.reshape(parts, -1), mass.expand(index.shape).reshape(parts, -1))
-    return table.sum(0, dtype=torch.float64).reshape(-1, bins.number)
+    return table.sum(0).to(wide(index.device)).reshape(-1, bins.number)
 
 
 def look_up(slopes: Tensor, index: Tensor, out: Tensor) -> Tensor:
@@ -112,8 +117,9 @@ def _parts(rows: int) -> int:
 
 
 def whole_weights(weights: Tensor) -> Tensor:
-    """Weights (n,), not negative and not all zero, as whole numbers in float64, the largest as `WEIGHT_UNIT`."""
-    return (weights.double() * (WEIGHT_UNIT / weights.double().max())).round()
+    """Weights (n,), not negative and not all zero, as whole `wide` numbers, the largest as `WEIGHT_UNIT`."""
+    weights = weights.to(wide(weights.device))
+    return (weights * (WEIGHT_UNIT / weights.max())).round()
 
 
 def cumulative(counts: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:

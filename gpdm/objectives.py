@@ -111,9 +111,9 @@ def curvature(options: SWDOptions, size: Size, channels: int, mass: Tensor | Non
     p = options.patch_size
     whole = wrapped_size(size, p, options.border)
     if mass is None:
-        mass = torch.ones(whole[0] - p + 1, whole[1] - p + 1, dtype=torch.float64, device=like.device)
+        mass = like.new_ones(whole[0] - p + 1, whole[1] - p + 1)
     # The sum of the masses of the patches that cover a pixel is p x p times a mean over their places.
-    around = F.pad(mass.double() / mass.sum(), (p - 1,) * 4)[None, None]
+    around = F.pad(mass / mass.sum(), (p - 1,) * 4)[None, None]
     covered = wrap_adjoint(F.avg_pool2d(around, p, 1) * p**2, p, options.border)
     return (covered * (2 / (channels * p * p))).clamp(min=1e-12 / math.prod(size)).to(like)
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpdm import OptionError, SWDLoss, histogram_objective
+from gpdm import OptionError, SWDLoss, histogram_objective, histograms
 from gpdm.images import size_of
 from gpdm.memory import with_less_on_failure
 from gpdm.objectives import Objective, PatchWeights
@@ -227,6 +227,17 @@ def test_strided_value_of_flat_images_is_known() -> None:
     value, _ = step(objective, flat, seed=8)
     filters = draw_filters("independent", 6, 1, 3, torch.Generator().manual_seed(8)).filters()
     assert float(value) == pytest.approx(0.5 * float(filters.sum((1, 2, 3)).abs().mean()), rel=1e-5)
+
+
+def test_devices_without_float64_lose_nothing_to_speak_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    reference, image = picture(40, 50, seed=1), picture(40, 50, seed=2)
+    weights = PatchWeights((torch.rand(34, 44, generator=torch.Generator().manual_seed(0)),))
+    expected = step(SWDLoss().bind([reference], (40, 50), weights=weights), image)
+    for module in (histograms, histogram_objective):
+        monkeypatch.setattr(module, "wide", lambda device: torch.float32)
+    value, gradient = step(SWDLoss().bind([reference], (40, 50), weights=weights), image)
+    assert float(value) == pytest.approx(float(expected[0]), rel=1e-3)
+    assert F.cosine_similarity(gradient.flatten(), expected[1].flatten(), 0) > 0.999
 
 
 def test_a_large_reference_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
