@@ -68,8 +68,8 @@ class SWDOptions(Options):
         le=31,
     )
     distance: str = option(
-        "l2",
-        "Ground distance between projected patches: l2, squared, says how far each is from its place, and so needs fewer steps; l1 is the paper's.",
+        "l1",
+        "Ground distance between projected patches: l1 is the paper's; l2, squared, pulls far patches harder.",
         choices=DISTANCES,
     )
     projections: str = option(
