@@ -60,16 +60,16 @@ class Optimizer(Options):
     """
 
     method: str = option(
-        "newton",
-        "newton: each pixel goes where the patches that cover it want it on average; no learning rate, but it needs the distance l2. "
-        "adam: steps of even size in every pixel, as the reference implementation. sgd: plain gradient descent; wants a larger lr, about 0.5.",
+        "adam",
+        "adam: steps of even size in every pixel, as the reference implementation. sgd: plain gradient descent; wants a larger lr, about 0.5. "
+        "newton: each pixel goes where the patches that cover it want it on average; needs no lr but the distance l2, and leaves faint grain and seams.",
         choices=get_args(Method),
     )
     lr: float = option(
-        0.01, "Methods adam and sgd: learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001
+        0.03, "Methods adam and sgd: learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001
     )
     num_steps: int = option(
-        400, "Steps at the coarsest level, at most; with fine_steps 0 at every level.", ge=1, le=100000
+        300, "Steps at the coarsest level, at most; with fine_steps 0 at every level.", ge=1, le=100000
     )
     tolerance: float = option(
         0.0,
@@ -86,7 +86,7 @@ class Optimizer(Options):
         le=100000,
     )
     fine_steps: int = option(
-        250,
+        0,
         "Steps at the finest level; from level to level the number changes by an even factor. Coarse levels cost almost nothing and decide most. "
         "0, or as many as num_steps, makes num_steps at every level.",
         ge=0,

@@ -87,9 +87,9 @@ def _recipes(guess: InitialGuess, paper: InitialGuess, coarse_dim: int = 21, **o
     """The recipes of a task by quality: what it starts from, what it started from in the paper, and at which size."""
     balanced = Recipe(guess=guess, output=OutputOptions(**output), pyramid=PyramidSchedule(coarse_dim=coarse_dim))
     return {
-        "fast": replace(balanced, loss=SWDLoss(reuse=2), optimizer=Optimizer(num_steps=300, fine_steps=75)),
+        "fast": replace(balanced, loss=SWDLoss(reuse=2), optimizer=Optimizer(num_steps=200, fine_steps=75)),
         "balanced": balanced,
-        "best": replace(balanced, optimizer=Optimizer(num_steps=800, fine_steps=500)),
+        "best": replace(balanced, optimizer=Optimizer(num_steps=600)),
         "paper": replace(
             balanced,
             loss=_PAPER_LOSS,

@@ -97,10 +97,10 @@ def test_newton_goes_the_given_share_of_the_way_at_once(step: float) -> None:
 def test_newton_lands_on_the_transport_map() -> None:
     """With patches of one grey pixel there is one direction, and where the pixel should go is the sorted reference."""
     reference, image = picture(40, 50, 1, seed=1), picture(40, 50, 1, seed=2) * 0.5
-    loss = SWDLoss(patch_size=1, num_proj=1, solver="exact", projections="independent")
+    loss = SWDLoss(patch_size=1, num_proj=1, solver="exact", projections="independent", distance="l2")
     order = image.flatten().argsort()
     expected = torch.empty_like(order, dtype=torch.float32).scatter(0, order, reference.flatten().sort().values)
-    descend(Optimizer(num_steps=1, step=1.0), loss.bind([reference], (40, 50)), image)
+    descend(Optimizer(method="newton", num_steps=1, step=1.0), loss.bind([reference], (40, 50)), image)
     assert torch.allclose(image.flatten(), expected, atol=2e-3)  # filters have unit length to three digits
 
 
@@ -123,8 +123,8 @@ def test_the_curvature_is_the_second_derivative(border: str) -> None:
 
 def test_newton_without_a_curvature_is_refused_before_any_step() -> None:
     with pytest.raises(OptionError, match=r"method = 'newton'.*choose the distance l2, or connect .* adam"):
-        synthesize(picture(), loss=SWDLoss(distance="l1"))
-    synthesize(picture(21, 21), loss=SWDLoss(distance="l1"), optimizer=Optimizer(method="adam", num_steps=1))
+        synthesize(picture(), loss=SWDLoss(distance="l1"), optimizer=Optimizer(method="newton"))
+    synthesize(picture(21, 21), loss=SWDLoss(distance="l2"), optimizer=Optimizer(method="newton", num_steps=1))
 
 
 def test_the_rate_falls_along_a_cosine() -> None:
