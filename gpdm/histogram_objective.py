@@ -84,7 +84,8 @@ class HistogramObjective:
         self.sample = 1 if weights.references is not None else max(1, math.isqrt(patches // REFERENCE_PATCHES))
         self.bins = bin_count(patches, options.distance)
         self.generator = Generator().manual_seed(0)
-        self.pool: deque[list[ReferenceSide]] = deque(maxlen=POOL)
+        # Also with fresh sets there are two to choose from, so that outputs without noise in their start differ.
+        self.pool: deque[list[ReferenceSide]] = deque(maxlen=2 if options.reuse == 1 else POOL)
         self.steps = 0
         self.buffers: dict[str, Tensor] = {}
 
@@ -96,8 +97,6 @@ class HistogramObjective:
         """Draws a new set of projections, in one of `reuse` steps."""
         o = self.options
         if self.steps < min(o.reuse, POOL) or self.steps % o.reuse == 0:
-            if o.reuse == 1:
-                self.pool.clear()
             groups = -(-o.num_proj // GROUP)
             number = [o.num_proj * (i + 1) // groups - o.num_proj * i // groups for i in range(groups)]
             channels = self.references[0].shape[1]
