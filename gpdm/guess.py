@@ -42,7 +42,7 @@ class InitialGuess(Options):
     )
     image_noise_sigma: float = option(
         0.0,
-        "Sources reference and image: standard deviation of the noise added to it at the coarsest level. More frees the result from its start.",
+        "Sources reference and image: standard deviation of the noise added to it at the coarsest level. More frees the result from its start; with 0 all seeds may make the same picture.",
         ge=0.0,
         le=10.0,
         step=0.05,

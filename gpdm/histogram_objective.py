@@ -84,8 +84,8 @@ class HistogramObjective:
         self.sample = 1 if weights.references is not None else max(1, math.isqrt(patches // REFERENCE_PATCHES))
         self.bins = bin_count(patches, options.distance)
         self.generator = Generator().manual_seed(0)
-        # Also with fresh sets there are two to choose from, so that outputs without noise in their start differ.
-        self.pool: deque[list[ReferenceSide]] = deque(maxlen=2 if options.reuse == 1 else POOL)
+        # A choice between several fresh sets would leave some unused, which costs a seventh in distance.
+        self.pool: deque[list[ReferenceSide]] = deque(maxlen=1 if options.reuse == 1 else POOL)
         self.steps = 0
         self.buffers: dict[str, Tensor] = {}
 

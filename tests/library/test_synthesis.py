@@ -95,10 +95,10 @@ def test_an_output_that_converges_early_does_not_touch_the_others() -> None:
         assert torch.equal(together.images[i : i + 1], synthesize(picture(22, 22), seed=i, **options).images)
 
 
-def test_seeds_matter_also_without_noise() -> None:
+def test_seeds_matter_without_noise_where_sets_of_projections_are_chosen() -> None:
     """All outputs share the pool of projections; which of them an output takes is its own."""
     init = picture(24, 24, seed=1)
-    options = QUICK | {"optimizer": Optimizer(num_steps=20, fine_steps=0)}
+    options = QUICK | {"optimizer": Optimizer(num_steps=20), "loss": SWDLoss(num_proj=4, reuse=2)}
     assert not torch.equal(*(synthesize(picture(24, 24), init=init, seed=seed, **options).images for seed in (0, 1)))
 
 

@@ -125,6 +125,13 @@ def test_style_transfer_starts_from_the_content() -> None:
     assert (result.images - content).abs().max() < 0.02  # one step of Adam moves a pixel by its learning rate
 
 
+def test_seeds_matter_in_every_task() -> None:
+    for quality in ("fast", "balanced", "best"):
+        recipe = replace(RECIPES["style_transfer"][quality], optimizer=Optimizer(num_steps=1))
+        images = [style_transfer(picture(), picture(seed=1), recipe=recipe, seed=seed).images for seed in (0, 1)]
+        assert not torch.equal(*images)
+
+
 def test_every_option_says_what_it_is() -> None:
     for recipes in RECIPES.values():
         for recipe in recipes.values():
