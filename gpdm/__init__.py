@@ -16,6 +16,7 @@ from .images import to_pil as to_pil
 from .losses import Loss as Loss
 from .losses import SWDLoss as SWDLoss
 from .memory import LevelMemory as LevelMemory
+from .memory import picture_bytes as picture_bytes
 from .objectives import Objective as Objective
 from .objectives import PatchWeights as PatchWeights
 from .optimizers import Optimizer as Optimizer

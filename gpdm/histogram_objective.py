@@ -69,7 +69,7 @@ class HistogramObjective:
     ) -> None:
         self.options = options
         self.references = [x.contiguous(memory_format=torch.channels_last) for x in references]
-        self.whole = wrapped_size(size, options.patch_size, options.border)
+        self.size, self.whole = size, wrapped_size(size, options.patch_size, options.border)
         self.keep_bytes, self.block_values = keep_bytes, BLOCK_VALUES
         weights = weights or PatchWeights()
         self.reference_mass: Sequence[Tensor | None] = [None] * len(references)
@@ -78,7 +78,6 @@ class HistogramObjective:
             parts = mass.split([w.numel() for w in weights.references])
             self.reference_mass = [part.view_as(w) for part, w in zip(parts, weights.references, strict=True)]
         self.output_mass = None if weights.output is None else whole_weights(weights.output)
-        self._curvature = curvature(options, size, references[0].shape[1], self.output_mass, self.references[0])
         patches = sum(patch_count(size_of(x), options.patch_size, 1) for x in references)
         # With weights a few patches may be all that counts.
         self.sample = 1 if weights.references is not None else max(1, math.isqrt(patches // REFERENCE_PATCHES))
@@ -91,7 +90,8 @@ class HistogramObjective:
 
     def curvature(self) -> Tensor:
         """See `Objective`."""
-        return self._curvature
+        like = self.references[0]
+        return curvature(self.options, self.size, like.shape[1], self.output_mass, like)
 
     def advance(self) -> None:
         """Draws a new set of projections, in one of `reuse` steps."""

@@ -72,10 +72,16 @@ def _needs(
     working_bytes: WorkingBytes, size: Size, reference_sizes: Sequence[Size], channels: int, outputs: int
 ) -> tuple[int, tuple[int, int]]:
     own, references = math.prod(size), sum(math.prod(reference) for reference in reference_sizes)
-    # Float32: of each output the image and two moments; while one is worked on its gradient, a scaled copy and a wrapped one;
-    # of the references two copies, one of them in the layout of convolutions.
-    pictures = 4 * channels * (own * (3 * outputs + 3) + 2 * references)
-    return pictures, working_bytes(references, own)
+    return picture_bytes(own, references, channels, outputs), working_bytes(references, own)
+
+
+def picture_bytes(output_pixels: int, reference_pixels: int, channels: int, outputs: int) -> int:
+    """What the pictures of a level take besides the work of a step, in bytes.
+
+    In float32: of each output the image and two moments; while one is worked on its gradient, a scaled copy and a wrapped one;
+    of the references two copies, one of them in the layout of convolutions.
+    """
+    return 4 * channels * (output_pixels * (3 * outputs + 3) + 2 * reference_pixels)
 
 
 def _advice(working_bytes: WorkingBytes, level: Level, channels: int, outputs: int, limit: int) -> str:
@@ -113,7 +119,7 @@ def with_less_on_failure(work: Callable[[], T], shrink: Callable[[], str | None]
         try:
             return work()
         except RuntimeError as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
             done = shrink()
             if done is None:
@@ -124,5 +130,6 @@ def with_less_on_failure(work: Callable[[], T], shrink: Callable[[], str | None]
             torch.cuda.empty_cache()
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says that memory ran out, on whichever device."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)

@@ -35,8 +35,8 @@ class Objective(Protocol):
         ...
 
     def curvature(self) -> Tensor:
-        """The second derivative with respect to each pixel, in a shape that goes with the image's. Only the method newton asks
-        for it, and only of a loss that says it has one."""
+        """The second derivative with respect to each pixel, in a shape that goes with the image's. The method newton asks for
+        it, once, and only of a loss that says it has one."""
         ...
 
 
@@ -124,7 +124,6 @@ class ExactObjective:
     def __init__(self, options: SWDOptions, references: Sequence[Tensor], size: Size, chunk: int) -> None:
         self.options, self.references, self.size, self.chunk = options, list(references), size, chunk
         self.whole = wrapped_size(size, options.patch_size, options.border)
-        self._curvature = curvature(options, size, references[0].shape[1], None, references[0])
         self.coupling = None  # with a stride the counts change with the shift of the grid
         if options.stride == 1:
             n = sum(patch_count(size_of(reference), options.patch_size, 1) for reference in references)
@@ -136,7 +135,7 @@ class ExactObjective:
 
     def curvature(self) -> Tensor:
         """See `Objective`."""
-        return self._curvature
+        return curvature(self.options, self.size, self.references[0].shape[1], None, self.references[0])
 
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """See `Objective`."""

@@ -141,12 +141,13 @@ class Optimizer(Options):
             OptionError: The descent diverged: loss or image became infinite or NaN.
         """
         walks = [Walk(image) for image in images]
+        curvature = objective.curvature() if self.method == "newton" else None
         for step in range(num_steps):
             objective.advance()
             for number, walk in enumerate(walks):
                 if not walk.converged:
                     loss, gradient = objective(walk.image, generators[number])
-                    self._move(walk, gradient, objective, self._share(step, num_steps))
+                    self._move(walk, gradient, curvature, self._share(step, num_steps))
                     walk.losses.append(loss)
                     on_step(number, step, loss, walk.image)
                     walk.converged = self._converged(walk.losses)
@@ -163,13 +164,13 @@ class Optimizer(Options):
         falling = (1 + math.cos(math.pi * step / num_steps)) / 2
         return self.final_lr + (1 - self.final_lr) * falling
 
-    def _move(self, walk: Walk, gradient: Tensor, objective: Objective, share: float) -> None:
+    def _move(self, walk: Walk, gradient: Tensor, curvature: Tensor | None, share: float) -> None:
         # The objective is a mean over patches, so its gradient shrinks as the image grows until Adam's epsilon is no longer
         # small beside it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less). Times the number of
         # pixels it does not depend on the size, and neither does the step of plain descent.
         pixels = walk.image.shape[-2] * walk.image.shape[-1]
-        if self.method == "newton":
-            walk.image.addcdiv_(gradient, objective.curvature(), value=-share * self.step)
+        if curvature is not None:
+            walk.image.addcdiv_(gradient, curvature, value=-share * self.step)
         elif self.method == "sgd":
             walk.image.sub_(gradient, alpha=share * self.lr * pixels)
         else:

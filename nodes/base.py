@@ -9,7 +9,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..gpdm import InitialGuess, Recipe, Synthesis, loss_curve
+from ..gpdm import InitialGuess, Recipe, Synthesis, loss_curve, picture_bytes
 from . import convert, host
 
 Run = Callable[..., Synthesis]
@@ -57,7 +57,7 @@ def _required_bytes(tensors: list[Tensor], recipe: Recipe) -> int:
         sizes.append((recipe.guess.image.shape[-2], recipe.guess.image.shape[-1]))
     output = max(math.prod(recipe.output.size(size)) for size in sizes)
     references = max(image.shape[0] * image.shape[2] * image.shape[3] for image in tensors)
-    pictures = 4 * tensors[0].shape[1] * (output * (3 * recipe.output.num_outputs + 3) + 2 * references)
+    pictures = picture_bytes(output, references, tensors[0].shape[1], recipe.output.num_outputs)
     return pictures + recipe.loss.working_bytes(references, output)[1]
 
 

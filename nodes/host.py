@@ -124,9 +124,8 @@ class Reporter:
 
     def _preview(self, info: StepInfo) -> Image.Image | None:
         now = time.monotonic()
-        if (
-            info.output > 0 or now < self.next_preview
-        ):  # of several outputs the first, so that the preview does not flicker
+        # Of several outputs the first, so that the preview does not flicker.
+        if info.output > 0 or now < self.next_preview:
             return None
         self.next_preview = now + 1 / PREVIEWS_PER_SECOND
         picture = to_pil(info.image).convert("RGB")

@@ -25,7 +25,7 @@ QUALITY: Input = (
     list(QUALITIES),
     {
         "default": "balanced",
-        "tooltip": "fast for a look; balanced as good as the published method, many times faster; best longer than that; "
+        "tooltip": "fast for a look; balanced as near to the reference as the published method on average, several times faster; best longer than that; "
         "paper exactly the published method, with its sort. A connected option node replaces its part.",
     },
 )

@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-import torch
-
 from .. import __version__
 from ..errors import GPDMError
+from ..memory import is_out_of_memory
 from .run import run_command
 from .tasks import TASKS, add_common, add_parser, run_task
 
@@ -74,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"gpdm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:
-        if not (isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)):
+        if not is_out_of_memory(error):
             raise
         print(f"gpdm: not enough memory on device {options.device}; make the picture smaller (height)", file=sys.stderr)
         return 2
