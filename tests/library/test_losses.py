@@ -263,3 +263,11 @@ def test_the_pool_is_refreshed_and_each_set_used_as_often_as_asked(monkeypatch: 
         values = [float(step(objective, picture(seed=2), seed=s)[0]) for s in range(40)]
         assert len(drawn) == expected
         assert len(set(values)) > 8
+
+
+@pytest.mark.parametrize("options", [{}, PAPER])
+def test_shrinking_comes_to_an_end(options: dict) -> None:
+    objective = SWDLoss(**options).bind([picture()], (32, 40))
+    words = [objective._shrink() for _ in range(30)]  # type: ignore[attr-defined]
+    assert words[0] is not None and words[1] != words[0]
+    assert words[-1] is None
