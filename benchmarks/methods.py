@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Generator, Tensor
 
 import gpdm
-from gpdm.histogram_objective import HistogramObjective
+from gpdm.histogram_objective import DRAWN, HistogramObjective
 from gpdm.histograms import binned_sliced_wasserstein
 from gpdm.images import size_of
 from gpdm.patches import project, project_adjoint
@@ -129,7 +129,7 @@ def gate(path: Path, size: int, device: str) -> dict[str, float]:
     same = Generator().set_state(objective.generator.get_state())
     objective.advance()
     own = objective(image, Generator().manual_seed(2))
-    own_bank = draw_filters(loss.projections, loss.num_proj, 3, loss.patch_size, same).to(image)
+    own_bank = draw_filters(loss.projections, loss.num_proj, 3, loss.patch_size, same, DRAWN).each()[0].to(image)
     own_exact = _on_projections(reference, image, own_bank, partial(sliced_wasserstein, distance=loss.distance))
 
     cosines = [_cosine(a[1], b[1]) for a, b in ((pieces, exact), (own, own_exact))]

@@ -34,8 +34,9 @@ class InitialGuess(Options):
         choices=get_args(Source),
     )
     noise_sigma: float = option(
-        0.5,
-        "Source noise: standard deviation of the noise at the coarsest level. Pixel values go from -1 to 1; the published strength is 1.5.",
+        1.5,
+        "Source noise: standard deviation of the noise at the coarsest level. Pixel values go from -1 to 1; 1.5 is the published strength. "
+        "With less the results are more alike.",
         ge=0.0,
         le=10.0,
         step=0.05,

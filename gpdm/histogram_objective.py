@@ -33,10 +33,14 @@ BLOCK_VALUES = 2**21
 """Projections worked off at a time: few enough to stay near a processor's caches, enough to keep it busy."""
 GROUP = 128
 """Filters of a bank, at most."""
-REFERENCE_PATCHES = 15_000
-"""From a reference with many more patches, every second, third ... of each row and column is taken, from a random place on."""
+REFERENCE_PATCHES = 30_000
+"""From a reference with many more patches, every second, third ... row and column of them is taken, from a random place on."""
 POOL = 8
 """How many sets of projections with the reference's side of them are held."""
+DRAWN = 8
+"""How many sets of projections are drawn together, since that takes less time for each."""
+TOGETHER_VALUES = 2**19
+"""Projections of the reference on several sets that are worked off together: small levels are bound by the number of calls."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,12 @@ class HistogramObjective:
         self.output_mass = None if weights.output is None else whole_weights(weights.output)
         patches = sum(patch_count(size_of(x), options.patch_size, 1) for x in references)
         # With weights a few patches may be all that counts.
-        self.sample = 1 if weights.references is not None else max(1, math.isqrt(patches // REFERENCE_PATCHES))
+        self.sample = (1, 1) if weights.references is not None else _spacing(patches // REFERENCE_PATCHES)
         self.bins = bin_count(patches, options.distance)
         self.generator = Generator().manual_seed(0)
         # A choice between several fresh sets would leave some unused, which costs a seventh in distance.
         self.pool: deque[list[ReferenceSide]] = deque(maxlen=1 if options.reuse == 1 else POOL)
+        self.fresh = self._fresh()
         self.steps = 0
         self.buffers: dict[str, Tensor] = {}
 
@@ -95,16 +100,9 @@ class HistogramObjective:
 
     def advance(self) -> None:
         """Draws a new set of projections, in one of `reuse` steps."""
-        o = self.options
-        if self.steps < min(o.reuse, POOL) or self.steps % o.reuse == 0:
-            groups = -(-o.num_proj // GROUP)
-            number = [o.num_proj * (i + 1) // groups - o.num_proj * i // groups for i in range(groups)]
-            channels = self.references[0].shape[1]
-            banks = [draw_filters(o.projections, k, channels, o.patch_size, self.generator) for k in number]
-            banks = [bank.to(self.references[0]) for bank in banks]
-            self.pool.append(
-                [with_less_on_failure(partial(self._reference_side, bank), self._shrink) for bank in banks]
-            )
+        reuse = self.options.reuse
+        if self.steps < min(reuse, POOL) or self.steps % reuse == 0:
+            self.pool.append(next(self.fresh))
         self.steps += 1
 
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
@@ -130,25 +128,54 @@ class HistogramObjective:
             gradient = F.pad(gradient, (columns, 0, rows, 0))
         return value.sum(), wrap_adjoint(gradient, o.patch_size, o.border)
 
-    def _reference_side(self, bank: FilterBank) -> ReferenceSide:
+    def _fresh(self) -> Iterator[list[ReferenceSide]]:
+        """Sets of projections, each in groups, with the reference's side of them."""
+        o = self.options
+        groups = -(-o.num_proj // GROUP)
+        numbers = [o.num_proj * (i + 1) // groups - o.num_proj * i // groups for i in range(groups)]
+        like = self.references[0]
+        values = sum(math.prod(size_of(x)) for x in self.references) * min(o.num_proj, GROUP)
+        together = min(max(TOGETHER_VALUES // values, 1), DRAWN)
+        while True:
+            banks = [
+                draw_filters(o.projections, k, like.shape[1], o.patch_size, self.generator, DRAWN).to(like)
+                for k in numbers
+            ]
+            corners = [[self._corner(reference) for reference in self.references] for _ in range(DRAWN)]
+            for corner, *parts in zip(corners[::together], *(bank.each(together) for bank in banks), strict=True):
+                sides = [
+                    with_less_on_failure(partial(self._reference_sides, part, corner), self._shrink) for part in parts
+                ]
+                yield from map(list, zip(*sides, strict=True))
+
+    def _corner(self, reference: Tensor) -> tuple[int, int]:
+        """The row and column of the first patch that is taken of a reference."""
+        spare = zip(self.sample, size_of(reference), strict=True)
+        row, column = (min(spacing, side - self.options.patch_size + 1) for spacing, side in spare)
+        draw = partial(torch.randint, size=(1,), generator=self.generator)
+        return int(draw(row)), int(draw(column))
+
+    def _reference_sides(self, bank: FilterBank, corners: Sequence[tuple[int, int]]) -> list[ReferenceSide]:
+        """One for each set of the bank."""
         p = self.options.patch_size
         low, high = zip(*(_range(reference, bank) for reference in self.references), strict=True)
         bins = bin_range(torch.stack(low).amin(0), torch.stack(high).amax(0), self.bins)
         scaled = bank.scaled(bins.scale)
         counts = bins.width.new_zeros(len(bank), bins.number, dtype=wide(bins.width.device))
-        for reference, mass in zip(self.references, self.reference_mass, strict=True):
-            row, column = (
-                int(torch.randint(min(self.sample, side - p + 1), (1,), generator=self.generator))
-                for side in size_of(reference)
-            )
-            down = project_columns(reference[..., row:, column:], scaled, self.sample)
-            columns = (down.shape[3] - p) // self.sample + 1
+        for reference, mass, (row, column) in zip(self.references, self.reference_mass, corners, strict=True):
+            down = project_columns(reference[..., row:, column:], scaled, self.sample[0])
+            columns = (down.shape[3] - p) // self.sample[1] + 1
             for part in self._strips(down.shape[2], columns, len(bank)):
-                places = project_rows(down[:, :, part], scaled, self.sample, bins.offset).flatten(0, 1)
+                places = project_rows(down[:, :, part], scaled, self.sample[1], bins.offset).flatten(0, 1)
                 index = bins.index(places, self._buffer("indices", places.numel(), torch.int64)[: places.numel()])
                 counts += count(index, bins, None if mass is None else mass[part].flatten())
-        adjoint = Adjoint.of(bank, self.options.stride)
-        return ReferenceSide(scaled, adjoint, bins, cumulative(counts, bins.width.dtype))
+        functions = cumulative(counts, bins.width.dtype).chunk(bank.sets)
+        return [
+            ReferenceSide(own_scaled, Adjoint.of(own, self.options.stride), own_bins, function)
+            for own, own_scaled, own_bins, function in zip(
+                bank.each(), scaled.each(), bins.chunk(bank.sets), functions, strict=True
+            )
+        ]
 
     def _output_side(self, image: Tensor, side: ReferenceSide, mass: Tensor | None) -> tuple[Tensor, Tensor]:
         """The value, and the gradient for slopes and masses as they are looked up, which is a whole number of `GRID`s."""
@@ -203,6 +230,12 @@ class HistogramObjective:
         if name not in self.buffers or len(self.buffers[name]) < size:
             self.buffers[name] = torch.empty(size, dtype=dtype, device=self.references[0].device)
         return self.buffers[name]
+
+
+def _spacing(share: int) -> tuple[int, int]:
+    """Every which row and every which column to take, so as to take one in `share` or a little more."""
+    columns = max(math.isqrt(share), 1)
+    return columns + (columns * (columns + 1) <= share), columns
 
 
 def _range(image: Tensor, bank: FilterBank) -> tuple[Tensor, Tensor]:

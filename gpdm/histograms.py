@@ -67,6 +67,10 @@ class Bins:
         """What is then to be added, (K,): a place, rounded down, is the number of a bin."""
         return self.start - self.low * self.scale
 
+    def chunk(self, parts: int) -> list[Bins]:
+        """The bins of as many equal parts of the directions."""
+        return [Bins(*ends, self.number) for ends in zip(self.low.chunk(parts), self.width.chunk(parts), strict=True)]
+
     def index(self, places: Tensor, out: Tensor | None = None) -> Tensor:
         """Bin numbers, int64, of `places` (n, K), which are overwritten; into `out`, if given."""
         torch.clamp(places, self.start, self.end, out=places)

@@ -10,7 +10,7 @@ from typing import Protocol
 from torch import Tensor
 
 from .errors import OptionError
-from .histogram_objective import BLOCK_VALUES, GROUP, HistogramObjective
+from .histogram_objective import BLOCK_VALUES, GROUP, TOGETHER_VALUES, HistogramObjective
 from .images import Size, size_of
 from .objectives import ExactObjective, Objective, PatchWeights, SWDOptions
 from .pyramid import Level
@@ -74,7 +74,8 @@ class SWDLoss(SWDOptions):
             one = self._bytes_per_projection(reference_pixels, output_pixels)
             return one, one * self.num_proj
         # A block holds projections (float32), bins (int32) and slopes (float32), and with weights their float64 masses.
-        block = 24 * min(BLOCK_VALUES, max(reference_pixels, output_pixels) * self.num_proj)
+        values = min(BLOCK_VALUES, max(reference_pixels, output_pixels) * self.num_proj)
+        block = 24 * max(values, TOGETHER_VALUES)
         return block, block + 8 * output_pixels * min(self.num_proj, GROUP) // self.stride**2
 
     def _bytes_per_projection(self, reference_pixels: int, output_pixels: int) -> int:

@@ -68,8 +68,8 @@ class SWDOptions(Options):
         le=31,
     )
     distance: str = option(
-        "l1",
-        "Ground distance between projected patches: l1 is the paper's; l2, squared, pulls far patches harder.",
+        "l2",
+        "Ground distance between projected patches: l1 is the paper's, every patch pulls alike; l2, squared, pulls harder the farther there is to go, and arrives in fewer steps.",
         choices=DISTANCES,
     )
     projections: str = option(

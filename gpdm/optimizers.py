@@ -66,10 +66,10 @@ class Optimizer(Options):
         choices=get_args(Method),
     )
     lr: float = option(
-        0.03, "Methods adam and sgd: learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001
+        0.02, "Methods adam and sgd: learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001
     )
     num_steps: int = option(
-        300, "Steps at the coarsest level, at most; with fine_steps 0 at every level.", ge=1, le=100000
+        500, "Steps at the coarsest level, at most; with fine_steps 0 at every level.", ge=1, le=100000
     )
     tolerance: float = option(
         0.0,
@@ -86,14 +86,14 @@ class Optimizer(Options):
         le=100000,
     )
     fine_steps: int = option(
-        0,
+        200,
         "Steps at the finest level; from level to level the number changes by an even factor. Coarse levels cost almost nothing and decide most. "
         "0, or as many as num_steps, makes num_steps at every level.",
         ge=0,
         le=100000,
     )
     final_lr: float = option(
-        0.1,
+        0.02,
         "Length of the steps at the end of a level, as a share of that at its beginning; it falls along a cosine. 1 keeps it constant.",
         ge=0.0,
         le=1.0,
@@ -105,6 +105,14 @@ class Optimizer(Options):
         ge=0.01,
         le=10.0,
         step=0.1,
+    )
+    beta_2: float = option(
+        0.9,
+        "Method adam: decay of the mean square of each pixel's gradient, by which its steps are divided. 0.999, the usual choice and the paper's, "
+        "remembers the large gradients of the beginning to the end of a level; 0.9 forgets them in ten steps, and details go on growing.",
+        ge=0.0,
+        le=0.9999,
+        step=0.001,
     )
 
     def check(self, has_curvature: bool) -> None:
@@ -174,7 +182,7 @@ class Optimizer(Options):
         elif self.method == "sgd":
             walk.image.sub_(gradient, alpha=share * self.lr * pixels)
         else:
-            _adam(walk, gradient.mul_(pixels), share * self.lr)
+            _adam(walk, gradient.mul_(pixels), share * self.lr, self.beta_2)
 
     def _converged(self, losses: list[Tensor]) -> bool:
         """Looked at once per window, so that a GPU is not made to wait at every step."""
@@ -184,17 +192,17 @@ class Optimizer(Options):
         return last >= (1 - self.tolerance) * before
 
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
-"""Decay of the mean gradient and of the mean square, and what keeps the quotient finite (Kingma and Ba, ICLR 2015)."""
+BETA_1, EPSILON = 0.9, 1e-8
+"""Decay of the mean gradient, and what keeps the quotient finite (Kingma and Ba, ICLR 2015)."""
 
 
-def _adam(walk: Walk, gradient: Tensor, rate: float) -> None:
+def _adam(walk: Walk, gradient: Tensor, rate: float, beta_2: float) -> None:
     """One step of Kingma and Ba, Adam, ICLR 2015, with the corrections of both means folded into the rate (section 2, end)."""
     if not walk.moments:
         walk.moments = [torch.zeros_like(walk.image), torch.zeros_like(walk.image)]
     first, second = walk.moments
     number = len(walk.losses) + 1
     first.lerp_(gradient, 1 - BETA_1)
-    second.mul_(BETA_2).addcmul_(gradient, gradient, value=1 - BETA_2)
-    size = second.sqrt().div_(math.sqrt(1 - BETA_2**number)).add_(EPSILON)
+    second.mul_(beta_2).addcmul_(gradient, gradient, value=1 - beta_2)
+    size = second.sqrt().div_(math.sqrt(1 - beta_2**number)).add_(EPSILON)
     walk.image.addcdiv_(first, size, value=-rate / (1 - BETA_1**number))

@@ -92,7 +92,7 @@ def project_columns(image: Tensor, bank: FilterBank, stride: int = 1) -> Tensor:
 
 def project_rows(down: Tensor, bank: FilterBank, stride: int = 1, bias: Tensor | None = None) -> Tensor:
     """The second half of `project`, for any number of rows of the first: (1, M, rows, W) -> (rows, columns, K)."""
-    return F.conv2d(down, bank.rows, bias, stride=(1, stride))[0].permute(1, 2, 0).contiguous()
+    return F.conv2d(down, bank.rows, bias, stride=(1, stride), groups=bank.sets)[0].permute(1, 2, 0).contiguous()
 
 
 @dataclass(frozen=True)

@@ -20,16 +20,22 @@ has the same bits however the work is divided; and a GPU's short TF32 format hol
 class FilterBank:
     """K filters with shape (C, p, p), as what they are convolved with: M columns, and then rows over their results.
 
-    Filter k is the sum over m of columns[m] x rows[k, m].
+    Filter k is the sum over m of columns[m] x rows[k, m]. Several sets of filters can stand behind each other, each with M
+    columns of its own, so that one call projects onto all of them.
     """
 
     columns: Tensor
-    """Shape (M, C, p, 1)."""
+    """Shape (sets M, C, p, 1)."""
     rows: Tensor
-    """Shape (K, M, 1, p)."""
+    """Shape (sets K, M, 1, p)."""
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def sets(self) -> int:
+        """How many sets there are."""
+        return len(self.columns) // self.rows.shape[1]
 
     @property
     def patch_size(self) -> int:
@@ -47,25 +53,34 @@ class FilterBank:
         return replace(self, rows=self.rows * factors[:, None, None, None])
 
     def split(self, number: int) -> list[FilterBank]:
-        """Banks of at most `number` filters each."""
+        """Banks of at most `number` filters each, of one set."""
         return [replace(self, rows=rows) for rows in self.rows.split(number)]
 
+    def each(self, number: int = 1) -> list[FilterBank]:
+        """Banks of at most `number` sets each."""
+        columns, rows = (x.split(len(x) // self.sets * number) for x in (self.columns, self.rows))
+        return [FilterBank(*parts) for parts in zip(columns, rows, strict=True)]
+
     def filters(self) -> Tensor:
-        """The filters themselves, (K, C, p, p)."""
-        return torch.einsum("mcio,kmoj->kcij", self.columns, self.rows)
+        """The filters themselves, (sets K, C, p, p)."""
+        columns, rows = (x.unflatten(0, (self.sets, -1)) for x in (self.columns, self.rows))
+        return torch.einsum("smcio,skmoj->skcij", columns, rows).flatten(0, 1)
 
 
-def draw_filters(kind: str, num_proj: int, channels: int, patch_size: int, generator: Generator) -> FilterBank:
+def draw_filters(
+    kind: str, num_proj: int, channels: int, patch_size: int, generator: Generator, sets: int = 1
+) -> FilterBank:
     """Random patch filters of unit length (to three digits, see `GRID`), each uniform on the sphere.
 
     Arguments:
         kind: "independent" draws each filter on its own (Algorithm 1, line 5). "orthonormal" draws blocks of mutually
             orthogonal filters, which covers the directions more evenly with the same number. "factored" filters share a few
             random columns: each alone is as uniform as an independent one, together they take a third of the work.
-        num_proj: Number of filters, K.
+        num_proj: Number of filters of a set, K.
         channels: Channels of the image, C.
         patch_size: Side of the patches, p.
         generator: A CPU generator, so that the filters of a seed are the same on every device.
+        sets: How many sets, each drawn on its own.
 
     Returns:
         The filters, float32, on the CPU.
@@ -74,46 +89,49 @@ def draw_filters(kind: str, num_proj: int, channels: int, patch_size: int, gener
         Elnekave and Weiss, GPDM, ECCV 2022, Algorithm 1.
         Rowland et al., Orthogonal Estimation of Wasserstein Distances, AISTATS 2019 (orthonormal blocks).
     """
-    shape = (num_proj, channels, patch_size)
+    tall = channels * patch_size
     if kind == "factored":
-        columns, rows = _factored(*shape, generator)
+        columns, rows = _factored(sets, num_proj, tall, patch_size, generator)
     else:
-        columns = torch.eye(channels * patch_size)  # no filter is the sum of fewer
-        rows = (_orthonormal_blocks if kind == "orthonormal" else _independent)(*shape, generator)
+        columns = torch.eye(tall).expand(sets, tall, tall)  # no filter is the sum of fewer
+        flat = (_orthonormal_blocks if kind == "orthonormal" else _independent)(
+            sets, num_proj, tall * patch_size, generator
+        )
+        rows = flat.unflatten(2, (tall, patch_size))
     return FilterBank(
-        columns.reshape(channels, patch_size, -1).permute(2, 0, 1)[..., None],
-        (rows / GRID).round()[:, :, None] * GRID,
+        columns.mT.reshape(-1, channels, patch_size, 1),
+        ((rows / GRID).round() * GRID).flatten(0, 1)[:, :, None],
     )
 
 
-def _independent(num_proj: int, channels: int, patch_size: int, generator: Generator) -> Tensor:
-    flat = torch.randn(num_proj, channels * patch_size**2, generator=generator)
-    return (flat / flat.norm(dim=1, keepdim=True)).reshape(num_proj, channels * patch_size, patch_size)
+def _independent(sets: int, num_proj: int, dimension: int, generator: Generator) -> Tensor:
+    flat = torch.randn(sets, num_proj, dimension, generator=generator)
+    return flat / flat.norm(dim=2, keepdim=True)
 
 
-def _orthonormal_blocks(num_proj: int, channels: int, patch_size: int, generator: Generator) -> Tensor:
-    dimension = channels * patch_size**2
+def _orthonormal_blocks(sets: int, num_proj: int, dimension: int, generator: Generator) -> Tensor:
     blocks = [
-        _orthonormal(torch.randn(dimension, min(dimension, num_proj - k), generator=generator)).T
+        _orthonormal(torch.randn(sets, dimension, min(dimension, num_proj - k), generator=generator)).mT
         for k in range(0, num_proj, dimension)
     ]
-    return torch.cat(blocks).reshape(num_proj, channels * patch_size, patch_size)
+    return torch.cat(blocks, dim=1)
 
 
-def _factored(num_proj: int, channels: int, patch_size: int, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Columns (C p, M) and rows (K, M, p), whose products have the law of independent filters, one by one.
+def _factored(sets: int, num_proj: int, tall: int, patch_size: int, generator: Generator) -> tuple[Tensor, Tensor]:
+    """Columns (sets, C p, M) and rows (sets, K, M, p), whose products have the law of independent filters, one by one.
 
     A Gaussian matrix W (C p, p) is Q R, with Q uniform among orthonormal columns and R independent of it. A product of uniform
     orthonormal A (C p, M) and B (M, p) is uniform as well, as long as M >= p. So W = (A B) R, and A may be shared.
     """
-    tall = channels * patch_size
     shared = min(-(-patch_size // 8) * 8, tall)  # whole vector registers
-    columns = _orthonormal(torch.randn(tall, shared, generator=generator))
-    b = _orthonormal(torch.randn(num_proj, shared, patch_size, generator=generator))
-    gaussian = torch.randn(num_proj, tall, patch_size, generator=generator)
-    r = torch.linalg.cholesky(gaussian.mT @ gaussian, upper=True)  # the R of its QR, signs positive
-    rows = b @ r
-    return columns, rows / rows.flatten(1).norm(dim=1)[:, None, None]
+    columns = _orthonormal(torch.randn(sets, tall, shared, generator=generator))
+    # B R = G S^-1 R for a Gaussian G (M, p) = B S. Both R and S are Cholesky factors of products: those square a condition
+    # number, which float64 bears.
+    g = torch.randn(sets, num_proj, shared, patch_size, generator=generator).double()
+    w = torch.randn(sets, num_proj, tall, patch_size, generator=generator).double()
+    s, r = (torch.linalg.cholesky(x.mT @ x, upper=True) for x in (g, w))
+    rows = (g @ torch.linalg.solve_triangular(s, r, upper=True)).float()
+    return columns, rows / rows.flatten(2).norm(dim=2)[..., None, None]
 
 
 def _orthonormal(gaussian: Tensor) -> Tensor:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from ._options import Options, option
 from .images import Size, scaled
 
+KNEE = 64
+"""Smaller side of the reference, in pixels, from which on levels are spaced by `fine_factor`."""
+
 
 @dataclass(frozen=True)
 class Level:
@@ -37,7 +40,15 @@ class PyramidSchedule(Options):
     )
     pyr_factor: float = option(
         0.85,
-        "Size of a level relative to the next finer one. Levels are spaced evenly and never further apart than this.",
+        "Size of a level relative to the next finer one, as long as the smaller side of the reference is below 64 pixels there. Levels are spaced "
+        "evenly and never further apart than this. Nearer to 1 is slower and keeps shapes better.",
+        ge=0.1,
+        le=0.99,
+        step=0.01,
+    )
+    fine_factor: float = option(
+        0.6,
+        "The same from 64 pixels on. What is to be where is decided by then, so that wider steps do, and each costs much. The same number in both, as in the paper, spaces all levels evenly.",
         ge=0.1,
         le=0.99,
         step=0.01,
@@ -52,10 +63,16 @@ class PyramidSchedule(Options):
         """
         smallest = min(min(reference) for reference in reference_sizes)
         coarsest = min(self.coarse_dim / smallest, 1.0)
-        # The small number keeps a ratio that is an exact power of the factor from getting one level more by rounding.
-        steps = math.ceil(math.log(coarsest) / math.log(self.pyr_factor) - 1e-9)
-        scales = [coarsest ** (1 - i / steps) for i in range(steps)] + [1.0]
+        knee = min(max(KNEE / smallest, coarsest), 1.0) if self.fine_factor != self.pyr_factor else 1.0
+        scales = [*_spaced(coarsest, knee, self.pyr_factor), *_spaced(knee, 1.0, self.fine_factor), 1.0]
         return tuple(
             Level(i, scale, scaled(size, scale), tuple(scaled(reference, scale) for reference in reference_sizes))
             for i, scale in enumerate(scales)
         )
+
+
+def _spaced(low: float, high: float, factor: float) -> list[float]:
+    """Scales from `low` to `high`, without `high`, evenly spaced and no further apart than `factor`."""
+    # The small number keeps a ratio that is an exact power of the factor from getting one level more by rounding.
+    steps = math.ceil(math.log(low / high) / math.log(factor) - 1e-9)
+    return [low * (high / low) ** (i / steps) for i in range(steps)]

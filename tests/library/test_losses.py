@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from gpdm import OptionError, SWDLoss, histogram_objective, histograms
+from gpdm.histogram_objective import HistogramObjective
 from gpdm.images import size_of
 from gpdm.memory import with_less_on_failure
 from gpdm.objectives import Objective, PatchWeights
@@ -52,8 +53,9 @@ def with_same_filters(options: dict, reference: torch.Tensor, image: torch.Tenso
     results = []
     for solver in ("histogram", "exact"):
         monkeypatch.setattr(histogram_objective, "bin_count", lambda values, distance: 2048)
+        monkeypatch.setattr(histogram_objective, "DRAWN", 1)
         loss = SWDLoss(solver=solver, reuse=1, **options)
-        # The pool draws from a generator with seed 0, and so does the exact objective here.
+        # The pool draws from a generator with seed 0, and so does the exact objective here, one set at a time.
         results.append(step(loss.bind([reference], size_of(image)), image, seed=0))
     return results
 
@@ -246,23 +248,39 @@ def test_a_large_reference_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) ->
     whole = step(loss.bind([reference], (60, 70)), image)
     monkeypatch.setattr(histogram_objective, "REFERENCE_PATCHES", 1500)
     objective = loss.bind([reference], (60, 70))
-    assert objective.sample == 3  # type: ignore[attr-defined]
+    assert objective.sample == (3, 3)  # type: ignore[attr-defined]
     few = step(objective, image)
     assert few[0] != whole[0]
     assert float(few[0]) == pytest.approx(float(whole[0]), rel=0.05)
     assert F.cosine_similarity(few[1].flatten(), whole[1].flatten(), 0) > 0.99
 
 
-def test_the_pool_is_refreshed_and_each_set_used_as_often_as_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn = []
-    real = histogram_objective.draw_filters
-    monkeypatch.setattr(histogram_objective, "draw_filters", lambda *a: drawn.append(a) or real(*a))
+def test_the_pool_is_refreshed_and_each_set_used_as_often_as_asked() -> None:
     for reuse, expected in ((1, 40), (2, 2 + 19), (4, 4 + 9)):
-        drawn.clear()
         objective = SWDLoss(num_proj=4, reuse=reuse).bind([picture()], (32, 40))
+        assert isinstance(objective, HistogramObjective)
+        drawn, fresh = [], objective.fresh
+        objective.fresh = (drawn.append(sides) or sides for sides in fresh)
         values = [float(step(objective, picture(seed=2), seed=s)[0]) for s in range(40)]
         assert len(drawn) == expected
         assert len(set(values)) > 8
+
+
+def test_a_set_is_the_same_whether_worked_off_alone_or_with_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to the last digits: how many are worked off together follows from the sizes alone."""
+    reference = picture(40, 50, seed=1)
+    several, alone = ([], [])
+    for sides, values in ((several, 2**19), (alone, 1)):
+        monkeypatch.setattr(histogram_objective, "TOGETHER_VALUES", values)
+        objective = SWDLoss(num_proj=5).bind([reference], (32, 40))
+        assert isinstance(objective, HistogramObjective)
+        sides += [next(objective.fresh)[0] for _ in range(11)]
+    for a, b in zip(several, alone, strict=True):
+        assert torch.allclose(a.bank.filters(), b.bank.filters(), rtol=1e-4, atol=1e-4)
+        assert torch.allclose(a.bins.offset, b.bins.offset, rtol=1e-4)
+        assert (a.function - b.function).abs().mean() < 1e-3
+        assert torch.equal(a.adjoint.along, b.adjoint.along)
+    assert len({float(side.bins.low[0]) for side in several}) == 11
 
 
 @pytest.mark.parametrize("options", [{}, PAPER])

@@ -58,14 +58,15 @@ def test_reaches_the_minimum(method: str, final_lr: float) -> None:
     assert descent.losses[-1] < 1e-3 * descent.losses[0]
 
 
-def test_adam_is_that_of_torch() -> None:
+@pytest.mark.parametrize("beta_2", [0.999, 0.9, 0.0])
+def test_adam_is_that_of_torch(beta_2: float) -> None:
     image = torch.rand(1, 3, 6, 7, generator=Generator().manual_seed(0))
     leaf = image.clone().requires_grad_()
-    theirs = torch.optim.Adam([leaf], lr=0.02)
+    theirs = torch.optim.Adam([leaf], lr=0.02, betas=(0.9, beta_2))
     for _ in range(30):
         leaf.grad = Bowl()(leaf.detach(), Generator())[1] * 42
         theirs.step()
-    descend(Optimizer(method="adam", lr=0.02, num_steps=30, final_lr=1.0), Bowl(), image)
+    descend(Optimizer(method="adam", lr=0.02, num_steps=30, final_lr=1.0, beta_2=beta_2), Bowl(), image)
     assert torch.allclose(image, leaf.detach(), atol=1e-6)
 
 
@@ -143,7 +144,7 @@ def test_the_rate_falls_along_a_cosine() -> None:
 
 
 def test_steps_fall_evenly_from_level_to_level() -> None:
-    levels = PyramidSchedule(pyr_factor=0.5).levels([(168, 168)], (168, 168))
+    levels = PyramidSchedule(pyr_factor=0.5, fine_factor=0.5).levels([(168, 168)], (168, 168))
     assert len(levels) == 4
     assert Optimizer(num_steps=270, fine_steps=10).steps(levels) == (270, 90, 30, 10)
     assert Optimizer(num_steps=27, fine_steps=1000).steps(levels) == (27,) * 4

@@ -11,24 +11,43 @@ from hypothesis import strategies as st
 from gpdm import OptionError, PyramidSchedule, SWDLoss
 
 
-@given(height=st.integers(8, 1200), width=st.integers(8, 1200), coarse=st.integers(7, 300), factor=st.floats(0.3, 0.97))
+@given(
+    height=st.integers(8, 1200),
+    width=st.integers(8, 1200),
+    coarse=st.integers(7, 300),
+    factor=st.floats(0.3, 0.97),
+    fine=st.floats(0.3, 0.97),
+)
 @settings(max_examples=150, deadline=None)
-def test_levels(height: int, width: int, coarse: int, factor: float) -> None:
-    levels = PyramidSchedule(coarse_dim=coarse, pyr_factor=factor).levels([(height, width)], (2 * height, width))
+def test_levels(height: int, width: int, coarse: int, factor: float, fine: float) -> None:
+    schedule = PyramidSchedule(coarse_dim=coarse, pyr_factor=factor, fine_factor=fine)
+    levels = schedule.levels([(height, width)], (2 * height, width))
     assert levels[-1].size == (2 * height, width)
     assert levels[-1].reference_sizes == ((height, width),)
     assert min(levels[0].reference_sizes[0]) == min(coarse, height, width)
     assert [level.index for level in levels] == list(range(len(levels)))
     for coarser, finer in itertools.pairwise(levels):
-        assert factor - 1e-6 <= coarser.scale / finer.scale < 1
+        limit = factor if coarser.scale * min(height, width) < 64 * (1 - 1e-9) else fine
+        assert limit - 1e-6 <= coarser.scale / finer.scale < 1
 
 
 @pytest.mark.parametrize(
     ("fine", "factor", "coarse", "count"), [(100, 0.5, 25, 3), (256, 0.75, 108, 4), (100, 0.8, 64, 3)]
 )
 def test_a_power_of_the_factor_gets_no_extra_level(fine: int, factor: float, coarse: int, count: int) -> None:
-    schedule = PyramidSchedule(coarse_dim=coarse, pyr_factor=factor)
+    schedule = PyramidSchedule(coarse_dim=coarse, pyr_factor=factor, fine_factor=factor)
     assert len(schedule.levels([(fine, fine)], (fine, fine))) == count
+
+
+def test_levels_are_spaced_differently_below_and_above_64_pixels() -> None:
+    def heights(reference: tuple[int, int], **options: float) -> list[int]:
+        return [level.size[0] for level in PyramidSchedule(coarse_dim=16, **options).levels([reference], reference)]  # type: ignore[arg-type]
+
+    assert heights((256, 400), pyr_factor=0.5, fine_factor=0.25) == [16, 32, 64, 256]
+    assert heights((256, 400), pyr_factor=0.5, fine_factor=0.5) == [16, 32, 64, 128, 256]
+    assert heights((60, 400), pyr_factor=0.5, fine_factor=0.1) == [16, 31, 60]
+    # One factor for both: evenly spaced across, as in the paper, not in two parts.
+    assert heights((100, 400), pyr_factor=0.5, fine_factor=0.5) == [16, 29, 54, 100]
 
 
 @pytest.mark.parametrize("reference", [(188, 250), (250, 188)], ids=["landscape", "portrait"])

@@ -43,8 +43,9 @@ def test_published_settings() -> None:
     assert (paper.loss.patch_size, paper.loss.stride, paper.loss.num_proj, paper.loss.distance) == (7, 1, 64, "l1")  # type: ignore[attr-defined]
     assert (paper.loss.solver, paper.loss.projections, paper.loss.border) == ("exact", "independent", "free")  # type: ignore[attr-defined]
     assert (paper.optimizer.fine_steps, paper.optimizer.final_lr, paper.guess.starts) == (0, 1.0, 1)
-    assert (paper.pyramid.coarse_dim, paper.pyramid.pyr_factor) == (21, 0.85)
+    assert (paper.pyramid.coarse_dim, paper.pyramid.pyr_factor, paper.pyramid.fine_factor) == (21, 0.85, 0.85)
     assert (paper.optimizer.method, paper.optimizer.lr, paper.optimizer.num_steps) == ("adam", 0.01, 300)
+    assert paper.optimizer.beta_2 == 0.999
     assert (paper.guess.source, paper.guess.noise_sigma) == ("noise", 1.5)
     table = RECIPES["reshuffle"]["paper-table"]
     assert (table.optimizer.lr, table.guess.noise_sigma) == (0.05, 0.75)
@@ -63,7 +64,7 @@ def test_every_task_has_every_quality_and_balanced_is_the_default_of_the_options
         assert tuple(recipes)[: len(QUALITIES)] == QUALITIES
         balanced = recipes["balanced"]
         assert (balanced.loss, balanced.optimizer) == (SWDLoss(), Optimizer())
-        assert balanced.pyramid.pyr_factor == PyramidSchedule().pyr_factor
+        assert replace(balanced.pyramid, coarse_dim=21) == PyramidSchedule()
         for quality in QUALITIES:
             assert recipes[quality].output == balanced.output
             assert recipes[quality].guess.source == balanced.guess.source
