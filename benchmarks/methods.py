@@ -13,11 +13,12 @@ from PIL import Image
 from torch import Generator, Tensor
 
 import gpdm
-from gpdm.histogram_objective import DRAWN, HistogramObjective
+from gpdm.histogram_objective import HistogramObjective
 from gpdm.histograms import binned_sliced_wasserstein
 from gpdm.images import size_of
 from gpdm.patches import project, project_adjoint
 from gpdm.projections import FilterBank, draw_filters
+from gpdm.reference_sides import DRAWN
 from gpdm.swd import sliced_wasserstein
 
 PICTURE = Path(__file__).resolve().parent.parent / "workflows" / "inputs" / "pavilion.jpg"
@@ -126,7 +127,7 @@ def gate(path: Path, size: int, device: str) -> dict[str, float]:
     loss = gpdm.SWDLoss(reuse=1)
     objective = loss.bind([reference], (size, size))
     assert isinstance(objective, HistogramObjective)
-    same = Generator().set_state(objective.generator.get_state())
+    same = Generator().set_state(objective.sides.generator.get_state())
     objective.advance()
     own = objective(image, Generator().manual_seed(2))
     own_bank = draw_filters(loss.projections, loss.num_proj, 3, loss.patch_size, same, DRAWN).each()[0].to(image)

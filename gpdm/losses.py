@@ -10,10 +10,12 @@ from typing import Protocol
 from torch import Tensor
 
 from .errors import OptionError
-from .histogram_objective import BLOCK_VALUES, GROUP, TOGETHER_VALUES, HistogramObjective
+from .histogram_objective import HistogramObjective
 from .images import Size, size_of
+from .memory import BLOCK_VALUES
 from .objectives import ExactObjective, Objective, PatchWeights, SWDOptions
 from .pyramid import Level
+from .reference_sides import GROUP, TOGETHER_VALUES
 
 
 class Loss(Protocol):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from .errors import OptionError
 from .images import Size, scaled
@@ -133,3 +134,41 @@ def with_less_on_failure(work: Callable[[], T], shrink: Callable[[], str | None]
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an error says that memory ran out, on whichever device."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)
+
+
+BLOCK_VALUES = 2**21
+"""Projections worked off at a time: few enough to stay near a processor's caches, enough to keep it busy."""
+
+
+class Workspace:
+    """How much of a step is worked off at a time, and the buffers in which that is done."""
+
+    def __init__(self, device: torch.device, keep_bytes: int) -> None:
+        self.device, self.keep_bytes, self.block_values = device, keep_bytes, BLOCK_VALUES
+        self.buffers: dict[str, Tensor] = {}
+
+    def attempt(self, work: Callable[[], T]) -> T:
+        """What `work` returns, if need be with less memory."""
+        return with_less_on_failure(work, self.shrink)
+
+    def shrink(self) -> str | None:
+        """Makes a step need less memory: first bins are found twice instead of held, then strips are halved."""
+        self.buffers.clear()
+        if self.keep_bytes > 0:
+            self.keep_bytes = 0
+            return "computes projections twice instead of holding them"
+        if self.block_values > 2**12:
+            self.block_values //= 2
+            return "halves the strips it works in"
+        return None
+
+    def strips(self, rows: int, columns: int, directions: int) -> list[slice]:
+        """Rows of the patch grid that are worked off together."""
+        height = max(self.block_values // (columns * directions), 1)
+        return [slice(start, min(start + height, rows)) for start in range(0, rows, height)]
+
+    def buffer(self, name: str, size: int, dtype: torch.dtype) -> Tensor:
+        """`size` numbers of memory that is kept from step to step: asking for it anew would cost as much as filling it."""
+        if name not in self.buffers or len(self.buffers[name]) < size:
+            self.buffers[name] = torch.empty(size, dtype=dtype, device=self.device)
+        return self.buffers[name][:size]

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpdm import OptionError, SWDLoss, histogram_objective, histograms
+from gpdm import OptionError, SWDLoss, histogram_objective, histograms, memory, reference_sides
 from gpdm.histogram_objective import HistogramObjective
 from gpdm.images import size_of
 from gpdm.memory import with_less_on_failure
@@ -52,8 +52,8 @@ def with_same_filters(options: dict, reference: torch.Tensor, image: torch.Tenso
     """(value, gradient) of both methods for one and the same draw of filters."""
     results = []
     for solver in ("histogram", "exact"):
-        monkeypatch.setattr(histogram_objective, "bin_count", lambda values, distance: 2048)
-        monkeypatch.setattr(histogram_objective, "DRAWN", 1)
+        monkeypatch.setattr(reference_sides, "bin_count", lambda values, distance: 2048)
+        monkeypatch.setattr(reference_sides, "DRAWN", 1)
         loss = SWDLoss(solver=solver, reuse=1, **options)
         # The pool draws from a generator with seed 0, and so does the exact objective here, one set at a time.
         results.append(step(loss.bind([reference], size_of(image)), image, seed=0))
@@ -100,10 +100,10 @@ def test_memory_changes_no_bit(border: str, stride: int, monkeypatch: pytest.Mon
     loss = SWDLoss(num_proj=64, stride=stride, border=border, distance="l1")
     value, gradient = step(loss.bind([reference], (64, 80)), image)
     tight = loss.bind([reference], (64, 80), loss.working_bytes(70 * 90, 64 * 80)[0])
-    assert tight.keep_bytes == 0  # type: ignore[attr-defined]
+    assert tight.workspace.keep_bytes == 0  # type: ignore[attr-defined]
     assert torch.equal(step(tight, image)[1], gradient)
     for block in (2**16, 2**14):
-        monkeypatch.setattr(histogram_objective, "BLOCK_VALUES", block)
+        monkeypatch.setattr(memory, "BLOCK_VALUES", block)
         in_strips = step(loss.bind([reference], (64, 80)), image)
         assert torch.equal(in_strips[0], value)
         assert torch.equal(in_strips[1], gradient)
@@ -235,7 +235,7 @@ def test_devices_without_float64_lose_nothing_to_speak_of(monkeypatch: pytest.Mo
     reference, image = picture(40, 50, seed=1), picture(40, 50, seed=2)
     weights = PatchWeights((torch.rand(34, 44, generator=torch.Generator().manual_seed(0)),))
     expected = step(SWDLoss().bind([reference], (40, 50), weights=weights), image)
-    for module in (histograms, histogram_objective):
+    for module in (histograms, histogram_objective, reference_sides):
         monkeypatch.setattr(module, "wide", lambda device: torch.float32)
     value, gradient = step(SWDLoss().bind([reference], (40, 50), weights=weights), image)
     assert float(value) == pytest.approx(float(expected[0]), rel=1e-3)
@@ -246,9 +246,9 @@ def test_a_large_reference_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) ->
     reference, image = picture(120, 150, seed=1), picture(60, 70, seed=2)
     loss = SWDLoss(num_proj=32, patch_size=3)
     whole = step(loss.bind([reference], (60, 70)), image)
-    monkeypatch.setattr(histogram_objective, "REFERENCE_PATCHES", 1500)
+    monkeypatch.setattr(reference_sides, "REFERENCE_PATCHES", 1500)
     objective = loss.bind([reference], (60, 70))
-    assert objective.sample == (3, 3)  # type: ignore[attr-defined]
+    assert objective.sides.sample == (3, 3)  # type: ignore[attr-defined]
     few = step(objective, image)
     assert few[0] != whole[0]
     assert float(few[0]) == pytest.approx(float(whole[0]), rel=0.05)
@@ -271,7 +271,7 @@ def test_a_set_is_the_same_whether_worked_off_alone_or_with_others(monkeypatch: 
     reference = picture(40, 50, seed=1)
     several, alone = ([], [])
     for sides, values in ((several, 2**19), (alone, 1)):
-        monkeypatch.setattr(histogram_objective, "TOGETHER_VALUES", values)
+        monkeypatch.setattr(reference_sides, "TOGETHER_VALUES", values)
         objective = SWDLoss(num_proj=5).bind([reference], (32, 40))
         assert isinstance(objective, HistogramObjective)
         sides += [next(objective.fresh)[0] for _ in range(11)]
@@ -286,6 +286,7 @@ def test_a_set_is_the_same_whether_worked_off_alone_or_with_others(monkeypatch: 
 @pytest.mark.parametrize("options", [{}, PAPER])
 def test_shrinking_comes_to_an_end(options: dict) -> None:
     objective = SWDLoss(**options).bind([picture()], (32, 40))
-    words = [objective._shrink() for _ in range(30)]  # type: ignore[attr-defined]
+    shrink = objective.workspace.shrink if isinstance(objective, HistogramObjective) else objective._shrink  # type: ignore[attr-defined]
+    words = [shrink() for _ in range(30)]
     assert words[0] is not None and words[1] != words[0]
     assert words[-1] is None

@@ -1,0 +1,122 @@
+"""The reference's side of a sliced Wasserstein distance: projections, and the reference's distribution functions along them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import Generator, Tensor
+
+from .histograms import Bins, bin_count, bin_range, count, cumulative, whole_weights, wide
+from .images import size_of
+from .memory import Workspace
+from .objectives import SWDOptions
+from .patches import Adjoint, patch_count, project, project_columns, project_rows
+from .projections import FilterBank, draw_filters
+
+GROUP = 128
+"""Filters of a bank, at most."""
+REFERENCE_PATCHES = 30_000
+"""From a reference with many more patches, every second, third ... row and column of them is taken, from a random place on."""
+DRAWN = 8
+"""How many sets of projections are drawn together, since that takes less time for each."""
+TOGETHER_VALUES = 2**19
+"""Projections of the reference on several sets that are worked off together: small levels are bound by the number of calls."""
+
+
+@dataclass(frozen=True)
+class ReferenceSide:
+    """A bank of projections and the reference's distribution functions along them."""
+
+    bank: FilterBank
+    """Scaled, so that `bins.offset` added to a projection is its place among the bins."""
+    adjoint: Adjoint
+    """Of the bank as it was drawn."""
+    bins: Bins
+    function: Tensor
+    """F_P at the centres of the bins, (K, B)."""
+
+
+class ReferenceSides:
+    """Draws sets of projections and works out the reference's side of them: for several sets at once, where levels are small."""
+
+    def __init__(
+        self, options: SWDOptions, references: Sequence[Tensor], weights: Sequence[Tensor] | None, workspace: Workspace
+    ) -> None:
+        self.options, self.workspace = options, workspace
+        self.references = [x.contiguous(memory_format=torch.channels_last) for x in references]
+        self.masses: Sequence[Tensor | None] = [None] * len(references)
+        if weights is not None:
+            mass = whole_weights(torch.cat([w.flatten() for w in weights]))
+            parts = mass.split([w.numel() for w in weights])
+            self.masses = [part.view_as(w) for part, w in zip(parts, weights, strict=True)]
+        patches = sum(patch_count(size_of(x), options.patch_size, 1) for x in references)
+        # With weights a few patches may be all that counts.
+        self.sample = _spacing(patches // REFERENCE_PATCHES) if weights is None else (1, 1)
+        self.bins = bin_count(patches, options.distance)
+        self.generator = Generator().manual_seed(0)
+
+    def __iter__(self) -> Iterator[list[ReferenceSide]]:
+        """Fresh sets without end, each in groups of at most `GROUP` projections."""
+        o = self.options
+        groups = -(-o.num_proj // GROUP)
+        numbers = [o.num_proj * (i + 1) // groups - o.num_proj * i // groups for i in range(groups)]
+        like = self.references[0]
+        values = sum(math.prod(size_of(x)) for x in self.references) * min(o.num_proj, GROUP)
+        together = min(max(TOGETHER_VALUES // values, 1), DRAWN)
+        while True:
+            banks = [
+                draw_filters(o.projections, k, like.shape[1], o.patch_size, self.generator, DRAWN).to(like)
+                for k in numbers
+            ]
+            corners = [[self._corner(reference) for reference in self.references] for _ in range(DRAWN)]
+            for corner, *parts in zip(corners[::together], *(bank.each(together) for bank in banks), strict=True):
+                sides = [self.workspace.attempt(partial(self._sides, part, corner)) for part in parts]
+                yield from map(list, zip(*sides, strict=True))
+
+    def _corner(self, reference: Tensor) -> tuple[int, int]:
+        """The row and column of the first patch that is taken of a reference."""
+        spare = zip(self.sample, size_of(reference), strict=True)
+        row, column = (min(spacing, side - self.options.patch_size + 1) for spacing, side in spare)
+        draw = partial(torch.randint, size=(1,), generator=self.generator)
+        return int(draw(row)), int(draw(column))
+
+    def _sides(self, bank: FilterBank, corners: Sequence[tuple[int, int]]) -> list[ReferenceSide]:
+        """One for each set of the bank."""
+        p = self.options.patch_size
+        low, high = zip(*(_range(reference, bank) for reference in self.references), strict=True)
+        bins = bin_range(torch.stack(low).amin(0), torch.stack(high).amax(0), self.bins)
+        scaled = bank.scaled(bins.scale)
+        counts = bins.width.new_zeros(len(bank), bins.number, dtype=wide(bins.width.device))
+        for reference, mass, (row, column) in zip(self.references, self.masses, corners, strict=True):
+            down = project_columns(reference[..., row:, column:], scaled, self.sample[0])
+            columns = (down.shape[3] - p) // self.sample[1] + 1
+            for part in self.workspace.strips(down.shape[2], columns, len(bank)):
+                places = project_rows(down[:, :, part], scaled, self.sample[1], bins.offset).flatten(0, 1)
+                index = bins.index(places, self.workspace.buffer("indices", places.numel(), torch.int64))
+                counts += count(index, bins, None if mass is None else mass[part].flatten())
+        functions = cumulative(counts, bins.width.dtype).chunk(bank.sets)
+        return [
+            ReferenceSide(own_scaled, Adjoint.of(own, self.options.stride), own_bins, function)
+            for own, own_scaled, own_bins, function in zip(
+                bank.each(), scaled.each(), bins.chunk(bank.sets), functions, strict=True
+            )
+        ]
+
+
+def _spacing(share: int) -> tuple[int, int]:
+    """Every which row and every which column to take, so as to take one in `share` or a little more."""
+    columns = max(math.isqrt(share), 1)
+    return columns + (columns * (columns + 1) <= share), columns
+
+
+def _range(image: Tensor, bank: FilterBank) -> tuple[Tensor, Tensor]:
+    """Lowest and highest projection, (K,) each, of some thousand patches, and a little more for those left out."""
+    patches = patch_count(size_of(image), bank.patch_size, 1)
+    sample = project(image, bank, max(1, math.isqrt(patches // 4096))).flatten(0, 1)
+    low, high = sample.amin(0), sample.amax(0)
+    spare = (high - low) / 16
+    return low - spare, high + spare
