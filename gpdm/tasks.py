@@ -88,7 +88,7 @@ def _recipes(guess: InitialGuess, paper: InitialGuess, coarse_dim: int = 21, **o
     balanced = Recipe(guess=guess, output=OutputOptions(**output), pyramid=PyramidSchedule(coarse_dim=coarse_dim))
     even = PyramidSchedule(coarse_dim=coarse_dim, pyr_factor=0.85, fine_factor=0.85)
     return {
-        "fast": replace(balanced, optimizer=Optimizer(num_steps=600, fine_steps=100)),
+        "fast": replace(balanced, loss=SWDLoss(num_proj=32), optimizer=Optimizer(num_steps=300, fine_steps=100)),
         "balanced": balanced,
         "best": replace(balanced, pyramid=even, optimizer=Optimizer(num_steps=600, fine_steps=500)),
         "paper": replace(balanced, loss=_PAPER_LOSS, optimizer=_PAPER_OPTIMIZER, pyramid=even, guess=paper),
