@@ -147,7 +147,7 @@ WORKFLOWS: dict[str, list[Column]] = {
                 Box("GPDM_SWDLoss", {"projections": "orthonormal"}),
                 Box("GPDM_PyramidSchedule", {"coarse_dim": 28, "pyr_factor": 0.75}),
                 Box("GPDM_InitialGuess", {"source": "reference", "image_noise_sigma": 0.75, "blur": 1.0}),
-                Box("GPDM_Optimizer", {"num_steps": 150}),
+                Box("GPDM_Optimizer", {"num_steps": 150, "fine_steps": 150}),
             ],
             drop=70,
         ),
