@@ -39,9 +39,9 @@ class PyramidSchedule(Options):
         le=4096,
     )
     pyr_factor: float = option(
-        0.85,
+        0.8,
         "Size of a level relative to the next finer one, as long as the smaller side of the reference is below 64 pixels there. Levels are spaced "
-        "evenly and never further apart than this. Nearer to 1 is slower and keeps shapes better.",
+        "evenly and never further apart than this. Nearer to 1 is slower and keeps shapes better; the paper: 0.85.",
         ge=0.1,
         le=0.99,
         step=0.01,
