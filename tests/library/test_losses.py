@@ -255,6 +255,24 @@ def test_a_large_reference_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) ->
     assert F.cosine_similarity(few[1].flatten(), whole[1].flatten(), 0) > 0.99
 
 
+@pytest.mark.parametrize(
+    ("share", "expected"), [(0, (1, 1)), (1, (1, 1)), (2, (2, 1)), (3, (2, 1)), (4, (2, 2)), (6, (3, 2)), (9, (3, 3))]
+)
+def test_patches_are_taken_in_the_share_asked_for(share: int, expected: tuple[int, int]) -> None:
+    assert reference_sides._spacing(share) == expected
+
+
+@pytest.mark.parametrize("side", [21, 42, 100])
+def test_buffers_stay_within_the_plan(side: int) -> None:
+    """Also at small levels, where several sets are worked off together."""
+    loss = SWDLoss()
+    objective = loss.bind([picture(side, side)], (side, side))
+    assert isinstance(objective, HistogramObjective)
+    step(objective, picture(side, side, seed=2))
+    held = sum(buffer.nbytes for buffer in objective.workspace.buffers.values())
+    assert 0 < held <= loss.working_bytes(side**2, side**2)[1]
+
+
 def test_the_pool_is_refreshed_and_each_set_used_as_often_as_asked() -> None:
     for reuse, expected in ((1, 40), (2, 2 + 19), (4, 4 + 9)):
         objective = SWDLoss(num_proj=4, reuse=reuse).bind([picture()], (32, 40))
