@@ -19,6 +19,8 @@ T = TypeVar("T")
 WorkingBytes = Callable[[int, int], tuple[int, int]]
 """Of reference pixels and output pixels: what a step takes at least and at best speed, in bytes (`Loss.working_bytes`)."""
 
+BLOCK_VALUES = 2**21
+"""Projections worked off at a time: few enough to stay near a processor's caches, enough to keep it busy."""
 CPU_WORKING_BYTES = 2**28
 """What a step may take on a CPU if no limit is given: more would not make it faster."""
 
@@ -134,10 +136,6 @@ def with_less_on_failure(work: Callable[[], T], shrink: Callable[[], str | None]
 def is_out_of_memory(error: Exception) -> bool:
     """Whether an error says that memory ran out, on whichever device."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)
-
-
-BLOCK_VALUES = 2**21
-"""Projections worked off at a time: few enough to stay near a processor's caches, enough to keep it busy."""
 
 
 class Workspace:

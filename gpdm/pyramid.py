@@ -40,7 +40,7 @@ class PyramidSchedule(Options):
     )
     pyr_factor: float = option(
         0.8,
-        "Size of a level relative to the next finer one, as long as the smaller side of the reference is below 64 pixels there. Levels are spaced "
+        f"Size of a level relative to the next finer one, as long as the smaller side of the reference is below {KNEE} pixels there. Levels are spaced "
         "evenly and never further apart than this. Nearer to 1 is slower and keeps shapes better; the paper: 0.85.",
         ge=0.1,
         le=0.99,
@@ -48,7 +48,7 @@ class PyramidSchedule(Options):
     )
     fine_factor: float = option(
         0.6,
-        "The same from 64 pixels on. What is to be where is decided by then, so that wider steps do, and each costs much. The same number in both, as in the paper, spaces all levels evenly.",
+        f"The same from {KNEE} pixels on. What is to be where is decided by then, so that wider steps do, and each costs much. The same number in both, as in the paper, spaces all levels evenly.",
         ge=0.1,
         le=0.99,
         step=0.01,

@@ -95,18 +95,18 @@ def _recipes(guess: InitialGuess, paper: InitialGuess, coarse_dim: int = 21, **o
     }
 
 
-_NOISE = InitialGuess(noise_sigma=1.5)
+_NOISE, _PAPER_NOISE = InitialGuess(), InitialGuess(noise_sigma=1.5)
 _STRETCHED = InitialGuess(source="reference", image_noise_sigma=0.1)
 _IMAGE = InitialGuess(source="image")
 _IMAGE_AND_GRAIN = InitialGuess(source="image", image_noise_sigma=0.05)  # so that seeds differ
 
 RECIPES: dict[str, dict[str, Recipe]] = {
     # main.py of the reference implementation, and its README.
-    "reshuffle": _recipes(_NOISE, _NOISE),
+    "reshuffle": _recipes(_NOISE, _PAPER_NOISE),
     # Its tests/retarget.py. The 7-pixel blur there, at full size, leaves no trace at the coarsest level, so there is none here.
     "retarget": _recipes(_STRETCHED, _STRETCHED, width_factor=1.5),
     "style_transfer": _recipes(_IMAGE_AND_GRAIN, _IMAGE, coarse_dim=256),
-    "texture": _recipes(_NOISE, _NOISE, width_factor=1.5, height_factor=1.5),
+    "texture": _recipes(_NOISE, _PAPER_NOISE, width_factor=1.5, height_factor=1.5),
 }
 RECIPES["reshuffle"]["paper-table"] = replace(  # its tests/reproduce_paper_table.py
     RECIPES["reshuffle"]["paper"],
