@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import gpdm
 from gpdm.histogram_objective import HistogramObjective
 from gpdm.histograms import binned_sliced_wasserstein
 from gpdm.images import size_of
+from gpdm.optimizers import Problem
 from gpdm.patches import project, project_adjoint
 from gpdm.projections import FilterBank, draw_filters
 from gpdm.reference_sides import DRAWN
@@ -28,6 +30,18 @@ LEAST_COSINE = {64: 0.95, 128: 0.97}
 slope is a sign. That of l2 agrees to three digits."""
 MOST_ERROR = 0.05
 """Of the value, relative."""
+
+
+@dataclass(frozen=True)
+class Bound(Problem):
+    """A problem whose objective is there already."""
+
+    found: gpdm.Objective
+
+    def objective(self) -> gpdm.Objective:
+        """It."""
+        return self.found
+
 
 Steps = Callable[[int], None]
 """Makes so many steps."""
@@ -50,12 +64,13 @@ def pair(path: Path, size: tuple[int, int], device: str) -> tuple[Tensor, Tensor
 def descent(loss: gpdm.SWDLoss, reference: Tensor, image: Tensor, memory: int) -> Steps:
     """This package's steps, by its public path. The objective stays, as it does within a level."""
     objective = loss.bind([reference], size_of(image), memory)
+    problem = Bound([reference], size_of(image), loss, memory, objective)
     generator = Generator().manual_seed(0)
 
     @torch.no_grad()
     def steps(number: int) -> None:
         optimizer = gpdm.Optimizer(num_steps=number, window=number + 1)
-        optimizer.descend([image.clone()], objective, [generator], number, lambda *_: None)
+        optimizer.descend([image.clone()], problem, [generator], number, lambda *_: None)
 
     return steps
 
@@ -130,7 +145,7 @@ def gate(path: Path, size: int, device: str) -> dict[str, float]:
     same = Generator().set_state(objective.sides.generator.get_state())
     objective.advance()
     own = objective(image, Generator().manual_seed(2))
-    own_bank = draw_filters(loss.projections, loss.num_proj, 3, loss.patch_size, same, DRAWN).each()[0].to(image)
+    own_bank = loss.draw(loss.num_proj, 3, same, DRAWN).each()[0].to(image)
     own_exact = _on_projections(reference, image, own_bank, partial(sliced_wasserstein, distance=loss.distance))
 
     cosines = [_cosine(a[1], b[1]) for a, b in ((pieces, exact), (own, own_exact))]

@@ -9,12 +9,13 @@ from typing import Protocol
 
 from torch import Tensor
 
+from .coherence import LEAST_SIDE, PATCH, CoherentObjective
 from .errors import OptionError
 from .histogram_objective import HistogramObjective
 from .images import Size, size_of
 from .memory import BLOCK_VALUES
 from .objectives import ExactObjective, Objective, PatchWeights, SWDOptions
-from .pyramid import Level
+from .pyramid import Level, check_levels
 from .reference_sides import GROUP, TOGETHER_VALUES
 
 
@@ -50,25 +51,7 @@ class SWDLoss(SWDOptions):
 
     def check(self, levels: Sequence[Level]) -> None:
         """Raises `OptionError` if a level is smaller than a patch."""
-        for level in levels:
-            smallest = min(min(size) for size in (level.size, *level.reference_sizes))
-            if smallest < self.patch_size:
-                needed = max(round(smallest / level.scale), 1)
-                hint = (
-                    f"use patch_size {smallest} or less, or a coarse_dim of at least "
-                    f"{-(-self.patch_size * min(map(min, level.reference_sizes)) // smallest)}"
-                    if needed >= self.patch_size
-                    else f"use patch_size {needed} or less, or a larger picture"
-                )
-                sizes = f"output {level.size[1]}x{level.size[0]}, " + ", ".join(
-                    f"reference {width}x{height}" for height, width in level.reference_sizes
-                )
-                raise OptionError(
-                    "patch_size",
-                    self.patch_size,
-                    f"pyramid level {level.index} is smaller than a patch ({sizes})",
-                    hint,
-                )
+        check_levels(levels, self.patch_size)
 
     def working_bytes(self, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
         """How much memory one step takes, in bytes: at least, and at best speed."""
@@ -101,6 +84,15 @@ class SWDLoss(SWDOptions):
         Raises:
             OptionError: Weights are given with solver exact.
         """
+        objective = self._distance(references, size, memory, weights)
+        smallest = min(min(size_of(reference)) for reference in references)
+        if self.coherence == 0 or smallest < LEAST_SIDE or min(size) < PATCH:
+            return objective
+        return CoherentObjective(objective, self, references, weights)
+
+    def _distance(
+        self, references: Sequence[Tensor], size: Size, memory: int, weights: PatchWeights | None
+    ) -> Objective:
         if self.solver == "exact":
             if weights is not None:
                 raise OptionError("solver", self.solver, "patch weights are given", "choose solver histogram")

@@ -15,7 +15,7 @@ from ._options import Options, option
 from .images import Size, size_of
 from .memory import with_less_on_failure
 from .patches import BORDERS, patch_count, project, project_adjoint, wrap, wrap_adjoint, wrapped_size
-from .projections import KINDS, draw_filters
+from .projections import KINDS, FilterBank, draw_filters
 from .swd import DISTANCES, SOLVERS, quantile_coupling, sliced_wasserstein
 
 
@@ -94,6 +94,34 @@ class SWDOptions(Options):
         "free ends patches at the border. circular lets them go on at the opposite side, so that the result tiles: in both directions, or in x or y only.",
         choices=BORDERS,
     )
+    detail: float = option(
+        0.5,
+        "Share of the projections that are blind to colour, and so see structure, which others hardly do. 0 is the paper's.",
+        ge=0.0,
+        le=1.0,
+        step=0.05,
+    )
+    coherence: float = option(
+        0.003,
+        "How hard patches that are like none of the reference's are drawn toward the nearest one, at levels of 64 pixels and more. Takes away speckle and "
+        "softness; much of it copies. 0 is the paper's, and faster.",
+        ge=0.0,
+        le=100.0,
+        step=0.001,
+    )
+    coherence_tolerance: float = option(
+        0.005,
+        "Patches nearer than this to one of the reference's are left as they are: a mean squared difference, pixel values going from -1 to 1. More "
+        "copies less and leaves more roughness.",
+        ge=0.0,
+        le=4.0,
+        step=0.001,
+    )
+
+    def draw(self, number: int, channels: int, generator: Generator, sets: int = 1) -> FilterBank:
+        """`number` filters of each of `sets` sets; those blind to colour come last."""
+        detail = round(self.detail * number) if self.patch_size > 1 else 0  # a pixel has no structure
+        return draw_filters(self.projections, number, channels, self.patch_size, generator, sets, detail)
 
     def shift(self, size: Size, generator: Generator) -> tuple[int, int]:
         """Where the patch grid begins: at random within one stride, so that strided patches cover every pixel in the long run."""
@@ -140,7 +168,7 @@ class ExactObjective:
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """See `Objective`."""
         o = self.options
-        bank = draw_filters(o.projections, o.num_proj, image.shape[1], o.patch_size, generator).to(image)
+        bank = o.draw(o.num_proj, image.shape[1], generator).to(image)
         rows, columns = o.shift(self.whole, generator)
         wrapped = wrap(image, o.patch_size, o.border)
         shifted = wrapped[..., rows:, columns:]

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, Protocol, get_args
 
 import torch
 from torch import Generator, Tensor
 
 from ._options import Options, option
 from .errors import OptionError
+from .images import Size
+from .losses import Loss
 from .objectives import Objective
 from .pyramid import Level
 
@@ -30,6 +32,54 @@ class Descent:
     """The loss of every step that was made, float64 on the CPU, shape (steps,)."""
     stop: Stop
     """Why it ended."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is to be solved at one level."""
+
+    references: Sequence[Tensor]
+    """In the size of the level, (1, C, h, w) each."""
+    size: Size
+    """Height and width of the outputs."""
+    loss: Loss
+    memory: int
+    """Bytes that a step may work in."""
+
+    def objective(self) -> Objective:
+        """The loss for these references."""
+        return self.loss.bind(self.references, self.size, self.memory)
+
+
+class LevelOptimizer(Protocol):
+    """How a level is descended; what the socket GPDM_OPTIMIZER carries."""
+
+    def check(self, loss: Loss, levels: Sequence[Level]) -> None:
+        """Raises `GPDMError` if it cannot work with this loss at these levels. Called before any work begins."""
+        ...
+
+    def working_bytes(self, loss: Loss, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
+        """How much memory one step takes at a level with so many pixels, in bytes: at least, and at best speed."""
+        ...
+
+    def steps(self, levels: Sequence[Level]) -> tuple[int, ...]:
+        """The step limit of each level."""
+        ...
+
+    def descend(
+        self,
+        images: Sequence[Tensor],
+        problem: Problem,
+        generators: Sequence[Generator],
+        num_steps: int,
+        on_step: OnStep,
+    ) -> list[Descent]:
+        """Works on each of `images`, (1, C, H, W), which are changed in place.
+
+        Every image has its own generator and its own end, so that none depends on the others. `on_step(number, step, loss,
+        image)` is called after each step; what it raises ends the descent.
+        """
+        ...
 
 
 @dataclass
@@ -115,15 +165,20 @@ class Optimizer(Options):
         step=0.001,
     )
 
-    def check(self, has_curvature: bool) -> None:
-        """Raises `OptionError` if the method needs a curvature and the loss has none."""
-        if self.method == "newton" and not has_curvature:
+    def check(self, loss: Loss, levels: Sequence[Level]) -> None:
+        """Raises `OptionError` if the loss cannot work at these levels, or if the method needs a curvature and it has none."""
+        loss.check(levels)
+        if self.method == "newton" and not loss.has_curvature:
             raise OptionError(
                 "method",
                 self.method,
-                "it needs a loss with a curvature, which the distance l1 has not",
+                "it needs a loss with a curvature, such as the distance l2 by itself",
                 "choose the distance l2, or connect a GPDM Optimizer with method adam",
             )
+
+    def working_bytes(self, loss: Loss, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
+        """How much memory one step takes, in bytes: at least, and at best speed."""
+        return loss.working_bytes(reference_pixels, output_pixels)
 
     def steps(self, levels: Sequence[Level]) -> tuple[int, ...]:
         """The step limit of each level."""
@@ -135,12 +190,12 @@ class Optimizer(Options):
     def descend(
         self,
         images: Sequence[Tensor],
-        objective: Objective,
+        problem: Problem,
         generators: Sequence[Generator],
         num_steps: int,
         on_step: OnStep,
     ) -> list[Descent]:
-        """Minimises `objective` from each of `images`, (1, C, H, W), which are changed in place.
+        """Minimises the loss of `problem` from each of `images`, (1, C, H, W), which are changed in place.
 
         Every image has its own generator and its own end, so that none depends on the others. `on_step(number, step, loss,
         image)` is called after each step; what it raises ends the descent.
@@ -148,7 +203,7 @@ class Optimizer(Options):
         Raises:
             OptionError: The descent diverged: loss or image became infinite or NaN.
         """
-        walks = [Walk(image) for image in images]
+        objective, walks = problem.objective(), [Walk(image) for image in images]
         curvature = objective.curvature() if self.method == "newton" else None
         for step in range(num_steps):
             objective.advance()

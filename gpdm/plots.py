@@ -1,16 +1,15 @@
-"""Plots as pictures, drawn with Pillow alone: ComfyUI does not ship a plotting library."""
+"""The course of a run as a picture."""
 
 from __future__ import annotations
 
 import math
 
 import torch
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 from torch import Tensor
 
+from .drawing import FAINT, GRID, INK, LINE, font, polyline
 from .synthesis import Synthesis
-
-_INK, _GRID, _LINE, _FAINT = (40, 44, 52), (225, 228, 232), (31, 99, 190), (168, 198, 236)
 
 
 def loss_curve(result: Synthesis, size: tuple[int, int] = (960, 480)) -> Image.Image:
@@ -42,43 +41,33 @@ def loss_curve(result: Synthesis, size: tuple[int, int] = (960, 480)) -> Image.I
         return bottom - (bottom - top) * share
 
     for tick in _ticks(low, high):
-        draw.line([(left, y_of(tick)), (right, y_of(tick))], fill=_GRID)
-        draw.text((left - 8, y_of(tick)), f"{tick:.2g}", fill=_INK, font=_font(13), anchor="rm")
+        draw.line([(left, y_of(tick)), (right, y_of(tick))], fill=GRID)
+        draw.text((left - 8, y_of(tick)), f"{tick:.2g}", fill=INK, font=font(13), anchor="rm")
     step = 0
     label_every = math.ceil(len(result.levels) * 62 / (right - left))
     for level, table in zip(result.levels, result.losses, strict=True):
         steps = table.shape[1]
-        draw.line([(x_of(step), top), (x_of(step), bottom)], fill=_GRID)
+        draw.line([(x_of(step), top), (x_of(step), bottom)], fill=GRID)
         for row in table.tolist():
-            _polyline(draw, [(x_of(step + i), y_of(v)) for i, v in enumerate(row) if v > 0], _FAINT, 1)
+            polyline(draw, [(x_of(step + i), y_of(v)) for i, v in enumerate(row) if v > 0], FAINT, 1)
         mean = _carried_on(table).mean(0).tolist()
-        _polyline(draw, [(x_of(step + i), y_of(v)) for i, v in enumerate(mean) if v > 0], _LINE, 2)
+        polyline(draw, [(x_of(step + i), y_of(v)) for i, v in enumerate(mean) if v > 0], LINE, 2)
         if level.index % label_every == 0:
             middle = x_of(step + steps / 2)
-            draw.text((middle, bottom + 8), f"{level.size[1]}x{level.size[0]}", fill=_INK, font=_font(12), anchor="ma")
-            draw.text((middle, bottom + 24), f"{mean[-1]:.2g}" if mean else "", fill=_LINE, font=_font(12), anchor="ma")
+            draw.text((middle, bottom + 8), f"{level.size[1]}x{level.size[0]}", fill=INK, font=font(12), anchor="ma")
+            draw.text((middle, bottom + 24), f"{mean[-1]:.2g}" if mean else "", fill=LINE, font=font(12), anchor="ma")
         step += steps
-    draw.rectangle([left, top, right, bottom], outline=_INK)
-    draw.text((left, 14), "Patch distance to the reference at each step", fill=_INK, font=_font(17))
-    draw.text((right, 18), f"{total} steps, {result.seconds:.1f} s", fill=_INK, font=_font(13), anchor="ra")
+    draw.rectangle([left, top, right, bottom], outline=INK)
+    draw.text((left, 14), "Patch distance to the reference at each step", fill=INK, font=font(17))
+    draw.text((right, 18), f"{total} steps, {result.seconds:.1f} s", fill=INK, font=font(13), anchor="ra")
     draw.text(
         ((left + right) / 2, height - 20),
         "pyramid level (output width x height, final loss)",
-        fill=_INK,
-        font=_font(13),
+        fill=INK,
+        font=font(13),
         anchor="mm",
     )
     return picture
-
-
-def _polyline(
-    draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: tuple[int, int, int], width: int
-) -> None:
-    if len(points) == 1:
-        (x, y), r = points[0], width
-        draw.ellipse([x - r, y - r, x + r, y + r], fill=colour)
-    else:
-        draw.line(points, fill=colour, width=width, joint="curve")
 
 
 def _carried_on(table: Tensor) -> Tensor:
@@ -101,7 +90,3 @@ def _ticks(low: float, high: float) -> list[float]:
         for m in (1, 2, 5)
         if low <= m * 10.0**e * 1.0001 and m * 10.0**e <= high * 1.0001
     ]
-
-
-def _font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size)

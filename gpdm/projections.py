@@ -29,6 +29,13 @@ class FilterBank:
     rows: Tensor
     """Shape (sets K, M, 1, p)."""
 
+    @classmethod
+    def of(cls, filters: Tensor) -> FilterBank:
+        """One set of any filters, (K, C, p, p), as they are."""
+        _, channels, p, _ = filters.shape
+        columns = torch.eye(channels * p).to(filters).reshape(-1, channels, p, 1)
+        return cls(columns, filters.reshape(len(filters), channels * p, 1, p))
+
     def __len__(self) -> int:
         return len(self.rows)
 
@@ -68,9 +75,15 @@ class FilterBank:
 
 
 def draw_filters(
-    kind: str, num_proj: int, channels: int, patch_size: int, generator: Generator, sets: int = 1
+    kind: str,
+    num_proj: int,
+    channels: int,
+    patch_size: int,
+    generator: Generator,
+    sets: int = 1,
+    detail: int = 0,
 ) -> FilterBank:
-    """Random patch filters of unit length (to three digits, see `GRID`), each uniform on the sphere.
+    """Random patch filters of unit length (to three digits, see `GRID`), each uniform on the sphere, or on that of mean zero.
 
     Arguments:
         kind: "independent" draws each filter on its own (Algorithm 1, line 5). "orthonormal" draws blocks of mutually
@@ -81,6 +94,9 @@ def draw_filters(
         patch_size: Side of the patches, p.
         generator: A CPU generator, so that the filters of a seed are the same on every device.
         sets: How many sets, each drawn on its own.
+        detail: How many filters of a set, the last ones, have mean zero in every channel: they see structure and no colour. To
+            others colour is nearly all there is, since its spread is so much larger (in natural pictures power falls with
+            frequency), although it is only 1 / p^2 of the dimensions.
 
     Returns:
         The filters, float32, on the CPU.
@@ -98,10 +114,28 @@ def draw_filters(
             sets, num_proj, tall * patch_size, generator
         )
         rows = flat.unflatten(2, (tall, patch_size))
+    if detail:
+        columns, rows = _without_mean(columns, rows, channels, detail)
     return FilterBank(
         columns.mT.reshape(-1, channels, patch_size, 1),
         ((rows / GRID).round() * GRID).flatten(0, 1)[:, :, None],
     )
+
+
+def _without_mean(columns: Tensor, rows: Tensor, channels: int, number: int) -> tuple[Tensor, Tensor]:
+    """Columns (sets, C p, M + C) and rows (sets, K, M + C, p), the last `number` filters of each set without their mean in each
+    channel, and of unit length again: for each channel there is a column of ones, with which the mean is taken away."""
+    sets, tall, _ = columns.shape
+    p = rows.shape[3]
+    ones = torch.eye(channels).repeat_interleave(tall // channels, 0).expand(sets, tall, channels)
+    own = rows[:, -number:]
+    means = torch.einsum("stc,stm,skmp->skc", ones, columns, own) / (tall // channels * p)
+    # What is taken away is orthogonal to what remains, so that the squares of their lengths add up to 1.
+    length = (1 - means.square().sum(2) * (tall // channels * p)).sqrt()[..., None, None]
+    away = -means[..., None].expand(-1, -1, -1, p)
+    last = torch.cat([own, away], 2) / length
+    first = torch.cat([rows[:, :-number], away.new_zeros(sets, rows.shape[1] - number, channels, p)], 2)
+    return torch.cat([columns, ones], 2), torch.cat([first, last], 1)
 
 
 def _independent(sets: int, num_proj: int, dimension: int, generator: Generator) -> Tensor:

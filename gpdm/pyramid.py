@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ._options import Options, option
+from .errors import OptionError
 from .images import Size, scaled
 
 KNEE = 64
@@ -76,3 +77,26 @@ def _spaced(low: float, high: float, factor: float) -> list[float]:
     # The small number keeps a ratio that is an exact power of the factor from getting one level more by rounding.
     steps = math.ceil(math.log(low / high) / math.log(factor) - 1e-9)
     return [low * (high / low) ** (i / steps) for i in range(steps)]
+
+
+def check_levels(levels: Sequence[Level], patch_size: int) -> None:
+    """Raises `OptionError` if a level is smaller than a patch."""
+    for level in levels:
+        smallest = min(min(size) for size in (level.size, *level.reference_sizes))
+        if smallest < patch_size:
+            needed = max(round(smallest / level.scale), 1)
+            hint = (
+                f"use patch_size {smallest} or less, or a coarse_dim of at least "
+                f"{-(-patch_size * min(map(min, level.reference_sizes)) // smallest)}"
+                if needed >= patch_size
+                else f"use patch_size {needed} or less, or a larger picture"
+            )
+            sizes = f"output {level.size[1]}x{level.size[0]}, " + ", ".join(
+                f"reference {width}x{height}" for height, width in level.reference_sizes
+            )
+            raise OptionError(
+                "patch_size",
+                patch_size,
+                f"pyramid level {level.index} is smaller than a patch ({sizes})",
+                hint,
+            )

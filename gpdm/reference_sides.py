@@ -15,7 +15,7 @@ from .images import size_of
 from .memory import Workspace
 from .objectives import SWDOptions
 from .patches import Adjoint, patch_count, project, project_columns, project_rows
-from .projections import FilterBank, draw_filters
+from .projections import FilterBank
 
 GROUP = 128
 """Filters of a bank, at most."""
@@ -68,10 +68,7 @@ class ReferenceSides:
         values = sum(math.prod(size_of(x)) for x in self.references) * min(o.num_proj, GROUP)
         together = min(max(TOGETHER_VALUES // values, 1), DRAWN)
         while True:
-            banks = [
-                draw_filters(o.projections, k, like.shape[1], o.patch_size, self.generator, DRAWN).to(like)
-                for k in numbers
-            ]
+            banks = [o.draw(k, like.shape[1], self.generator, DRAWN).to(like) for k in numbers]
             corners = [[self._corner(reference) for reference in self.references] for _ in range(DRAWN)]
             for corner, *parts in zip(corners[::together], *(bank.each(together) for bank in banks), strict=True):
                 sides = [self.workspace.attempt(partial(self._sides, part, corner)) for part in parts]

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import groupby
 from numbers import Integral
 
@@ -19,7 +19,7 @@ from .guess import InitialGuess
 from .images import Size, as_references, resize, size_of
 from .losses import Loss, SWDLoss
 from .memory import LevelMemory, device_limit, plan
-from .optimizers import Optimizer, Stop
+from .optimizers import LevelOptimizer, Optimizer, Problem, Stop
 from .pyramid import Level, PyramidSchedule
 
 
@@ -79,7 +79,7 @@ def synthesize(
     loss: Loss | None = None,
     pyramid: PyramidSchedule | None = None,
     guess: InitialGuess | None = None,
-    optimizer: Optimizer | None = None,
+    optimizer: LevelOptimizer | None = None,
     value_range: tuple[float, float] | None = (-1.0, 1.0),
     memory: int | None = None,
     on_step: OnStep | None = None,
@@ -124,14 +124,13 @@ def synthesize(
     if size is None:
         size = size_of(references[0] if guess.image is None else guess.image)
     levels = pyramid.levels([size_of(image) for image in references], _checked_size(size))
-    loss.check(levels)
-    optimizer.check(loss.has_curvature)
+    optimizer.check(loss, levels)
     seed = _whole("seed", seed)
 
     if memory is not None:
         memory = _whole("memory", memory, 1)
     limit = device_limit(references[0].device) if memory is None else memory
-    plans = plan(loss.working_bytes, levels, references[0].shape[1], outputs, limit)
+    plans = plan(partial(optimizer.working_bytes, loss), levels, references[0].shape[1], outputs, limit)
     steps = optimizer.steps(levels)
     contest = _last_level_of_contest(levels) if guess.starts > 1 else -1
 
@@ -144,10 +143,9 @@ def synthesize(
     ]
     for level, level_plan, num_steps in zip(levels, plans, steps, strict=True):
         level_references = [resize(x, s) for x, s in zip(working, level.reference_sizes, strict=True)]
-        objective = loss.bind(level_references, level.size, level_plan.working)
         descents = optimizer.descend(
             [resize(run.image, level.size) for run in runs],
-            objective,
+            Problem(level_references, level.size, loss, level_plan.working),
             [run.generator for run in runs],
             num_steps,
             _reporter(on_step, runs, outputs, level, levels, steps),
@@ -195,13 +193,15 @@ def _check_parts(
     for name, part, kind in (
         ("pyramid", pyramid, PyramidSchedule),
         ("guess", guess, InitialGuess),
-        ("optimizer", optimizer, Optimizer),
     ):
         if part is not None and not isinstance(part, kind):
             raise OptionError(name, part, f"it must be a {kind.__name__}")
-    protocol = ("has_curvature", "check", "working_bytes", "bind")
-    if loss is not None and not all(hasattr(loss, name) for name in protocol):
-        raise OptionError("loss", loss, f"it must be an SWDLoss or another object with {', '.join(protocol)}")
+    for name, part, kind, protocol in (
+        ("loss", loss, "SWDLoss", ("has_curvature", "check", "working_bytes", "bind")),
+        ("optimizer", optimizer, "Optimizer", ("check", "working_bytes", "steps", "descend")),
+    ):
+        if part is not None and not all(hasattr(part, member) for member in protocol):
+            raise OptionError(name, part, f"it must be an {kind} or another object with {', '.join(protocol)}")
     if on_step is not None and not callable(on_step):
         raise OptionError("on_step", on_step, "it must be a function of a StepInfo")
     if value_range is not None and not (

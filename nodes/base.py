@@ -58,7 +58,7 @@ def _required_bytes(tensors: list[Tensor], recipe: Recipe) -> int:
     output = max(math.prod(recipe.output.size(size)) for size in sizes)
     references = max(image.shape[0] * image.shape[2] * image.shape[3] for image in tensors)
     pictures = picture_bytes(output, references, tensors[0].shape[1], recipe.output.num_outputs)
-    return pictures + recipe.loss.working_bytes(references, output)[1]
+    return pictures + recipe.optimizer.working_bytes(recipe.loss, references, output)[1]
 
 
 def _on_device(guess: InitialGuess, device: torch.device) -> InitialGuess:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..gpdm import InitialGuess, Optimizer, PyramidSchedule, SWDLoss, describe
+from ..gpdm import BidirectionalLoss, InitialGuess, Optimizer, PatchNN, PyramidSchedule, SWDLoss, describe
 from . import convert, inputs
 
 
@@ -104,4 +104,51 @@ class GPDMOptimizer(OptionNode):
         return (Optimizer(**options),)
 
 
-NODES = [GPDMSWDLoss, GPDMPyramidSchedule, GPDMInitialGuess, GPDMOptimizer]
+class GPDMPatchNN(OptionNode):
+    ID = "GPDM_PatchNN"
+    DISPLAY_NAME = "GPDM Patch Nearest Neighbours"
+    DESCRIPTION = (
+        "The step of GPNN in place of a descent: every patch becomes the nearest one of the reference, where they overlap they are averaged. Sharp, and copies "
+        "large pieces. Behind a finished picture, with step below 1, it draws it toward real patches."
+    )
+    SEARCH_ALIASES = ["gpnn", "nearest neighbours", "patchmatch", "drop the gan", "sharpen"]
+    RETURN_TYPES = ("GPDM_OPTIMIZER",)
+    RETURN_NAMES = ("optimizer",)
+    OUTPUT_TOOLTIPS = (
+        "For the optimizer socket of GPDM Synthesize and the task nodes. The loss socket has no effect then.",
+    )
+
+    OPTIONS = PatchNN
+    FIRST = ("patch_size", "alpha", "num_steps", "step", "search")
+
+    def execute(self, **options: Any) -> tuple[PatchNN]:
+        return (PatchNN(**options),)
+
+
+class GPDMBidirectionalLoss(OptionNode):
+    ID = "GPDM_BidirectionalLoss"
+    DISPLAY_NAME = "GPDM Bidirectional Loss"
+    DESCRIPTION = (
+        "Bidirectional similarity in place of the patch distribution: each patch shall have a near one in the other picture, both ways. For comparison, and for "
+        "summaries of small pictures; its time grows with the square of the number of pixels."
+    )
+    SEARCH_ALIASES = ["bidirectional similarity", "coherence", "completeness", "summary", "simakov"]
+    RETURN_TYPES = ("GPDM_LOSS",)
+    RETURN_NAMES = ("loss",)
+    OUTPUT_TOOLTIPS = ("For the loss socket of GPDM Synthesize and the task nodes.",)
+
+    OPTIONS = BidirectionalLoss
+    FIRST = ("patch_size", "completeness", "every", "search", "border")
+
+    def execute(self, **options: Any) -> tuple[BidirectionalLoss]:
+        return (BidirectionalLoss(**options),)
+
+
+NODES = [
+    GPDMSWDLoss,
+    GPDMPyramidSchedule,
+    GPDMInitialGuess,
+    GPDMOptimizer,
+    GPDMPatchNN,
+    GPDMBidirectionalLoss,
+]

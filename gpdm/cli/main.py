@@ -12,6 +12,7 @@ from typing import NoReturn
 from .. import __version__
 from ..errors import GPDMError
 from ..memory import is_out_of_memory
+from .evaluate import add_eval_parser, run_eval
 from .run import run_command
 from .tasks import TASKS, add_common, add_parser, run_task
 
@@ -61,6 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_common(run)
     for task in TASKS:
         add_parser(commands, task)
+    add_eval_parser(commands, add_common)
     return parser
 
 
@@ -68,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     options = build_parser().parse_args(arguments)
     try:
-        result = run_command(options) if options.command == "run" else run_task(options)
+        result = {"run": run_command, "eval": run_eval}.get(options.command, run_task)(options)
     except GPDMError as error:
         print(f"gpdm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
@@ -83,8 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("gpdm: cancelled", file=sys.stderr)
         return 130
+    text = result.pop("text", None)
     if options.json:
         print(json.dumps(result, indent=1))
+    elif text is not None:
+        print(text)
     elif "valid" in result:
         print(f"{result['workflow']}: valid, {result['nodes']} nodes")
     else:

@@ -14,7 +14,7 @@ from gpdm.objectives import Objective, PatchWeights
 from gpdm.projections import draw_filters
 from library.problems import picture
 
-PAPER = {"solver": "exact", "projections": "independent", "distance": "l1"}
+PAPER = {"solver": "exact", "projections": "independent", "distance": "l1", "detail": 0.0, "coherence": 0.0}
 
 
 def step(objective: Objective, image: torch.Tensor, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,7 +39,7 @@ def test_exact_value_and_gradient_are_those_of_algorithm_1(distance: str, projec
     reference, image = picture(seed=1), picture(seed=2)
     loss = SWDLoss(solver="exact", distance=distance, projections=projections, num_proj=8, patch_size=5)
     value, gradient = step(loss.bind([reference], (32, 40)), image, seed=5)
-    filters = draw_filters(projections, 8, 3, 5, torch.Generator().manual_seed(5)).filters()
+    filters = draw_filters(projections, 8, 3, 5, torch.Generator().manual_seed(5), detail=4).filters()
     leaf = image.clone().requires_grad_()
     expected = algorithm_1(reference, leaf, filters, distance == "l2")
     expected.backward()
@@ -70,8 +70,8 @@ def test_histograms_agree_with_sorting(
     (value, gradient), (expected, slope) = with_same_filters(options, reference, image, monkeypatch)
     # Output values beyond the reference's ends count as if they lay there, so the value is a little lower.
     assert float(expected) * 0.9 < float(value) < float(expected) * 1.005
-    assert F.cosine_similarity(gradient.flatten(), slope.flatten(), 0) > 0.995
-    assert float(gradient.norm()) == pytest.approx(float(slope.norm()), rel=0.02)
+    assert F.cosine_similarity(gradient.flatten(), slope.flatten(), 0) > 0.99
+    assert float(gradient.norm()) == pytest.approx(float(slope.norm()), rel=0.04)
 
 
 @pytest.mark.parametrize("channels", [1, 4, 7])
@@ -97,7 +97,7 @@ def test_many_projections_are_taken_in_groups(monkeypatch: pytest.MonkeyPatch) -
 def test_memory_changes_no_bit(border: str, stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Held or computed twice, in one piece or in many: the same picture."""
     reference, image = picture(70, 90, seed=1), picture(64, 80, seed=2)
-    loss = SWDLoss(num_proj=64, stride=stride, border=border, distance="l1")
+    loss = SWDLoss(num_proj=64, stride=stride, border=border, distance="l1", coherence=0.0)
     value, gradient = step(loss.bind([reference], (64, 80)), image)
     tight = loss.bind([reference], (64, 80), loss.working_bytes(70 * 90, 64 * 80)[0])
     assert tight.workspace.keep_bytes == 0  # type: ignore[attr-defined]
@@ -244,7 +244,7 @@ def test_devices_without_float64_lose_nothing_to_speak_of(monkeypatch: pytest.Mo
 
 def test_a_large_reference_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) -> None:
     reference, image = picture(120, 150, seed=1), picture(60, 70, seed=2)
-    loss = SWDLoss(num_proj=32, patch_size=3)
+    loss = SWDLoss(num_proj=32, patch_size=3, coherence=0.0)
     whole = step(loss.bind([reference], (60, 70)), image)
     monkeypatch.setattr(reference_sides, "REFERENCE_PATCHES", 1500)
     objective = loss.bind([reference], (60, 70))
@@ -265,7 +265,7 @@ def test_patches_are_taken_in_the_share_asked_for(share: int, expected: tuple[in
 @pytest.mark.parametrize("side", [21, 42, 100])
 def test_buffers_stay_within_the_plan(side: int) -> None:
     """Also at small levels, where several sets are worked off together."""
-    loss = SWDLoss()
+    loss = SWDLoss(coherence=0.0)
     objective = loss.bind([picture(side, side)], (side, side))
     assert isinstance(objective, HistogramObjective)
     step(objective, picture(side, side, seed=2))

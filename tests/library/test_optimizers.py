@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Generator, Tensor
 
 from gpdm import Objective, Optimizer, OptionError, PyramidSchedule, SWDLoss, synthesize
-from gpdm.optimizers import Descent, OnStep
+from gpdm.images import size_of
+from gpdm.optimizers import Descent, OnStep, Problem
 from library.problems import picture
 
 SIDE = 8
@@ -40,11 +42,24 @@ class Told(Bowl):
         return torch.tensor(next(self.values)), torch.zeros_like(image)
 
 
+class Fixed(SWDLoss):
+    """A loss whose objective is given."""
+
+    def __init__(self, objective: Objective) -> None:
+        super().__init__()
+        object.__setattr__(self, "objective", objective)
+
+    def bind(self, *args: Any) -> Objective:
+        del args
+        return self.objective  # type: ignore[attr-defined]
+
+
 def descend(
     optimizer: Optimizer, objective: Objective, *images: Tensor, on_step: OnStep | None = None
 ) -> list[Descent]:
     generators = [Generator().manual_seed(i) for i in range(len(images))]
-    return optimizer.descend(images, objective, generators, optimizer.num_steps, on_step or (lambda *told: None))
+    problem = Problem([], size_of(images[0]), Fixed(objective), 2**20)
+    return optimizer.descend(images, problem, generators, optimizer.num_steps, on_step or (lambda *told: None))
 
 
 METHODS = ["adam", "sgd"]

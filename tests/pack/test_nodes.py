@@ -28,6 +28,9 @@ IDS = [
     "GPDM_PyramidSchedule",
     "GPDM_InitialGuess",
     "GPDM_Optimizer",
+    "GPDM_PatchNN",
+    "GPDM_BidirectionalLoss",
+    "GPDM_Evaluate",
 ]
 TASKS = IDS[:5]
 
@@ -95,7 +98,7 @@ def test_everything_is_explained(comfyui_pack: ModuleType, name: str) -> None:
     assert node_class.DISPLAY_NAME.startswith("GPDM ")
 
 
-@pytest.mark.parametrize("options", [SWDLoss, PyramidSchedule, InitialGuess, Optimizer])
+@pytest.mark.parametrize("options", [SWDLoss, PyramidSchedule, InitialGuess, Optimizer, PatchNN, BidirectionalLoss])
 def test_option_nodes_show_and_make_the_core_defaults(comfyui_pack: ModuleType, options: type) -> None:
     node_class = node(comfyui_pack, f"GPDM_{options.__name__}")
     (made,) = node_class().execute(**defaults(node_class))

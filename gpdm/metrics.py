@@ -1,0 +1,243 @@
+"""What results are judged by: measurements that no run minimises. Each finds one thing, and all together they decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from .copying import Sources, copied_share, largest_region
+from .errors import ImageError, OptionError
+from .images import as_references, check_alike, check_image, resize, scaled, size_of
+from .nearest import SEARCHES, all_patches, import_faiss, mutual, nearest
+from .patches import BORDERS, patch_grid, project, wrap
+from .projections import FilterBank, draw_filters
+from .swd import sliced_wasserstein
+
+PATCH_SIZES, SCALES = (3, 5, 7, 11), (1.0, 0.5, 0.25)
+"""Patches and picture sizes over which the held-out distances are a mean."""
+PATCH = 7
+"""Side of the patches of all that looks for nearest patches."""
+HELD_OUT_SEED = 2**63 - 1
+"""No run draws from it: those of runs are seeds of pictures, and 0 for what pictures share."""
+HELD_OUT_FILTERS = 128
+BORDER = 3
+"""Width of what counts as the border, in pixels."""
+UNIT = 0.25
+"""Squared differences are told for values from 0 to 1; those of the core go from -1 to 1."""
+HIGH = 0.25
+"""Frequency from which on detail counts as fine, in cycles per pixel; the highest there is is 0.5."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One picture beside its reference."""
+
+    figures: Mapping[str, float]
+    """By name, see `MEANINGS`."""
+    cells: Mapping[str, float]
+    """The held-out distances of which the first two figures are means, by kind, patch size and scale."""
+    sources: Sources
+    """Where its patches come from."""
+    errors: Tensor
+    """How far each pixel is from those of the nearest reference patches that cover it, (H, W): a mean squared difference, for
+    values from 0 to 1."""
+    spectra: tuple[Tensor, Tensor, Tensor]
+    """Frequencies in cycles per pixel, and the power there of the reference and of the picture, (F,) each."""
+
+    def with_figure(self, name: str, value: float) -> Evaluation:
+        """This with one figure more."""
+        return replace(self, figures={**self.figures, name: value})
+
+
+MEANINGS = {
+    "held-out distance": "sliced Wasserstein distance over filters that no run has seen, as a share of the reference's spread: 0 the same, 1 a flat picture",
+    "detail distance": "the same over filters of mean zero: blind to colour, sees structure and sharpness",
+    "coherence": "mean squared difference of each patch to the nearest of the reference, for values from 0 to 1: 0 if nothing was made up",
+    "completeness": "the same the other way round: 0 if nothing of the reference is missing",
+    "high frequencies": "power above a quarter of the sampling rate against the reference, in decibels: below 0 soft, above 0 noisy",
+    "border": f"coherence of the outer {BORDER} pixels over that of the inside: above 1 the border is worse",
+    "seam": "coherence across the opposite borders over that of the inside, for pictures that tile: above 1 the seam shows",
+    "copied": "share of the patches that moved as one with all their neighbours: 1 for a copy, less where the reference repeats itself",
+    "largest verbatim region": "the largest piece that moved as one and is the same, as a share of the picture: 1 for a copy, likewise",
+    "SIFID": "distance of the statistics of Inception features: 0 for the same; only comparable with the same weights",
+    "diversity": "deviation of each pixel over the pictures, as a share of the reference's contrast: 0 if all are the same",
+}
+"""What the figures say, in words."""
+
+
+def evaluate(
+    reference: Tensor | Sequence[Tensor], image: Tensor, *, search: str = "exact", tiles: str = "free"
+) -> Evaluation:
+    """`image` by every instrument.
+
+    Arguments:
+        reference: One or several references, (B, C, h, w) in [-1, 1] or a list of such.
+        image: The picture, (1, C, H, W) in [-1, 1], of any size.
+        search: How nearest patches are found, one of `SEARCHES`.
+        tiles: One of `BORDERS`: across which borders the picture is meant to go on. There is a figure "seam" if it is not free.
+
+    Raises:
+        ImageError: A picture is not one, has other channels than the reference, or is smaller than the largest patch.
+        OptionError: `search` or `tiles` is not known.
+        GPDMError: faiss is asked for and not installed.
+    """
+    references = _checked(reference, image)
+    for name, value, known in (("search", search, SEARCHES), ("tiles", tiles, BORDERS)):
+        if value not in known:
+            raise OptionError(name, value, f"it must be one of {', '.join(known)}")
+    if search == "faiss":
+        import_faiss()
+    image = image.to(references[0])
+    with torch.no_grad():
+        cells = {
+            f"{kind} {patch_size}x{patch_size} at {scale:g}": held_out(references, image, patch_size, scale, kind)
+            for kind in ("all", "detail")
+            for scale in SCALES
+            for patch_size in PATCH_SIZES
+        }
+        sources, completeness, errors = _match(references, image, search)
+        figures = {
+            "held-out distance": _mean(cells, "all"),
+            "detail distance": _mean(cells, "detail"),
+            "coherence": float(sources.distance.mean()),
+            "completeness": completeness,
+            "high frequencies": high_frequencies(references, image),
+            "border": border_ratio(errors),
+        }
+        if tiles != "free":
+            figures["seam"] = seam_ratio(references, image, tiles, search)
+        figures |= {"copied": copied_share(sources), "largest verbatim region": largest_region(sources)}
+        return Evaluation(figures, cells, sources, errors, spectra(references, image))
+
+
+def _checked(reference: Tensor | Sequence[Tensor], image: Tensor) -> list[Tensor]:
+    references = as_references(reference)
+    check_alike(check_image(image, "image"), "image", references[0], "reference")
+    if len(image) != 1:
+        raise ImageError(f"image is a batch of {len(image)} pictures; evaluate them one by one")
+    needed = round(max(PATCH_SIZES) / min(SCALES))
+    for name, picture in [("image", image), *(("reference", each) for each in references)]:
+        if min(size_of(picture)) < needed:
+            height, width = size_of(picture)
+            raise ImageError(f"{name} is {width}x{height}; {needed} pixels on the smaller side are needed to judge it")
+    return [each.to(torch.promote_types(each.dtype, torch.float32)) for each in references]
+
+
+def _mean(cells: Mapping[str, float], kind: str) -> float:
+    chosen = [value for name, value in cells.items() if name.startswith(kind)]
+    return sum(chosen) / len(chosen)
+
+
+def held_out(references: Sequence[Tensor], image: Tensor, patch_size: int, scale: float, kind: str = "all") -> float:
+    """The sliced Wasserstein distance (L1, exact) between all patches, over `HELD_OUT_FILTERS` filters drawn for it alone, divided
+    by the mean absolute deviation of the reference's projections from their mean: 0 for the same patches, 1 for one flat colour.
+
+    Arguments:
+        references, image: (1, C, h, w) each.
+        patch_size: Side of the patches.
+        scale: Factor by which all pictures are first scaled down.
+        kind: "all" or "detail", whose filters have mean zero in each channel.
+    """
+    references = [resize(each, scaled(size_of(each), scale)) for each in references]
+    image = resize(image, scaled(size_of(image), scale))
+    generator = Generator().manual_seed(HELD_OUT_SEED)
+    bank = draw_filters("independent", HELD_OUT_FILTERS, image.shape[1], patch_size, generator)
+    if kind == "detail":
+        # Not rounded to a grid as those of runs are: a change of colour must leave nothing.
+        filters = bank.filters()
+        filters = filters - filters.mean((2, 3), keepdim=True)
+        bank = FilterBank.of(filters / filters.flatten(1).norm(dim=1)[:, None, None, None])
+    bank = bank.to(image)
+    p = torch.cat([project(each, bank).flatten(0, 1) for each in references]).T.contiguous()
+    q = project(image, bank).flatten(0, 1).T.contiguous()
+    spread = (p - p.mean(1, keepdim=True)).abs().mean()
+    # A flat reference has no spread; whatever differs from it is then as far away as can be.
+    return float(sliced_wasserstein(p, q)[0] / spread.clamp(min=1e-6))
+
+
+def _match(references: Sequence[Tensor], image: Tensor, search: str) -> tuple[Sources, float, Tensor]:
+    queries, keys = all_patches([image], PATCH), all_patches(references, PATCH)
+    found, backwards = mutual(queries, keys, search)
+    grid = patch_grid(size_of(image), PATCH, 1)
+    sources = Sources.of(found.index, UNIT * found.distance, grid, references, PATCH)
+    squares = UNIT * (queries - keys[found.index]).square().T[None]
+    covered = torch.ones_like(squares)
+    fold = partial(F.fold, output_size=size_of(image), kernel_size=PATCH)
+    return sources, UNIT * float(backwards.mean()), (fold(squares) / fold(covered))[0].mean(0)
+
+
+def border_ratio(errors: Tensor) -> float:
+    """The mean of the outer `BORDER` pixels of `errors` (H, W) over that of the rest; 1 if both are 0."""
+    inside = errors[BORDER:-BORDER, BORDER:-BORDER]
+    outer = (errors.sum() - inside.sum()) / (errors.numel() - inside.numel())
+    return _ratio(float(outer), float(inside.mean()))
+
+
+def seam_ratio(references: Sequence[Tensor], image: Tensor, tiles: str, search: str = "exact") -> float:
+    """Mean distance to the nearest reference patch of the patches that lie across opposite borders, over that of those inside;
+    1 if both are 0."""
+    wrapped = wrap(image, PATCH, tiles)
+    found = nearest(all_patches([wrapped], PATCH), all_patches(references, PATCH), search)
+    distances = found.distance.view(patch_grid(size_of(wrapped), PATCH, 1))
+    rows, columns = patch_grid(size_of(image), PATCH, 1)
+    inside = distances[:rows, :columns]
+    across = (distances.sum() - inside.sum()) / (distances.numel() - inside.numel())
+    return _ratio(float(across), float(inside.mean()))
+
+
+def _ratio(a: float, b: float) -> float:
+    return 1.0 if a == b == 0 else a / max(b, 1e-12)
+
+
+def spectra(references: Sequence[Tensor], image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """See `Evaluation.spectra`: the mean over rings, channels and references of the power of each picture, without its mean and
+    under a Hann window, which keeps the jump from one border to the other out of it."""
+    # No more rings than the smallest picture has frequencies along an axis: none is without one.
+    number = min(64, *(min(size_of(each)) // 2 for each in (*references, image)))
+    frequencies = torch.arange(1, number + 1, device=image.device) / (2 * number)
+    powers = torch.stack([_rings(each, number) for each in references])
+    return frequencies, powers.mean(0), _rings(image, number)
+
+
+def _rings(image: Tensor, number: int) -> Tensor:
+    height, width = size_of(image)
+    window = torch.outer(*(torch.hann_window(side, False, device=image.device).double() for side in (height, width)))
+    image = image[0].double()
+    centred = image - (image * window).sum((1, 2), keepdim=True) / window.sum()
+    power = torch.fft.fft2(centred * window).abs().square().mean(0) / window.square().sum()
+    y, x = (torch.fft.fftfreq(side, device=image.device, dtype=torch.float64) for side in (height, width))
+    ring = ((y[:, None].square() + x.square()).sqrt() * 2 * number).round().long().clamp(max=number + 1).flatten()
+    sums, counts = (torch.zeros(number + 2, dtype=torch.float64, device=image.device) for _ in range(2))
+    sums.index_add_(0, ring, power.flatten())
+    counts.index_add_(0, ring, torch.ones_like(power).flatten())
+    return (sums / counts.clamp(min=1))[1 : number + 1]
+
+
+def high_frequencies(references: Sequence[Tensor], image: Tensor) -> float:
+    """The mean over frequencies above `HIGH` of the power of `image` over that of the references, in decibels."""
+    frequencies, theirs, own = spectra(references, image)
+    high = (frequencies > HIGH) & (theirs > 0)
+    least = 1e-12  # 120 dB below a picture of contrast 1: a flat picture is not infinitely soft
+    return float((10 * torch.log10((own + least) / (theirs + least)))[high].mean()) if high.any() else 0.0
+
+
+def diversity(reference: Tensor, images: Tensor) -> float:
+    """How much pictures differ: the deviation of the brightness of each pixel over the pictures, in the mean over pixels, divided
+    by the deviation of the brightness of the reference (Shaham et al., SinGAN, ICCV 2019, section 4). 0 if all are the same.
+
+    Arguments:
+        reference: (1, C, h, w).
+        images: The pictures, (N, C, H, W).
+
+    Raises:
+        ImageError: There are fewer than two.
+    """
+    if len(images) < 2:
+        raise ImageError(f"images has {len(images)} picture; diversity needs two or more; give more outputs")
+    deviation = images.double().mean(1).std(0, correction=0).mean()
+    return float(deviation / reference.double().mean(1).std(correction=0).clamp(min=1e-6))

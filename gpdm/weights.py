@@ -1,0 +1,53 @@
+"""Weights on disk, from paths that the user gives; nothing is downloaded."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .errors import GPDMError
+from .sifid import WANTED, Inception, load_inception
+
+READABLE = (".pth", ".pt", ".safetensors")
+
+
+def load_inception_file(path: Path | str) -> Inception:
+    """The network for `sifid`, with the weights of a file.
+
+    Arguments:
+        path: A state dict of Inception-v3 as PyTorch (.pth, .pt) or safetensors writes it.
+
+    Raises:
+        GPDMError: There is no such file, its suffix is not one of `READABLE`, it cannot be read, or it holds other weights.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in READABLE:
+        raise GPDMError(f"cannot read weights from {path}: its name must end in one of {', '.join(READABLE)}; {WANTED}")
+    if not path.is_file():
+        raise GPDMError(f"there is no file {path}; check the path, and {WANTED}")
+    state = _read(path)
+    if not isinstance(state, Mapping):
+        raise GPDMError(f"{path} holds {type(state).__name__} and not a state dict; {WANTED}")
+    try:
+        return load_inception(state)
+    except GPDMError as error:
+        raise GPDMError(f"{path} does not fit: {error}") from None
+
+
+def _read(path: Path) -> Any:
+    try:
+        if path.suffix.lower() != ".safetensors":
+            return torch.load(path, map_location="cpu", weights_only=True)
+        return importlib.import_module("safetensors.torch").load_file(path)
+    except ImportError:
+        raise GPDMError(
+            f"{path} needs the package safetensors, which is not installed; install it or use .pth"
+        ) from None
+    except Exception as error:
+        # What a damaged file raises depends on where the damage is. Messages of PyTorch have many lines, of which the first says it.
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise GPDMError(f"{path} cannot be read as weights: {reason}; {WANTED}") from None
