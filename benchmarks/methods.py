@@ -14,10 +14,10 @@ from PIL import Image
 from torch import Generator, Tensor
 
 import gpdm
+from gpdm.descent import Problem
 from gpdm.histogram_objective import HistogramObjective
 from gpdm.histograms import binned_sliced_wasserstein
 from gpdm.images import size_of
-from gpdm.optimizers import Problem
 from gpdm.patches import project, project_adjoint
 from gpdm.projections import FilterBank, draw_filters
 from gpdm.reference_sides import DRAWN

@@ -8,6 +8,8 @@ from ._options import OptionSpec as OptionSpec
 from ._options import describe as describe
 from ._options import option as option
 from .bidirectional import BidirectionalLoss as BidirectionalLoss
+from .combined import CombinedLoss as CombinedLoss
+from .descent import LevelOptimizer as LevelOptimizer
 from .errors import GPDMError as GPDMError
 from .errors import ImageError as ImageError
 from .errors import OptionError as OptionError
@@ -27,7 +29,6 @@ from .metrics import evaluate as evaluate
 from .nearest import SEARCHES as SEARCHES
 from .objectives import Objective as Objective
 from .objectives import PatchWeights as PatchWeights
-from .optimizers import LevelOptimizer as LevelOptimizer
 from .optimizers import Optimizer as Optimizer
 from .patch_nn import PatchNN as PatchNN
 from .patches import BORDERS as BORDERS

@@ -15,9 +15,9 @@ import torch
 from torch import Generator, Tensor
 
 from .images import Size, size_of
-from .nearest import squared_distance
+from .nearest import COLUMNS, ROWS, squared_distance
 from .objectives import Objective, PatchWeights, SWDOptions
-from .patch_search import PatchSearch, Places, add, blocks, take, windows
+from .patch_search import BLOCK, PAIRS, PatchSearch, Places, add, blocks, take, windows
 from .patches import patch_grid, wrap, wrap_adjoint
 
 PATCH = 7
@@ -39,6 +39,16 @@ class Pull:
     """The mean of what the nearest patches of the patches that cover a pixel say, (1, C, H, W)."""
     weight: Tensor
     """How hard, from 0, where all of them are near enough, to 1: (1, 1, H, W)."""
+
+
+def pull_bytes(reference_pixels: int, output_pixels: int) -> int:
+    """What a search takes besides the work of a step, in bytes, with up to four channels: the patches that all are compared with
+    twice, a block of those that are looked up and what is gathered for them, and a block of distances."""
+    if reference_pixels < LEAST_SIDE**2:
+        return 0
+    looked_up = min(output_pixels // SPACING**2, BLOCK)
+    keys = min(reference_pixels, PAIRS // 7500)  # beyond it they are looked for at half the size
+    return 4 * (4 * PATCH**2 * (2 * keys + 6 * looked_up) + 3 * min(ROWS, looked_up) * min(COLUMNS, keys))
 
 
 class CoherentObjective:

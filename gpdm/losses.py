@@ -9,7 +9,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from .coherence import LEAST_SIDE, PATCH, CoherentObjective
+from .coherence import LEAST_SIDE, PATCH, CoherentObjective, pull_bytes
 from .errors import OptionError
 from .histogram_objective import HistogramObjective
 from .images import Size, size_of
@@ -55,6 +55,11 @@ class SWDLoss(SWDOptions):
 
     def working_bytes(self, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
         """How much memory one step takes, in bytes: at least, and at best speed."""
+        pull = pull_bytes(reference_pixels, output_pixels) if self.coherence else 0
+        least, best = self._distance_bytes(reference_pixels, output_pixels)
+        return least + pull, best + pull
+
+    def _distance_bytes(self, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
         if self.solver == "exact":
             one = self._bytes_per_projection(reference_pixels, output_pixels)
             return one, one * self.num_proj

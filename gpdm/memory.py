@@ -21,7 +21,7 @@ WorkingBytes = Callable[[int, int], tuple[int, int]]
 
 BLOCK_VALUES = 2**21
 """Projections worked off at a time: few enough to stay near a processor's caches, enough to keep it busy."""
-CPU_WORKING_BYTES = 2**28
+CPU_WORKING_BYTES = 3 * 2**27
 """What a step may take on a CPU if no limit is given: more would not make it faster."""
 
 

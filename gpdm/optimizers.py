@@ -3,83 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Generator, Tensor
 
 from ._options import Options, option
+from .descent import Descent, OnStep, Problem
 from .errors import OptionError
-from .images import Size
 from .losses import Loss
-from .objectives import Objective
 from .pyramid import Level
 
-Method = Literal["adam", "sgd", "newton"]
-Stop = Literal["converged", "step limit"]
-OnStep = Callable[[int, int, Tensor, Tensor], None]
-
-
-@dataclass(frozen=True)
-class Descent:
-    """The result of one level for one image."""
-
-    image: Tensor
-    """The optimised image, (1, C, H, W)."""
-    losses: Tensor
-    """The loss of every step that was made, float64 on the CPU, shape (steps,)."""
-    stop: Stop
-    """Why it ended."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What is to be solved at one level."""
-
-    references: Sequence[Tensor]
-    """In the size of the level, (1, C, h, w) each."""
-    size: Size
-    """Height and width of the outputs."""
-    loss: Loss
-    memory: int
-    """Bytes that a step may work in."""
-
-    def objective(self) -> Objective:
-        """The loss for these references."""
-        return self.loss.bind(self.references, self.size, self.memory)
-
-
-class LevelOptimizer(Protocol):
-    """How a level is descended; what the socket GPDM_OPTIMIZER carries."""
-
-    def check(self, loss: Loss, levels: Sequence[Level]) -> None:
-        """Raises `GPDMError` if it cannot work with this loss at these levels. Called before any work begins."""
-        ...
-
-    def working_bytes(self, loss: Loss, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
-        """How much memory one step takes at a level with so many pixels, in bytes: at least, and at best speed."""
-        ...
-
-    def steps(self, levels: Sequence[Level]) -> tuple[int, ...]:
-        """The step limit of each level."""
-        ...
-
-    def descend(
-        self,
-        images: Sequence[Tensor],
-        problem: Problem,
-        generators: Sequence[Generator],
-        num_steps: int,
-        on_step: OnStep,
-    ) -> list[Descent]:
-        """Works on each of `images`, (1, C, H, W), which are changed in place.
-
-        Every image has its own generator and its own end, so that none depends on the others. `on_step(number, step, loss,
-        image)` is called after each step; what it raises ends the descent.
-        """
-        ...
+Method = Literal["adam", "sgd", "newton", "adam picture"]
 
 
 @dataclass
@@ -92,12 +29,22 @@ class Walk:
     """The loss of every step so far, scalars on the device of the image."""
     moments: list[Tensor] = field(default_factory=list)
     """What the method remembers between steps."""
+    mean: Tensor | None = None
+    """The mean over the steps that were remembered."""
+    remembered: int = 0
     converged: bool = False
+
+    def remember(self) -> None:
+        """Takes the image into the mean."""
+        self.remembered += 1
+        self.mean = self.image.clone() if self.mean is None else self.mean.lerp_(self.image, 1 / self.remembered)
 
     def result(self) -> Descent:
         """Where it has come to."""
         losses = torch.stack(self.losses).cpu().double()
-        return Descent(self.image, losses, "converged" if self.converged else "step limit")
+        return Descent(
+            self.image if self.mean is None else self.mean, losses, "converged" if self.converged else "step limit"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +59,8 @@ class Optimizer(Options):
     method: str = option(
         "adam",
         "adam: steps of even size in every pixel, as the reference implementation. sgd: plain gradient descent; wants a larger lr, about 0.5. "
-        "newton: each pixel goes where the patches that cover it want it on average; needs no lr but the distance l2, and leaves faint grain and seams.",
+        "newton: each pixel goes where the patches that cover it want it on average; needs no lr but the distance l2, and leaves faint grain and seams. "
+        "adam picture: adam with one mean square for the whole picture instead of one for each pixel; copies more.",
         choices=get_args(Method),
     )
     lr: float = option(
@@ -158,11 +106,20 @@ class Optimizer(Options):
     )
     beta_2: float = option(
         0.9,
-        "Method adam: decay of the mean square of each pixel's gradient, by which its steps are divided. 0.999, the usual choice and the paper's, "
+        "Methods adam: decay of the mean square of each pixel's gradient, by which its steps are divided. 0.999, the usual choice and the paper's, "
         "remembers the large gradients of the beginning to the end of a level; 0.9 forgets them in ten steps, and details go on growing.",
         ge=0.0,
         le=0.9999,
         step=0.001,
+    )
+
+    average: float = option(
+        0.0,
+        "Share of a level's steps, the last ones, over which the picture is averaged to give its result. It takes away noise, as a small final_lr does, and "
+        "sharpness.",
+        ge=0.0,
+        le=1.0,
+        step=0.05,
     )
 
     def check(self, loss: Loss, levels: Sequence[Level]) -> None:
@@ -212,6 +169,8 @@ class Optimizer(Options):
                     loss, gradient = objective(walk.image, generators[number])
                     self._move(walk, gradient, curvature, self._share(step, num_steps))
                     walk.losses.append(loss)
+                    if step >= num_steps * (1 - self.average):
+                        walk.remember()
                     on_step(number, step, loss, walk.image)
                     walk.converged = self._converged(walk.losses)
             if all(walk.converged for walk in walks):
@@ -237,7 +196,7 @@ class Optimizer(Options):
         elif self.method == "sgd":
             walk.image.sub_(gradient, alpha=share * self.lr * pixels)
         else:
-            _adam(walk, gradient.mul_(pixels), share * self.lr, self.beta_2)
+            _adam(walk, gradient.mul_(pixels), share * self.lr, self.beta_2, self.method == "adam")
 
     def _converged(self, losses: list[Tensor]) -> bool:
         """Looked at once per window, so that a GPU is not made to wait at every step."""
@@ -251,13 +210,18 @@ BETA_1, EPSILON = 0.9, 1e-8
 """Decay of the mean gradient, and what keeps the quotient finite (Kingma and Ba, ICLR 2015)."""
 
 
-def _adam(walk: Walk, gradient: Tensor, rate: float, beta_2: float) -> None:
-    """One step of Kingma and Ba, Adam, ICLR 2015, with the corrections of both means folded into the rate (section 2, end)."""
+def _adam(walk: Walk, gradient: Tensor, rate: float, beta_2: float, each_pixel: bool) -> None:
+    """One step of Kingma and Ba, Adam, ICLR 2015, with the corrections of both means folded into the rate (section 2, end); the
+    mean square is that of each pixel or of all together."""
     if not walk.moments:
         walk.moments = [torch.zeros_like(walk.image), torch.zeros_like(walk.image)]
     first, second = walk.moments
     number = len(walk.losses) + 1
     first.lerp_(gradient, 1 - BETA_1)
-    second.mul_(beta_2).addcmul_(gradient, gradient, value=1 - beta_2)
+    second.mul_(beta_2)
+    if each_pixel:
+        second.addcmul_(gradient, gradient, value=1 - beta_2)
+    else:
+        second.add_(gradient.square().mean(), alpha=1 - beta_2)
     size = second.sqrt().div_(math.sqrt(1 - beta_2**number)).add_(EPSILON)
     walk.image.addcdiv_(first, size, value=-rate / (1 - BETA_1**number))

@@ -11,9 +11,9 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from ._options import Options, option
+from .descent import Descent, OnStep, Problem
 from .images import Size, size_of
 from .nearest import BLOCK_BYTES, SEARCHES, all_patches, import_faiss, least_distances, nearest
-from .optimizers import Descent, OnStep, Problem
 from .pyramid import Level, check_levels
 
 
@@ -38,7 +38,7 @@ class PatchNN(Options):
         le=1000.0,
         step=0.001,
     )
-    num_steps: int = option(10, "Steps at each level.", ge=1, le=1000)
+    num_steps: int = option(10, "Steps at each level, fewer if no patch changes any more.", ge=1, le=1000)
     step: float = option(
         1.0,
         "How far a step goes: 1 puts the averaged patches in place of the picture, 0.5 goes half the way.",

@@ -14,12 +14,13 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from .descent import LevelOptimizer, Problem, Stop
 from .errors import OptionError
 from .guess import InitialGuess
 from .images import Size, as_references, resize, size_of
 from .losses import Loss, SWDLoss
 from .memory import LevelMemory, device_limit, plan
-from .optimizers import LevelOptimizer, Optimizer, Problem, Stop
+from .optimizers import Optimizer
 from .pyramid import Level, PyramidSchedule
 
 

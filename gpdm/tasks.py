@@ -9,11 +9,12 @@ from typing import Any
 from torch import Tensor
 
 from ._options import Options, option
+from .descent import LevelOptimizer
 from .errors import OptionError
 from .guess import InitialGuess
 from .images import Size, as_references, check_alike, check_image, resize, scaled, size_of
 from .losses import Loss, SWDLoss
-from .optimizers import LevelOptimizer, Optimizer
+from .optimizers import Optimizer
 from .pyramid import PyramidSchedule
 from .synthesis import StepInfo, Synthesis, synthesize
 

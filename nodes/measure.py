@@ -71,11 +71,18 @@ class GPDMEvaluate:
                         "is downloaded.",
                     },
                 ),
+                "names": (
+                    "STRING",
+                    {
+                        "default": "",
+                        "tooltip": "What to call the pictures of the batch in text and plot, with commas between. Empty: picture 1, picture 2 ...",
+                    },
+                ),
             }
         }
 
     def execute(
-        self, reference: Tensor, images: Tensor, tiles: str, search: str, inception_weights: str
+        self, reference: Tensor, images: Tensor, tiles: str, search: str, inception_weights: str, names: str
     ) -> tuple[str, Tensor, Tensor]:
         here = host.current()
         with torch.inference_mode(False):
@@ -91,11 +98,12 @@ class GPDMEvaluate:
                 found.append(evaluation)
                 bar.update(number + 1, None)
             varied = diversity(references[:1], torch.cat(pictures)) if len(pictures) > 1 else None
-            names = [f"picture {i + 1}" for i in range(len(found))]
+            given = [name.strip() for name in names.split(",") if name.strip()]
+            titles = [*given[: len(found)], *(f"picture {i + 1}" for i in range(len(given), len(found)))]
             maps = [evaluation_maps(each, references.split(1), own) for each, own in zip(found, pictures, strict=True)]
             return (
-                evaluation_text(found, names, varied),
-                here.intermediate(convert.from_picture(evaluation_plot(found, names))),
+                evaluation_text(found, titles, varied),
+                here.intermediate(convert.from_picture(evaluation_plot(found, titles))),
                 here.intermediate(convert.from_core(torch.cat(maps))),
             )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from ..gpdm import BidirectionalLoss, InitialGuess, Optimizer, PatchNN, PyramidSchedule, SWDLoss, describe
+from ..gpdm import BidirectionalLoss, CombinedLoss, InitialGuess, Optimizer, PatchNN, PyramidSchedule, SWDLoss, describe
 from . import convert, inputs
 
 
@@ -144,6 +144,29 @@ class GPDMBidirectionalLoss(OptionNode):
         return (BidirectionalLoss(**options),)
 
 
+class GPDMCombineLosses(OptionNode):
+    ID = "GPDM_CombineLosses"
+    DISPLAY_NAME = "GPDM Combine Losses"
+    DESCRIPTION = "Two losses as one: the first, plus the second times a weight. For several patch sizes at once, say, or a little bidirectional similarity."
+    SEARCH_ALIASES = ["sum of losses", "weighted loss", "several patch sizes", "mix"]
+    RETURN_TYPES = ("GPDM_LOSS",)
+    RETURN_NAMES = ("loss",)
+    OUTPUT_TOOLTIPS = ("For the loss socket of GPDM Synthesize and the task nodes.",)
+
+    OPTIONS = CombinedLoss
+    FIRST = ("weight",)
+
+    @classmethod
+    def sockets(cls) -> dict[str, inputs.Input]:
+        return {
+            "first": ("GPDM_LOSS", {"tooltip": "The loss that counts once. Must be connected."}),
+            "second": ("GPDM_LOSS", {"tooltip": "The loss that counts weight times. Must be connected."}),
+        }
+
+    def execute(self, first: Any = None, second: Any = None, **options: Any) -> tuple[CombinedLoss]:
+        return (CombinedLoss(first=first, second=second, **options),)
+
+
 NODES = [
     GPDMSWDLoss,
     GPDMPyramidSchedule,
@@ -151,4 +174,5 @@ NODES = [
     GPDMOptimizer,
     GPDMPatchNN,
     GPDMBidirectionalLoss,
+    GPDMCombineLosses,
 ]

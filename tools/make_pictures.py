@@ -28,6 +28,7 @@ TITLES = {
     "style_transfer": "Style transfer",
     "texture_synthesis": "Texture synthesis",
     "composed": "Composed graph, two outputs",
+    "compare": "Published settings, ours, patch nearest neighbours",
     "diffusion_init": "Any picture as the start",
 }
 
@@ -48,7 +49,8 @@ def make(name: str, folder: Path) -> tuple[int, list[Path], list[Path]]:
     height = next(node.inputs["height"] for node in prompt.values() if "height" in node.inputs)
     if not list(folder.glob("GPDM_*.png")):
         assert gpdm(["run", str(WORKFLOWS / f"{name}.json"), "--out", str(folder)]) == 0
-    return height, inputs, sorted(folder.glob("GPDM_*.png"))
+    drawn = [file for file in sorted(folder.glob("GPDM_*.png")) if "_plot_" not in file.name and "_maps_" not in file.name]
+    return height, inputs, drawn
 
 
 def strip(height: int, inputs: list[Path], results: list[Path]) -> Image.Image:

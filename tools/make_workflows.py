@@ -57,6 +57,10 @@ def save(index: int, prefix: str) -> Box:
     return Box("SaveImage", {"filename_prefix": prefix}, {"images": (index, 0)})
 
 
+def save_slot(index: int, slot: int, prefix: str) -> Box:
+    return Box("SaveImage", {"filename_prefix": prefix}, {"images": (index, slot)})
+
+
 def curve(index: int) -> Box:
     return Box("PreviewImage", links={"images": (index, 1)}, title="Loss curve")
 
@@ -162,6 +166,64 @@ WORKFLOWS: dict[str, list[Column]] = {
             ],
         ),
         Column("4  Result", [save(6, "GPDM_composed"), curve(6)]),
+    ],
+    "compare": [
+        Column(
+            "1  The picture",
+            [
+                load("dahlia.jpg", "Reference"),
+                Box(
+                    "ImageScale",
+                    {"upscale_method": "lanczos", "width": 0, "height": 96, "crop": "disabled"},
+                    {"image": (0, 0)},
+                    title="Scale for all",
+                ),
+                note(
+                    HOW.format(files="dahlia.jpg")
+                    + "The same picture reshuffled in three ways, and judged. The published method is slow on a CPU: about a minute at this size."
+                ),
+            ],
+        ),
+        Column(
+            "2  Three ways",
+            [
+                Box(
+                    "GPDM_Reshuffle", {"seed": 0, "quality": "paper"}, {"reference": (1, 0)}, title="Published settings"
+                ),
+                Box("GPDM_Reshuffle", {"seed": 0}, {"reference": (1, 0)}, title="Ours"),
+                Box("GPDM_PatchNN"),
+                Box(
+                    "GPDM_Reshuffle",
+                    {"seed": 0},
+                    {"reference": (1, 0), "optimizer": (5, 0)},
+                    title="Patch nearest neighbours",
+                ),
+            ],
+        ),
+        Column(
+            "3  One batch",
+            [
+                Box("ImageBatch", {}, {"image1": (3, 0), "image2": (4, 0)}),
+                Box("ImageBatch", {}, {"image1": (7, 0), "image2": (6, 0)}),
+                save(8, "GPDM_compare"),
+            ],
+        ),
+        Column(
+            "4  Judged",
+            [
+                Box(
+                    "GPDM_Evaluate",
+                    {"names": "published, ours, patch NN"},
+                    {"reference": (1, 0), "images": (8, 0)},
+                ),
+                note(
+                    "Plot: the figures, and behind them sharpness by frequency (a line at 0 is as sharp as the reference) and distances by patch size and "
+                    "scale.\n\nMaps, one row a picture: the picture; where its patches come from (bright: moved in one piece, dark: put together anew); the key to "
+                    "these colours; where it is unlike the reference (bright).\n\nLow distances and a bright copy map are a copy, not a success."
+                ),
+            ],
+        ),
+        Column("5  Result", [save_slot(10, 1, "GPDM_compare_plot"), save_slot(10, 2, "GPDM_compare_maps")]),
     ],
     "diffusion_init": [
         Column(

@@ -8,10 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
+from gpdm import evaluate, from_pil, to_pil
+from gpdm.cli import evaluate as eval_command
 from gpdm.cli import files
 from gpdm.cli.main import build_parser, main
+from gpdm.metrics import MEANINGS
+from gpdm.sifid import LAYERS
+from library.problems import picture
 
 QUICK = ["--num-steps", "1", "--num-proj", "2", "--device", "cpu"]
 
@@ -105,7 +111,7 @@ def test_a_failed_write_leaves_nothing_behind(folder: Path, monkeypatch: pytest.
 
 
 def test_flags_are_generated_with_the_recipe_defaults(capsys: pytest.CaptureFixture[str]) -> None:
-    for command, expected in (("style", "default 256"), ("retarget", "default 1.5"), ("reshuffle", "default 21")):
+    for command, expected in (("style", "default 256"), ("retarget", "default 1.5"), ("reshuffle", "default 28")):
         with pytest.raises(SystemExit):
             build_parser().parse_args([command, "--help"])
         assert expected in " ".join(capsys.readouterr().out.split())
@@ -125,3 +131,166 @@ def test_the_installed_command_answers_a_wrong_call_in_one_line(arguments: list[
     done = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert message in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+@pytest.fixture
+def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A reference, the same once more, and others that it can be compared with."""
+    monkeypatch.chdir(tmp_path)
+    for name, seed, size in (
+        ("ref", 0, (48, 52)),
+        ("other", 1, (48, 52)),
+        ("wide", 2, (46, 60)),
+        ("small", 3, (43, 60)),
+    ):
+        to_pil(picture(*size, seed=seed)).save(f"{name}.png")
+    Image.open("ref.png").save("same.png")
+    Image.open("ref.png").convert("L").save("grey.png")
+    return tmp_path
+
+
+def judge(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict:
+    assert main(["eval", *arguments, "--device", "cpu", "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_eval_tells_the_figures_as_text(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", "ref.png", "other.png", "same.png", "--device", "cpu"]) == 0
+    table, meanings = (part.splitlines() for part in capsys.readouterr().out.strip("\n").split("\n\n"))
+    assert table[0].split() == ["other", "same"]
+    cells = {line[:24].strip(): line[24:].split() for line in table[1:]}
+    assert cells["coherence"][1] == "0.0000" != cells["coherence"][0]
+    assert cells["copied"][1] == "1.0000"
+    assert cells["diversity"][1:] == ["(of", "all)"]
+    assert [line.split(":")[0] for line in meanings] == list(cells)
+    assert not list(judged.glob("*.txt"))
+
+
+def test_eval_finds_nothing_wrong_with_the_same_picture(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = judge(capsys, "ref.png", "same.png")
+    (found,) = report["pictures"]
+    assert (report["reference"], found["picture"], report["device"]) == ("ref.png", "same.png", "cpu")
+    assert report["diversity"] is None
+    assert report["saved"] == []
+    assert "text" not in report
+    for name in ("held-out distance", "detail distance", "coherence", "completeness", "high frequencies"):
+        assert found[name] == pytest.approx(0, abs=1e-6)
+    assert found["copied"] == found["largest verbatim region"] == 1
+    assert set(found["cells"].values()) == {0.0}
+    assert found.keys() - {"picture", "cells"} <= MEANINGS.keys()
+
+
+def test_eval_tells_what_the_library_finds(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = judge(capsys, "ref.png", "wide.png", "other.png", "--tiles", "circular y")
+    reference = from_pil(Image.open("ref.png"))
+    for name, found in zip(("wide", "other"), report["pictures"], strict=True):
+        expected = evaluate(reference, from_pil(Image.open(f"{name}.png")), tiles="circular y")
+        assert {figure: found[figure] for figure in expected.figures} == pytest.approx(dict(expected.figures))
+        assert found["cells"] == pytest.approx(dict(expected.cells))
+        assert "seam" in found
+
+
+def test_eval_measures_diversity_of_pictures_of_one_size(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert judge(capsys, "ref.png", "same.png", "ref.png")["diversity"] == 0
+    assert judge(capsys, "ref.png", "same.png", "other.png")["diversity"] > 0.1
+    assert judge(capsys, "ref.png", "same.png", "wide.png")["diversity"] is None
+
+
+def test_eval_draws_plots_and_maps(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = judge(capsys, "ref.png", "wide.png", "--plot", "new/plot.jpg", "--maps", "maps.png")
+    assert report["saved"] == ["maps.png", "new/plot.jpg"]
+    with Image.open("maps.png") as maps, Image.open("new/plot.jpg") as plot:
+        assert maps.size == (60 + 60 + 52 + 60 + 6, 48)
+        assert maps.mode == plot.mode == "RGB"
+        assert plot.size[0] == 960
+        assert from_pil(maps)[..., :46, :60].equal(from_pil(Image.open("wide.png")))
+
+
+def test_eval_gives_maps_of_several_pictures_an_index(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = judge(capsys, "ref.png", "same.png", "other.png", "--maps", "maps.png")
+    assert report["saved"] == ["maps_1.png", "maps_2.png"]
+    for name, file in (("same", "maps_1.png"), ("other", "maps_2.png")):
+        assert from_pil(Image.open(file))[..., :52].equal(from_pil(Image.open(f"{name}.png")))
+
+
+def test_eval_measures_sifid_with_weights_of_the_user(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    g = torch.Generator().manual_seed(0)
+    state = {key: torch.rand(shape, generator=g) * 0.1 for layer in LAYERS for key, shape in layer.shapes().items()}
+    torch.save(state, "inception.pth")
+    report = judge(capsys, "ref.png", "same.png", "other.png", "--inception", "inception.pth")
+    same, other = (found["SIFID"] for found in report["pictures"])
+    assert same == pytest.approx(0, abs=1e-6)
+    assert other > 0
+    assert "SIFID" not in judge(capsys, "ref.png", "same.png")["pictures"][0]
+
+
+def test_eval_searches_as_it_is_told(
+    judged: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)  # as if it were not installed
+    judge(capsys, "ref.png", "same.png", "--search", "exact")
+    assert main(["eval", "ref.png", "same.png", "--search", "faiss", "--device", "cpu"]) == 2
+    assert "pip install faiss-cpu" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no.png", "same.png"], "there is no file no.png"),
+        (["ref.png", "same.png", "no.png"], "there is no file no.png"),
+        (["ref.png", "same.png", "grey.png"], "grey.png has 1 channels and ref.png has 3"),
+        (["ref.png", "same.png", "--plot", "out.txt"], "cannot write out.txt: its name must end in one of"),
+        (["ref.png", "same.png", "--maps", "out.gif"], "cannot write out.gif: its name must end in one of"),
+        (["ref.png", "same.png", "--maps", "out.png", "--plot", "."], "must end in one of"),
+        (["ref.png", "same.png", "--inception", "no.pth"], "there is no file no.pth"),
+        (["ref.png", "same.png", "--inception", "ref.png"], "cannot read weights from ref.png"),
+        (["ref.png", "same.png", "small.png"], "small.png: image is 60x43; 44 pixels on the smaller side"),
+        (["small.png", "same.png"], "reference is 60x43; 44 pixels on the smaller side"),
+    ],
+)
+def test_eval_refuses_what_it_cannot_do_before_any_work(
+    judged: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    message: str,
+) -> None:
+    def work(*_: object, **__: object) -> None:
+        raise AssertionError("work began")
+
+    monkeypatch.setattr(eval_command, "evaluate", work)
+    before = sorted(judged.iterdir())
+    assert main(["eval", *arguments, "--device", "cpu"]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert sorted(judged.iterdir()) == before
+
+
+def test_eval_leaves_no_half_written_file(judged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("plot.png").write_bytes(b"the old plot")
+    before = sorted(judged.iterdir())
+
+    def fail(self: Image.Image, target: Path, **_: object) -> None:
+        Path(target).write_bytes(b"half a picture")
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    assert main(["eval", "ref.png", "same.png", "--plot", "plot.png", "--device", "cpu"]) == 2
+    assert Path("plot.png").read_bytes() == b"the old plot"
+    assert sorted(judged.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["a"], "pictures"), (["a", "b", "--tiles", "round"], "--tiles"), (["a", "b", "--search", "fast"], "--search")],
+)
+def test_eval_answers_a_wrong_call_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["eval", *arguments])
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert message in error
+    assert len(error.splitlines()) == 1

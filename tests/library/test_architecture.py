@@ -36,9 +36,11 @@ BELOW = {
     },
     "bidirectional": {"_options", "images", "nearest", "objectives", "patches", "pyramid"},
     "guess": {"_options", "errors", "images", "pyramid"},
-    "optimizers": {"_options", "errors", "images", "losses", "objectives", "pyramid"},
-    "patch_nn": {"_options", "images", "nearest", "optimizers", "pyramid"},
-    "synthesis": {"errors", "guess", "images", "losses", "memory", "optimizers", "pyramid"},
+    "combined": {"_options", "errors", "images", "losses", "objectives", "pyramid"},
+    "descent": {"images", "losses", "objectives", "pyramid"},
+    "optimizers": {"_options", "descent", "errors", "losses", "pyramid"},
+    "patch_nn": {"_options", "descent", "images", "nearest", "pyramid"},
+    "synthesis": {"descent", "errors", "guess", "images", "losses", "memory", "optimizers", "pyramid"},
     "drawing": set(),
     "plots": {"drawing", "synthesis"},
     "copying": {"images", "patches"},
@@ -46,7 +48,7 @@ BELOW = {
     "evaluation_plots": {"copying", "drawing", "images", "metrics"},
     "sifid": {"errors", "images"},
     "weights": {"errors", "sifid"},
-    "tasks": {"_options", "errors", "guess", "images", "losses", "optimizers", "pyramid", "synthesis"},
+    "tasks": {"_options", "descent", "errors", "guess", "images", "losses", "optimizers", "pyramid", "synthesis"},
 }
 """For every module of the core, the modules it may import."""
 

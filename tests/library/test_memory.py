@@ -26,7 +26,7 @@ def test_a_level_gets_what_it_can_use_and_no_more() -> None:
 
 def test_a_limit_is_kept_by_pictures_and_steps_together() -> None:
     loss = SWDLoss()
-    for limit in (400 * MEBI, 800 * MEBI):
+    for limit in (500 * MEBI, 900 * MEBI):
         for level in plan(loss.working_bytes, levels(1024), 3, 2, limit):
             assert level.least <= level.working <= level.best
             assert level.pictures + level.working <= limit

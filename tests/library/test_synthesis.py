@@ -39,7 +39,7 @@ def test_result_says_what_happened() -> None:
 
 
 def test_losses_after_convergence_are_nan() -> None:
-    optimizer = Optimizer(num_steps=40, fine_steps=0, window=2)
+    optimizer = Optimizer(num_steps=40, fine_steps=0, window=4)
     result = synthesize(picture(22, 22), num_outputs=3, **(QUICK | {"optimizer": optimizer}))
     for losses, stops in zip(result.losses, result.stops, strict=True):
         for row, stop in zip(losses, stops, strict=True):
@@ -89,10 +89,10 @@ def test_item_i_equals_a_single_run_with_seed_plus_i_and_items_differ() -> None:
 def test_an_output_that_converges_early_does_not_touch_the_others() -> None:
     options = QUICK | {
         "optimizer": Optimizer(num_steps=40, fine_steps=0, window=2),
-        "guess": InitialGuess(noise_sigma=0.3),
+        "guess": InitialGuess(noise_sigma=1.5),
     }
     together = synthesize(picture(22, 22), num_outputs=4, **options)
-    made = together.losses[0].isfinite().sum(1)
+    made = together.losses[-1].isfinite().sum(1)
     assert made.min() < made.max(), "all ended at the same step; the test shows nothing"
     for i in range(4):
         assert torch.equal(together.images[i : i + 1], synthesize(picture(22, 22), seed=i, **options).images)

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from gpdm import GPDMError, InitialGuess, Optimizer, PyramidSchedule, SWDLoss
+from gpdm import (
+    RECIPES,
+    BidirectionalLoss,
+    GPDMError,
+    InitialGuess,
+    Optimizer,
+    OutputOptions,
+    PatchNN,
+    PyramidSchedule,
+    SWDLoss,
+    diversity,
+    evaluate,
+    evaluation_plot,
+    evaluation_text,
+    reshuffle,
+)
 from gpdm.cli.host import TerminalHost
 from gpdm.cli.pack import load_pack
+from gpdm.sifid import LAYERS
 from library.problems import picture
 
 SCHEMAS = Path(__file__).with_name("schemas.json")
@@ -30,6 +48,7 @@ IDS = [
     "GPDM_Optimizer",
     "GPDM_PatchNN",
     "GPDM_BidirectionalLoss",
+    "GPDM_CombineLosses",
     "GPDM_Evaluate",
 ]
 TASKS = IDS[:5]
@@ -131,11 +150,10 @@ def test_half_precision_and_every_channel_count(
 
 def test_result_is_the_core_result(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
     """The node adds nothing of its own: same seed, same picture."""
-    from gpdm import synthesize
-
     node_class = node(comfyui_pack, "GPDM_Synthesize")
     images, _ = node_class().execute(reference=image(), **(defaults(node_class) | {"seed": 9}), **QUICK)
-    core = synthesize(image().movedim(-1, 1) * 2 - 1, seed=9, **QUICK).images
+    recipe = replace(RECIPES["reshuffle"]["balanced"], **QUICK)
+    core = reshuffle(image().movedim(-1, 1) * 2 - 1, recipe=recipe, seed=9).images
     assert torch.allclose(images, ((core + 1) / 2).movedim(1, -1), atol=1e-6)
 
 
@@ -306,6 +324,135 @@ def test_a_level_smaller_than_the_patch_is_a_clear_error(comfyui_pack: ModuleTyp
     node_class = node(comfyui_pack, "GPDM_Retarget")
     with pytest.raises(GPDMError, match="coarse_dim of at least"):
         node_class().execute(reference=image(40, 40), **(defaults(node_class) | {"height_factor": 0.3}))
+
+
+def judged(pack: ModuleType, **changes: Any) -> Any:
+    node_class = node(pack, "GPDM_Evaluate")
+    with torch.inference_mode():
+        return node_class().execute(**(defaults(node_class) | {"reference": image(48, 50), "tiles": "free"} | changes))
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_evaluate_tells_and_shows_every_picture(comfyui_pack: ModuleType, terminal: TerminalHost, batch: int) -> None:
+    reference, images = image(48, 50), image(46, 60, seed=0, batch=batch)
+    before = reference.clone(), images.clone()
+    text, plot, maps = judged(comfyui_pack, reference=reference, images=images)
+    assert isinstance(text, str)
+    assert text.splitlines()[0].split("  ")[-batch:] == [f"picture {i + 1}" for i in range(batch)]
+    assert ("diversity" in text) is (batch > 1)
+    assert plot.shape[0] == 1 and plot.shape[2:] == (960, 3)
+    assert maps.shape == (batch, 48, 60 * 3 + 50 + 3 * 2, 3)
+    for tensor in (plot, maps):
+        assert tensor.dtype == torch.float32 and not tensor.is_inference()
+        assert tensor.min() >= 0 and tensor.max() <= 1
+    assert torch.allclose(maps[:, :46, :60], images, atol=1e-6)
+    assert torch.equal(reference, before[0]) and torch.equal(images, before[1]), "an input was changed in place"
+
+
+def test_evaluate_says_what_the_library_finds(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
+    images = image(46, 60, seed=3, batch=2)
+    text, plot, _ = judged(comfyui_pack, reference=image(48, 50, batch=2), images=images, tiles="circular x")
+    references, pictures = (x.movedim(-1, 1) * 2 - 1 for x in (image(48, 50, batch=2), images))
+    found = [evaluate(references, picture, tiles="circular x") for picture in pictures.split(1)]
+    names = ["picture 1", "picture 2"]
+    assert text == evaluation_text(found, names, diversity(references[:1], pictures))
+    assert torch.equal(plot[0], torch.from_numpy(np.asarray(evaluation_plot(found, names)) / np.float32(255)))
+
+
+def test_evaluate_finds_nothing_wrong_with_the_same_picture(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
+    text, _, maps = judged(comfyui_pack, images=image(48, 50))
+    assert "coherence               0.0000" in text and "copied                  1.0000" in text
+    assert float(maps[0, :, -50:].max()) == 0, "the error map must be black"
+
+
+def test_evaluate_takes_weights_from_a_path(comfyui_pack: ModuleType, terminal: TerminalHost, tmp_path: Path) -> None:
+    g = torch.Generator().manual_seed(0)
+    state = {key: torch.rand(shape, generator=g) * 0.1 for layer in LAYERS for key, shape in layer.shapes().items()}
+    torch.save(state, tmp_path / "w.pth")
+    text, _, _ = judged(comfyui_pack, images=image(48, 50), inception_weights=f" {tmp_path / 'w.pth'} ")
+    assert "SIFID" in text
+    with pytest.raises(GPDMError, match="there is no file"):
+        judged(comfyui_pack, images=image(48, 50), inception_weights=str(tmp_path / "no.pth"))
+
+
+def test_evaluate_shows_progress_and_can_be_cancelled(comfyui_pack: ModuleType) -> None:
+    before = comfyui_pack.nodes.host.use(host := RecordingHost())
+    try:
+        judged(comfyui_pack, images=image(48, 50, batch=3))
+        assert host.steps == [(1, 3), (2, 3), (3, 3)]
+        comfyui_pack.nodes.host.use(cancelling := RecordingHost(cancel_at=2))
+        with pytest.raises(InterruptedError):
+            judged(comfyui_pack, images=image(48, 50, batch=3))
+        assert cancelling.steps == [(1, 3)]
+    finally:
+        comfyui_pack.nodes.host.use(before)
+
+
+@pytest.mark.parametrize("wrong", [(image(48, 50) * 255).to(torch.uint8), image(48, 50, 4), image(30, 50)])
+def test_evaluate_refuses_what_it_cannot_judge(comfyui_pack: ModuleType, terminal: TerminalHost, wrong: Tensor) -> None:
+    with pytest.raises(GPDMError, match="image"):
+        judged(comfyui_pack, images=wrong)
+
+
+def test_pictures_of_evaluate_go_where_the_host_wants_them(comfyui_pack: ModuleType) -> None:
+    class HalfHost(TerminalHost):
+        def intermediate(self, image: Tensor) -> Tensor:
+            return image.half()
+
+    before = comfyui_pack.nodes.host.use(HalfHost(torch.device("cpu")))
+    try:
+        _, plot, maps = judged(comfyui_pack, images=image(48, 50))
+    finally:
+        comfyui_pack.nodes.host.use(before)
+    assert plot.dtype == maps.dtype == torch.float16
+
+
+def test_nearest_neighbours_through_the_optimizer_socket(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
+    node_class, option_class = node(comfyui_pack, "GPDM_Reshuffle"), node(comfyui_pack, "GPDM_PatchNN")
+    with torch.inference_mode():
+        (optimizer,) = option_class().execute(**(defaults(option_class) | {"num_steps": 2}))
+        arguments = defaults(node_class) | {"num_outputs": 2, "seed": 4}
+        images, curve = node_class().execute(reference=image(), **arguments, optimizer=optimizer)
+    core = reshuffle(
+        image().movedim(-1, 1) * 2 - 1,
+        seed=4,
+        recipe=replace(
+            RECIPES["reshuffle"]["balanced"], optimizer=PatchNN(num_steps=2), output=OutputOptions(num_outputs=2)
+        ),
+    )
+    assert torch.allclose(images, ((core.images + 1) / 2).movedim(1, -1), atol=1e-6)
+    assert curve.shape == (1, 480, 960, 3)
+
+
+def test_nearest_neighbours_show_progress_and_can_be_cancelled(comfyui_pack: ModuleType) -> None:
+    node_class = node(comfyui_pack, "GPDM_Reshuffle")
+    arguments = defaults(node_class) | {"num_outputs": 2, "optimizer": PatchNN(num_steps=3)}
+    before = comfyui_pack.nodes.host.use(host := RecordingHost())
+    try:
+        node_class().execute(reference=image(), **arguments)
+        steps = [step for step, _ in host.steps]
+        assert steps == sorted(steps) and len(steps) == host.checks > 4
+        assert host.rooms[0] > PatchNN().working_bytes(None, 24 * 24, 24 * 24)[0]
+        comfyui_pack.nodes.host.use(cancelling := RecordingHost(cancel_at=3))
+        with pytest.raises(InterruptedError):
+            node_class().execute(reference=image(), **arguments)
+        assert len(cancelling.steps) == 2
+    finally:
+        comfyui_pack.nodes.host.use(before)
+
+
+def test_bidirectional_similarity_through_the_loss_socket(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
+    node_class, option_class = node(comfyui_pack, "GPDM_Reshuffle"), node(comfyui_pack, "GPDM_BidirectionalLoss")
+    with torch.inference_mode():
+        (loss,) = option_class().execute(**(defaults(option_class) | {"every": 1}))
+        images, _ = node_class().execute(
+            reference=image(), **(defaults(node_class) | {"seed": 4}), **(QUICK | {"loss": loss})
+        )
+    recipe = replace(RECIPES["reshuffle"]["balanced"], loss=BidirectionalLoss(every=1), optimizer=QUICK["optimizer"])
+    core = reshuffle(image().movedim(-1, 1) * 2 - 1, seed=4, recipe=recipe).images
+    assert torch.allclose(images, ((core + 1) / 2).movedim(1, -1), atol=1e-6)
+    with pytest.raises(GPDMError, match="newton"):
+        node_class().execute(reference=image(), **defaults(node_class), loss=loss, optimizer=Optimizer(method="newton"))
 
 
 if __name__ == "__main__":

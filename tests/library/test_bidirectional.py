@@ -1,0 +1,186 @@
+"""Bidirectional similarity: against brute force, and what a loss has to keep to."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from gpdm import BidirectionalLoss, GPDMError, Optimizer, OptionError, PyramidSchedule, bidirectional, synthesize
+from gpdm.bidirectional import BidirectionalObjective
+from gpdm.images import size_of
+from gpdm.patches import BORDERS
+from library.problems import picture
+
+P = 5
+REFERENCES = [picture(14, 17, seed=1), picture(11, 13, seed=3)]
+IMAGE = picture(13, 16, seed=2)
+
+
+def bound(references: list[Tensor], size: tuple[int, int] = (13, 16), **options: object) -> BidirectionalObjective:
+    objective = BidirectionalLoss(**({"patch_size": P} | options)).bind(references, size)  # type: ignore[arg-type]
+    assert isinstance(objective, BidirectionalObjective)
+    return objective
+
+
+def tiled(image: Tensor, border: str, p: int = P) -> Tensor:
+    """The picture continued beyond its border by p - 1 pixels, by laying it beside itself."""
+    height, width = size_of(image)
+    down, right = border in ("circular", "circular y"), border in ("circular", "circular x")
+    return image.repeat(1, 1, 2, 2)[..., : height + down * (p - 1), : width + right * (p - 1)]
+
+
+def patches(image: Tensor, p: int = P) -> Tensor:
+    rows, columns = (side - p + 1 for side in size_of(image))
+    return torch.stack([image[0, :, y : y + p, x : x + p].flatten() for y in range(rows) for x in range(columns)])
+
+
+def simakov(references: list[Tensor], image: Tensor, completeness: float = 1.0, border: str = "free") -> Tensor:
+    """Equation 1, with mean squared differences; differentiable, the matches being fixed."""
+    own, theirs = patches(tiled(image, border)), torch.cat([patches(x) for x in references])
+    pairs = (own[:, None] - theirs[None]).square().mean(2)
+    return pairs.amin(1).mean() + completeness * pairs.amin(0).mean()
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("completeness", [1.0, 0.3])
+@pytest.mark.parametrize("number", [1, 2])
+def test_value_and_gradient_are_those_of_the_sum_over_both_directions(
+    border: str, completeness: float, number: int
+) -> None:
+    references = REFERENCES[:number]
+    value, gradient = bound(references, border=border, completeness=completeness)(IMAGE, Generator())
+    leaf = IMAGE.double().requires_grad_()
+    expected = simakov([x.double() for x in references], leaf, completeness, border)
+    expected.backward()
+    assert float(value) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert leaf.grad is not None
+    assert torch.allclose(gradient.double(), leaf.grad, rtol=1e-3, atol=1e-7)
+
+
+def test_without_completeness_there_is_coherence_alone() -> None:
+    crop = REFERENCES[0][..., 2:12, 3:15]
+    assert float(bound(REFERENCES, completeness=0.0)(crop, Generator())[0]) == pytest.approx(0, abs=1e-6)
+    assert float(bound(REFERENCES)(crop, Generator())[0]) > 0.01
+    value = bound(REFERENCES, completeness=0.0)(IMAGE, Generator())[0]
+    assert float(value) == pytest.approx(float(simakov(REFERENCES, IMAGE, 0.0)), rel=1e-4)
+
+
+def test_completeness_looks_for_all_of_the_reference() -> None:
+    """A picture that holds more than the reference lacks nothing, but is not coherent."""
+    coherence = float(simakov(REFERENCES[:1], IMAGE, 0.0))
+    whole = torch.cat([IMAGE, torch.zeros(1, 3, 1, 16)], 2)
+    image = torch.cat([whole, REFERENCES[0]], 3)
+    value = float(bound(REFERENCES[:1], size_of(image), completeness=100.0)(image, Generator())[0])
+    assert 0.01 < value < 2 * coherence
+
+
+@pytest.mark.parametrize("border", ["free", "circular"])
+def test_nothing_is_wrong_with_the_same_picture(border: str) -> None:
+    reference = IMAGE if border == "free" else IMAGE.repeat(1, 1, 2, 2)
+    value, gradient = bound([reference], border=border)(IMAGE, Generator())
+    assert float(value) == pytest.approx(0, abs=1e-6)
+    assert torch.allclose(gradient, torch.zeros_like(gradient), atol=1e-7)
+
+
+def test_between_two_searches_the_matches_stay() -> None:
+    """The function is quadratic then: differences are exact, and a third of the way down is known."""
+    objective, generator = bound([x.double() for x in REFERENCES], every=100), Generator()
+    image = IMAGE.double()
+    value, gradient = objective(image, generator)
+    for seed in range(3):
+        way = torch.randn(image.shape, generator=Generator().manual_seed(seed), dtype=torch.float64)
+        values = [float(objective(image + step * way, generator)[0]) for step in (-0.5, 0.5)]
+        assert values[1] - values[0] == pytest.approx(float((gradient * way).sum()), rel=1e-9)
+        assert sum(values) / 2 > float(value)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_there_is_a_search_every_so_many_steps_for_each_output(every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches = []
+    original = bidirectional.nearest
+
+    def counted(*arguments: object) -> object:
+        searches.append(arguments)
+        return original(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(bidirectional, "nearest", counted)
+    objective, first, second = bound(REFERENCES, every=every, completeness=0.0), Generator(), Generator()
+    for step in range(7):
+        objective(IMAGE + step, first)
+        assert len(searches) == 1 + step // every
+    objective(IMAGE, second)
+    assert len(searches) == 2 + 6 // every
+
+
+def test_outputs_do_not_meddle_with_each_other() -> None:
+    images = [IMAGE, picture(13, 16, seed=4)]
+    alone = [bound(REFERENCES)(image, Generator()) for image in images]
+    objective, generators = bound(REFERENCES), [Generator(), Generator()]
+    for _ in range(2):
+        for image, generator, (value, gradient) in zip(images, generators, alone, strict=True):
+            found = objective(image, generator)
+            assert torch.equal(found[0], value)
+            assert torch.equal(found[1], gradient)
+
+
+@pytest.mark.parametrize("border", ["free", "circular"])
+def test_descent_lowers_it(border: str) -> None:
+    reference = picture(24, 26, seed=1)
+    loss = BidirectionalLoss(every=2, patch_size=P, border=border)
+    result = synthesize(
+        reference, loss=loss, optimizer=Optimizer(num_steps=50, lr=0.1), pyramid=PyramidSchedule(coarse_dim=24)
+    )
+    losses = result.losses[0][0]
+    assert losses[-1] < 0.3 * losses[0]
+    # A search may only lower it: the matches of the step before are among those that it chooses from.
+    assert float(simakov([reference], result.images, border=border)) < 1.1 * float(losses[-1])
+
+
+def test_a_seed_is_the_same_picture_alone_and_with_others() -> None:
+    def run(seed: int, number: int = 1) -> Tensor:
+        loss, optimizer = BidirectionalLoss(every=2), Optimizer(num_steps=3)
+        return synthesize(picture(24, 26), loss=loss, optimizer=optimizer, seed=seed, num_outputs=number).images
+
+    assert torch.equal(run(5, 2), torch.cat([run(5), run(6)]))
+
+
+def test_missing_faiss_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "faiss", None)  # as if it were not installed
+    seen = []
+    with pytest.raises(GPDMError, match="pip install faiss-cpu"):
+        synthesize(picture(), loss=BidirectionalLoss(search="faiss"), on_step=seen.append)
+    assert not seen
+
+
+def test_a_level_smaller_than_a_patch_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"patch_size = 31 .*level 0 is smaller than a patch.*coarse_dim of at least"):
+        synthesize(picture(40, 40), loss=BidirectionalLoss(patch_size=31))
+    levels = PyramidSchedule(coarse_dim=12).levels([(24, 26)], (24, 26))
+    BidirectionalLoss(patch_size=12).check(levels)
+    with pytest.raises(OptionError, match="patch_size = 13"):
+        BidirectionalLoss(patch_size=13).check(levels)
+
+
+def test_newton_is_refused() -> None:
+    with pytest.raises(OptionError, match=r"method = 'newton'.*curvature"):
+        synthesize(picture(), loss=BidirectionalLoss(), optimizer=Optimizer(method="newton"))
+
+
+def test_memory_grows_with_both_pictures() -> None:
+    loss = BidirectionalLoss()
+    least, most = loss.working_bytes(1000, 2000)
+    assert least == most
+    assert loss.working_bytes(2000, 2000)[0] - least == loss.working_bytes(1000, 3000)[0] - least > 1000 * 49 * 4 * 3
+    with pytest.raises(OptionError, match="memory"):
+        synthesize(picture(), loss=loss, memory=10**6)
+
+
+@pytest.mark.parametrize(
+    "options", [{"patch_size": 0}, {"completeness": -1.0}, {"every": 0}, {"search": "fast"}, {"border": "round"}]
+)
+def test_bad_options_are_refused_by_name(options: dict) -> None:
+    with pytest.raises(OptionError, match=next(iter(options))):
+        BidirectionalLoss(**options)

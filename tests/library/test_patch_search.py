@@ -1,0 +1,218 @@
+"""The search for nearest patches: against brute force, and what it finds when it starts with less."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from gpdm import patch_search
+from gpdm.guess import gaussian_blur
+from gpdm.nearest import all_patches, squared_distance
+from gpdm.patch_search import BLOCK, PatchSearch, Places, add, blocks, take, windows
+from library.problems import picture
+
+P = 5
+
+
+def smooth(height: int, width: int, seed: int = 0) -> Tensor:
+    """Noise of several grain sizes, so that no two patches are alike, and half the size tells where to look."""
+    noise = torch.randn(1, 3, height, width, generator=Generator().manual_seed(seed))
+    return sum((gaussian_blur(noise, s) * s for s in (1.5, 4.0, 8.0)), torch.zeros(())) * 0.5
+
+
+def grid(image: Tensor, p: int = P) -> tuple[Tensor, Tensor]:
+    """Rows and columns of all patches of an image."""
+    rows, columns = (torch.arange(side - p + 1) for side in image.shape[2:])
+    return rows.repeat_interleave(len(columns)), columns.repeat(len(rows))
+
+
+def patch(image: Tensor, row: int, column: int, p: int = P) -> Tensor:
+    return image[0, :, row : row + p, column : column + p].flatten()
+
+
+def distances(search: PatchSearch, image: Tensor) -> Tensor:
+    row, column = grid(image, search.patch_size)
+    found = search.places(image, row, column)
+    return squared_distance(all_patches([image], search.patch_size), take(search.view, found))
+
+
+def brute(references: list[Tensor], image: Tensor, allowed: Tensor | None = None, p: int = P) -> Tensor:
+    """The least mean squared differences."""
+    queries, keys = (all_patches(x, p).double() for x in ([image], references))
+    pairs = (queries[:, None] - keys[None]).square().mean(2)
+    return (pairs if allowed is None else pairs[:, allowed]).amin(1)
+
+
+REFERENCES = [picture(14, 19, seed=1), picture(20, 9, seed=2), picture(5, 11, seed=3)]
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_few_are_compared_one_with_another(number: int) -> None:
+    references, image = REFERENCES[:number], picture(12, 13, seed=9)
+    search = PatchSearch(references, P)
+    found = search.places(image, *grid(image))
+    assert torch.allclose(distances(search, image).double(), brute(references, image), rtol=1e-4)
+    for i, (own, picture_, row, column) in enumerate(
+        zip(all_patches([image], P), found.picture, found.row, found.column, strict=True)
+    ):
+        there = patch(references[int(picture_)], int(row), int(column))
+        assert torch.equal(there, take(search.view, found[i : i + 1])[0])
+        assert own.shape == there.shape
+
+
+def test_masked_patches_are_not_found() -> None:
+    image, g = picture(12, 13, seed=9), Generator().manual_seed(0)
+    allowed = [torch.rand(x.shape[2] - P + 1, x.shape[3] - P + 1, generator=g) < 0.3 for x in REFERENCES]
+    search = PatchSearch(REFERENCES, P, allowed)
+    found = search.places(image, *grid(image))
+    assert all(
+        allowed[i][j, k]
+        for i, j, k in zip(*(x.tolist() for x in (found.picture, found.row, found.column)), strict=True)
+    )
+    flat = torch.cat([mask.flatten() for mask in allowed])
+    assert torch.allclose(distances(search, image).double(), brute(REFERENCES, image, flat), rtol=1e-4)
+
+
+def test_masks_hold_where_not_all_pairs_are_compared_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patch_search, "PAIRS", 1)
+    allowed = torch.zeros(10, 15, dtype=torch.bool)
+    allowed[3:, 4:] = True
+    found = PatchSearch(REFERENCES[:1], P, [allowed]).places(REFERENCES[0], *grid(REFERENCES[0]))
+    assert found.row.min() >= 3
+    assert found.column.min() >= 4
+
+
+def test_only_the_patches_that_are_asked_for_are_looked_up() -> None:
+    image = picture(12, 13, seed=9)
+    row, column = torch.tensor([7, 0, 3]), torch.tensor([2, 8, 3])
+    search = PatchSearch(REFERENCES, P)
+    some, whole = search.places(image, row, column), search.places(image, *grid(image))
+    for name in ("picture", "row", "column"):
+        assert torch.equal(getattr(some, name), getattr(whole, name)[row * 9 + column])
+
+
+@pytest.mark.parametrize("pairs", [10**6, 10**5])
+@pytest.mark.parametrize(("size", "corner"), [((64, 70), (0, 0)), ((45, 51), (13, 9)), ((40, 33), (24, 37))])
+def test_every_patch_of_a_crop_is_found_from_half_the_size(
+    pairs: int, size: tuple[int, int], corner: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patch_search, "PAIRS", pairs)
+    reference = smooth(64, 70)
+    image = reference[..., corner[0] : corner[0] + size[0], corner[1] : corner[1] + size[1]]
+    search = PatchSearch([smooth(50, 44, 5), reference], P)
+    row, column = grid(image)
+    found = search.places(image, row, column)
+    right = (found.picture == 1) & (found.row == row + corner[0]) & (found.column == column + corner[1])
+    assert right.double().mean() > 0.99
+    assert distances(search, image).mean() < 1e-5
+
+
+@pytest.mark.parametrize("size", [(64, 70), (51, 47)])
+def test_what_is_found_in_a_noisy_picture_is_nearly_as_near(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference = smooth(64, 70)
+    noise = torch.randn(1, 3, *size, generator=Generator().manual_seed(1))
+    image = reference[..., : size[0], : size[1]].flip(3) * 0.8 + 0.1 * noise
+    exact = distances(PatchSearch([reference], P), image).mean()
+    monkeypatch.setattr(patch_search, "PAIRS", 10**6)
+    rough = distances(PatchSearch([reference], P), image).mean()
+    assert exact < rough < 1.6 * exact
+
+
+def test_coarse_to_fine_is_what_many_are_searched_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patch_search, "PAIRS", 4 * 10**5)
+    search = PatchSearch([smooth(40, 44)], P)
+    search.places(smooth(40, 44, 1), *grid(smooth(40, 44)))
+    assert "keys" not in vars(search)
+    assert "keys" in vars(search.smaller)
+    assert [tuple(x.shape[2:]) for x in search.smaller.references] == [(20, 22)]
+
+
+@pytest.mark.parametrize("sizes", [((33, 47), (41, 29)), ((32, 31), (63, 22)), ((21, 60), (24, 24))])
+def test_places_are_inside_their_picture(
+    sizes: tuple[tuple[int, int], tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patch_search, "PAIRS", 10**5)
+    references, image = [smooth(*sizes[0], 1), smooth(*sizes[1], 2)], smooth(37, 53, 3)
+    search = PatchSearch(references, P)
+    found = search.places(image, *grid(image))
+    assert len(found.row) == 33 * 49
+    for i, reference in enumerate(references):
+        own = found[found.picture == i]
+        assert len(own.row) > 0
+        for places, side in ((own.row, reference.shape[2]), (own.column, reference.shape[3])):
+            assert places.min() >= 0
+            assert places.max() <= side - P
+    assert found.row.dtype == found.column.dtype == found.picture.dtype == torch.int64
+
+
+@pytest.mark.parametrize(("reference", "output"), [((30, 40), (7, 60)), ((7, 60), (30, 40)), ((9, 9), (200, 8))])
+def test_pictures_that_have_no_patch_at_half_the_size_are_searched_as_well(
+    reference: tuple[int, int], output: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(patch_search, "PAIRS", 10)
+    theirs, image = smooth(*reference), smooth(*output, 1)
+    found = distances(PatchSearch([theirs], 7), image)
+    assert torch.allclose(found.double(), brute([theirs], image, p=7), rtol=1e-4)
+
+
+def test_windows_are_all_patches() -> None:
+    view = windows(REFERENCES, P)
+    assert view.shape == (3, 3, 16, 15, P, P)
+    every = [
+        take(view, Places(torch.full_like(row, i), row, column))
+        for i, (row, column) in enumerate(map(grid, REFERENCES))
+    ]
+    assert torch.equal(torch.cat(every), all_patches(REFERENCES, P))
+
+
+def test_add_is_the_adjoint_of_take(generator: Generator) -> None:
+    image = torch.randn(1, 3, 11, 14, generator=generator, dtype=torch.float64)
+    chosen = torch.randperm(70, generator=generator)[:40]
+    places = Places(torch.zeros_like(chosen), chosen // 10, chosen % 10)
+    patches = torch.randn(40, 3 * P * P, generator=generator, dtype=torch.float64)
+    back = torch.zeros_like(image)
+    add(back, patches, places)
+    there = take(windows([image], P), places)
+    assert float((there * patches).sum()) == pytest.approx(float((image * back).sum()), rel=1e-12)
+
+
+def test_add_adds_to_what_is_there_as_fold_does(generator: Generator) -> None:
+    image, start = picture(11, 14), picture(11, 14, seed=1)
+    row, column = grid(image)
+    patches = torch.randn(len(row), 3 * P * P, generator=generator)
+    expected = start + F.fold(patches.T[None], (11, 14), P)
+    add(start, patches, Places(torch.zeros_like(row), row, column))
+    assert torch.allclose(start, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("number", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK])
+def test_blocks_are_all_of_it_once(number: int) -> None:
+    found = [i for part in blocks(number) for i in range(part.start, part.stop)]
+    assert found == list(range(number))
+    assert all(0 < part.stop - part.start <= BLOCK for part in blocks(number))
+
+
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patch_search, "PAIRS", 10**5)
+    reference, image = smooth(40, 44), smooth(36, 30, 1)
+    whole = PatchSearch([reference], P).places(image, *grid(image))
+    monkeypatch.setattr(patch_search, "BLOCK", 100)
+    parts = PatchSearch([reference], P).places(image, *grid(image))
+    assert torch.equal(parts.row, whole.row)
+    assert torch.equal(parts.column, whole.column)
+
+
+def test_places_are_shifted_within_each_picture() -> None:
+    places = Places(torch.tensor([0, 0, 1]), torch.tensor([0, 5, 9]), torch.tensor([2, 3, 0]))
+    moved = places.shifted(1, -2, torch.tensor([[5, 9], [9, 4]]))
+    assert moved.picture.tolist() == [0, 0, 1]
+    assert moved.row.tolist() == [1, 5, 9]
+    assert moved.column.tolist() == [0, 1, 0]
+    joined = Places.joined([places, moved])
+    assert joined.row.tolist() == [0, 5, 9, 1, 5, 9]
+    assert joined.column.tolist() == [2, 3, 0, 0, 1, 0]
+    assert joined.picture.tolist() == [0, 0, 1, 0, 0, 1]
