@@ -97,10 +97,13 @@ class CoherentObjective:
         wrapped = wrap(image, PATCH, border)
         rows, columns = patch_grid(size_of(wrapped), PATCH, 1)
         own = self._chosen((rows, columns), generator, image.device)
-        edge = (own.row == 0) | (own.row == rows - 1) | (own.column == 0) | (own.column == columns - 1)
+        # Where the picture goes on at the opposite side there is no border.
+        down, right = (a == b for a, b in zip(size_of(wrapped), size_of(image), strict=True))
+        edge = down & ((own.row == 0) | (own.row == rows - 1))
+        edge |= right & ((own.column == 0) | (own.column == columns - 1))
         found = self.search.places(wrapped, own.row, own.column)
-        view, sums = windows([wrapped], PATCH), torch.zeros_like(wrapped)
-        totals, covers = (torch.zeros_like(wrapped[:, :1]) for _ in range(2))
+        view, sums = windows([wrapped], PATCH), wrapped.new_zeros(wrapped.shape)
+        totals, covers = (wrapped.new_zeros(wrapped[:, :1].shape) for _ in range(2))
         for part in blocks(len(own.row)):
             patches = take(self.search.view, found[part])
             distance = squared_distance(take(view, own[part]), patches)

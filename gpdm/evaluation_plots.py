@@ -136,12 +136,12 @@ def copy_map(sources: Sources, references: Sequence[Tensor], size: tuple[int, in
     """
     widths = torch.tensor([0, *(size_of(x)[1] for x in references)], device=sources.column.device).cumsum(0)
     # The middle of a patch stands for it; the border repeats the outermost patches.
-    across = (sources.column + widths[sources.reference]) / max(int(widths[-1]) - 1, 1)
-    down = sources.row / max(max(size_of(x)[0] for x in references) - 1, 1)
-    colours = _palette(down.float(), across.float())
-    colours = torch.where(moved_as_one(sources), colours, colours * 0.35)[None]
     spare = [side - own for side, own in zip(size, sources.row.shape, strict=True)]
     before = [each // 2 for each in spare]
+    across = (sources.column + before[1] + widths[sources.reference]) / max(int(widths[-1]) - 1, 1)
+    down = (sources.row + before[0]) / max(max(size_of(x)[0] for x in references) - 1, 1)
+    colours = _palette(down.float(), across.float())
+    colours = torch.where(moved_as_one(sources), colours, colours * 0.35)[None]
     padding = (before[1], spare[1] - before[1], before[0], spare[0] - before[0])
     return F.pad(colours, padding, mode="replicate") * 2 - 1
 

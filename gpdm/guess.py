@@ -57,8 +57,8 @@ class InitialGuess(Options):
     )
     starts: int = option(
         1,
-        "How many guesses are worked out to twice the coarsest size; the one whose patches are nearest to the reference goes on. "
-        "More come closer to the reference, and copy more of it.",
+        "How many guesses are worked out to twice the coarsest size; the first that ends nearly as near to the reference as the nearest goes on. Against results "
+        "in which a part of the reference is missing.",
         ge=1,
         le=64,
     )

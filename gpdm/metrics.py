@@ -86,7 +86,7 @@ def evaluate(
         OptionError: `search` or `tiles` is not known.
         GPDMError: faiss is asked for and not installed.
     """
-    references = _checked(reference, image)
+    references = check_pair(reference, image)
     for name, value, known in (("search", search, SEARCHES), ("tiles", tiles, BORDERS)):
         if value not in known:
             raise OptionError(name, value, f"it must be one of {', '.join(known)}")
@@ -115,7 +115,8 @@ def evaluate(
         return Evaluation(figures, cells, sources, errors, spectra(references, image))
 
 
-def _checked(reference: Tensor | Sequence[Tensor], image: Tensor) -> list[Tensor]:
+def check_pair(reference: Tensor | Sequence[Tensor], image: Tensor) -> list[Tensor]:
+    """The references, one by one. Raises the `ImageError`s of `evaluate`."""
     references = as_references(reference)
     check_alike(check_image(image, "image"), "image", references[0], "reference")
     if len(image) != 1:

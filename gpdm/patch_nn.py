@@ -83,22 +83,23 @@ class PatchNN(Options):
         """See `Optimizer.descend`; nothing is random here, and a level has converged when no patch changes any more."""
         del generators
         keys = all_patches(problem.references, self.patch_size)
-        results = []
-        for number, image in enumerate(images):
-            losses, before = [], None
-            for step in range(num_steps):
-                queries = all_patches([image], self.patch_size)
-                index, coherence = self._choose(queries, keys)
-                voted = vote(keys[index], size_of(image), self.patch_size)
-                image.lerp_(voted, self.step)
-                losses.append(coherence)
+        losses: list[list[Tensor]] = [[] for _ in images]
+        chosen: list[Tensor | None] = [None] * len(images)
+        converged = [False] * len(images)
+        for step in range(num_steps):
+            for number, image in enumerate(images):
+                if converged[number]:
+                    continue
+                index, coherence = self._choose(all_patches([image], self.patch_size), keys)
+                image.lerp_(vote(keys[index], size_of(image), self.patch_size), self.step)
+                losses[number].append(coherence)
                 on_step(number, step, coherence, image)
-                if before is not None and torch.equal(index, before) and self.step == 1:
-                    break
-                before = index
-            stop = "converged" if len(losses) < num_steps else "step limit"
-            results.append(Descent(image, torch.stack(losses).cpu().double(), stop))
-        return results
+                before, chosen[number] = chosen[number], index
+                converged[number] = self.step == 1 and before is not None and torch.equal(index, before)
+        return [
+            Descent(image, torch.stack(own).cpu().double(), "converged" if done else "step limit")
+            for image, own, done in zip(images, losses, converged, strict=True)
+        ]
 
     def _choose(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """The key of each query, and the mean squared difference to it."""

@@ -72,7 +72,9 @@ class PatchSearch:
     def places(self, image: Tensor, row: Tensor, column: Tensor) -> Places:
         """Where the nearest patches are of those of `image` (1, C, H, W) with corners at `row` and `column`, (n,) each."""
         view, own = windows([image], self.patch_size), Places(torch.zeros_like(row), row, column)
-        if self.allowed is None and len(row) * self.number > PAIRS:
+        # Pictures that have no patch at half the size can be no larger than all pairs bear.
+        smallest = min(min(size_of(x)) for x in (image, *self.references))
+        if self.allowed is None and len(row) * self.number > PAIRS and smallest >= 2 * self.patch_size:
             guess = self._guess(image, own)
             parts = [self._best(take(view, own[part]), guess[part]) for part in blocks(len(row))]
             return Places.joined(parts)

@@ -156,7 +156,7 @@ def synthesize(
             run.losses.append(descent.losses)
             run.stops.append(descent.stop)
         if level.index == contest:
-            runs = [min(group, key=Run.final_loss) for _, group in groupby(runs, key=lambda run: run.output)]
+            runs = [_near_enough(list(group)) for _, group in groupby(runs, key=lambda run: run.output)]
     return Synthesis(
         images=torch.cat([run.image for run in runs]).to(dtype),
         losses=tuple(_loss_table([run.losses[level.index] for run in runs]) for level in levels),
@@ -181,6 +181,17 @@ class Run:
         """The mean loss over the last quarter of the steps of the last level."""
         losses = self.losses[-1]
         return float(losses[-max(len(losses) // 4, 1) :].mean())
+
+
+NEAR_ENOUGH = 3
+"""Loss, as a multiple of the least of several starts, with which a start goes on."""
+
+
+def _near_enough(runs: Sequence[Run]) -> Run:
+    """The first start that ends nearly as near to the reference as the nearest. Those left behind lack a part of the reference; the
+    nearest of all is often so near because it is a copy."""
+    least = min(run.final_loss() for run in runs)
+    return next(run for run in runs if run.final_loss() <= NEAR_ENOUGH * least)
 
 
 def _last_level_of_contest(levels: Sequence[Level]) -> int:

@@ -95,7 +95,10 @@ def _recipes(
         "fast": replace(balanced, loss=SWDLoss(num_proj=32), optimizer=Optimizer(num_steps=300, fine_steps=100)),
         "balanced": balanced,
         "best": replace(
-            balanced, pyramid=replace(pyramid, fine_factor=0.75), optimizer=Optimizer(num_steps=600, fine_steps=300)
+            balanced,
+            pyramid=replace(pyramid, fine_factor=0.75),
+            guess=replace(guess, starts=3 if guess.source == "noise" else 1),
+            optimizer=Optimizer(num_steps=600, fine_steps=300),
         ),
         "paper": replace(balanced, loss=_PAPER_LOSS, optimizer=_PAPER_OPTIMIZER, pyramid=even, guess=paper),
     }

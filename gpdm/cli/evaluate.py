@@ -8,10 +8,10 @@ from typing import Any
 
 import torch
 
-from ..errors import GPDMError
+from ..errors import GPDMError, ImageError
 from ..evaluation_plots import evaluation_maps, evaluation_plot, evaluation_text
 from ..images import size_of
-from ..metrics import diversity, evaluate
+from ..metrics import check_pair, diversity, evaluate
 from ..nearest import SEARCHES, import_faiss
 from ..patches import BORDERS
 from ..sifid import sifid
@@ -70,6 +70,10 @@ def run_eval(options: argparse.Namespace) -> dict[str, Any]:
             raise GPDMError(
                 f"{path} has {picture.shape[1]} channels and {options.reference} has {reference.shape[1]}; convert one of them"
             )
+        try:
+            check_pair(reference, picture)
+        except ImageError as error:
+            raise ImageError(f"{path}: {error}") from None
     found, bar = [], Bar(len(pictures), "eval")
     for i, picture in enumerate(pictures):
         evaluation = evaluate(reference, picture, search=options.search, tiles=options.tiles)

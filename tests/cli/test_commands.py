@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
 from PIL import Image
 
-from gpdm import evaluate, from_pil, to_pil
+from gpdm import GPDMError, evaluate, from_pil, to_pil
 from gpdm.cli import evaluate as eval_command
 from gpdm.cli import files
 from gpdm.cli.main import build_parser, main
@@ -231,6 +232,16 @@ def test_eval_searches_as_it_is_told(
     judge(capsys, "ref.png", "same.png", "--search", "exact")
     assert main(["eval", "ref.png", "same.png", "--search", "faiss", "--device", "cpu"]) == 2
     assert "pip install faiss-cpu" in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, "faiss", ModuleType("faiss"))
+    given: list[dict] = []
+
+    def seen(*_: object, **more: object) -> None:
+        given.append(more)
+        raise GPDMError("seen")
+
+    monkeypatch.setattr(eval_command, "evaluate", seen)
+    assert main(["eval", "ref.png", "same.png", "--search", "faiss", "--device", "cpu"]) == 2
+    assert given == [{"search": "faiss", "tiles": "free"}]
 
 
 @pytest.mark.parametrize(

@@ -240,7 +240,7 @@ def test_both_advance_together() -> None:
 
 
 def roughness(image: Tensor, reference: Tensor) -> float:
-    return float(nearest(*(all_patches([x], PATCH) for x in (image, reference))).distance.mean())
+    return float(nearest(all_patches([image], PATCH), all_patches([reference], PATCH)).distance.mean())
 
 
 @pytest.mark.parametrize("border", ["free", "circular"])

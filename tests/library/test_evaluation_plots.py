@@ -116,6 +116,17 @@ def test_bars_are_as_high_as_their_cells() -> None:
     assert sum(height > 3 for kind in heights.values() for height in kind) == 3
 
 
+def test_bars_of_several_pictures_stand_beside_each_other() -> None:
+    even = replace(SAME, cells=dict.fromkeys(SAME.cells, 0.5))
+    plot = np.asarray(evaluation_plot([even] * 3, ["a", "b", "c"]))[100:280, 530:940]
+    colours = [c for own in SERIES[:3] for c in (own, tuple((x + 2 * 255) // 3 for x in own))]
+    widths = [int((plot == colour).all(2).all(0).sum()) for colour in colours]
+    assert min(widths) > 12 * 2
+    assert max(widths) - min(widths) <= 12
+    firsts = [int((plot == colour).all(2).all(0).argmax()) for colour in colours]
+    assert firsts == sorted(firsts)
+
+
 def test_a_plot_of_nothing_wrong_can_be_drawn() -> None:
     assert not any(SAME.cells.values())
     assert isinstance(evaluation_plot([SAME], ["same"]), Image.Image)

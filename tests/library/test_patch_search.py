@@ -159,6 +159,14 @@ def test_pictures_that_have_no_patch_at_half_the_size_are_searched_as_well(
     assert torch.allclose(found.double(), brute([theirs], image, p=7), rtol=1e-4)
 
 
+def test_of_equal_patches_the_one_nearest_to_the_guess_is_taken() -> None:
+    search, image = PatchSearch([torch.zeros(1, 3, 20, 22)], P), picture(9, 9)
+    guess = Places(torch.zeros(3).long(), torch.tensor([0, 7, 15]), torch.tensor([5, 17, 0]))
+    found = search._best(take(windows([image], P), guess.shifted(0, 0, torch.tensor([[4, 4]]))), guess)
+    assert torch.equal(found.row, guess.row)
+    assert torch.equal(found.column, guess.column)
+
+
 def test_windows_are_all_patches() -> None:
     view = windows(REFERENCES, P)
     assert view.shape == (3, 3, 16, 15, P, P)
