@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from ._options import Options, option
+from .histograms import wide
 from .images import Size, size_of
 from .nearest import BLOCK_BYTES, SEARCHES, all_patches, import_faiss, nearest
 from .objectives import Objective
@@ -84,11 +85,11 @@ class Quadratic:
     pull: Tensor
     """(1, C, H, W)."""
     constant: Tensor
-    """A scalar, float64 as are its sums: near the end they nearly cancel."""
+    """A scalar, in float64 where the device has it, as are its sums: near the end they nearly cancel."""
 
     def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Value and gradient."""
-        value = (image.double() * (self.weight * image - 2 * self.pull)).sum() + self.constant
+        value = (image.to(self.constant.dtype) * (self.weight * image - 2 * self.pull)).sum() + self.constant
         return value, 2 * (self.weight * image - self.pull)
 
 
@@ -123,12 +124,13 @@ class BidirectionalObjective:
         # Each query goes to its key, with weight 1 / queries, and each key pulls at its query, with completeness / keys.
         targets = keys[nearest(queries, keys, o.search).index] / len(queries)
         weights = torch.full_like(queries[:, 0], 1 / len(queries))
-        constant = targets.double().square().sum() * len(queries)
+        precise = wide(image.device)
+        constant = targets.to(precise).square().sum() * len(queries)
         if o.completeness:
             share, query = o.completeness / len(keys), nearest(keys, queries, o.search).index
             targets.index_add_(0, query, keys, alpha=share)
             weights.index_add_(0, query, torch.full_like(keys[:, 0], share))
-            constant = constant + share * keys.double().square().sum()
+            constant = constant + share * keys.to(precise).square().sum()
         number = queries.shape[1]
         pull = F.fold(targets.T[None] / number, size_of(wrapped), o.patch_size)
         weight = F.fold((weights / number).expand(1, o.patch_size**2, -1), size_of(wrapped), o.patch_size)

@@ -23,8 +23,8 @@ from .patches import patch_grid, wrap, wrap_adjoint
 PATCH = 7
 """Side of the patches that are drawn. Larger ones would copy more."""
 SPACING = 3
-"""Every third row and column of patches is looked up, from a random one on, and those along the border: each pixel is then covered by
-four or more."""
+"""Every third row and column of patches is looked up, from a random one on, and those along the border: every pixel is covered, from
+the fourth inwards by four patches or more."""
 EVERY = 40
 """Steps between two searches. In between patches go toward the same ones."""
 LEAST_SIDE = 64
@@ -46,9 +46,12 @@ def pull_bytes(reference_pixels: int, output_pixels: int) -> int:
     twice, a block of those that are looked up and what is gathered for them, and a block of distances."""
     if reference_pixels < LEAST_SIDE**2:
         return 0
-    looked_up = min(output_pixels // SPACING**2, BLOCK)
-    keys = min(reference_pixels, PAIRS // 7500)  # beyond it they are looked for at half the size
-    return 4 * (4 * PATCH**2 * (2 * keys + 6 * looked_up) + 3 * min(ROWS, looked_up) * min(COLUMNS, keys))
+    looked_up = max(output_pixels // SPACING**2, 1)
+    keys = reference_pixels
+    while keys * looked_up > PAIRS:  # then they are looked for at half the size
+        keys //= 4
+    held = min(looked_up, BLOCK)
+    return 4 * (4 * PATCH**2 * (2 * keys + 6 * held) + 3 * min(ROWS, held) * min(COLUMNS, keys))
 
 
 class CoherentObjective:

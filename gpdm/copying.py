@@ -51,7 +51,7 @@ def copied_share(sources: Sources) -> float:
     """The share of patches that have `moved_as_one`: 1 for a copy, also one that is rolled or has been cropped; next to 0 for a
     picture pieced together patch by patch. Patches that the reference has more than once (one flat colour, say) may come from any
     of these places, and so do not count."""
-    return float(moved_as_one(sources).double().mean())
+    return float(moved_as_one(sources).float().mean())
 
 
 def moved_as_one(sources: Sources) -> Tensor:

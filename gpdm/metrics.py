@@ -200,20 +200,20 @@ def spectra(references: Sequence[Tensor], image: Tensor) -> tuple[Tensor, Tensor
     under a Hann window, which keeps the jump from one border to the other out of it."""
     # No more rings than the smallest picture has frequencies along an axis: none is without one.
     number = min(64, *(min(size_of(each)) // 2 for each in (*references, image)))
-    frequencies = torch.arange(1, number + 1, device=image.device) / (2 * number)
+    frequencies = torch.arange(1, number + 1) / (2 * number)
     powers = torch.stack([_rings(each, number) for each in references])
     return frequencies, powers.mean(0), _rings(image, number)
 
 
 def _rings(image: Tensor, number: int) -> Tensor:
     height, width = size_of(image)
-    window = torch.outer(*(torch.hann_window(side, False, device=image.device).double() for side in (height, width)))
-    image = image[0].double()
+    window = torch.outer(*(torch.hann_window(side, False).double() for side in (height, width)))
+    image = image[0].cpu().double()  # not every GPU has float64
     centred = image - (image * window).sum((1, 2), keepdim=True) / window.sum()
     power = torch.fft.fft2(centred * window).abs().square().mean(0) / window.square().sum()
-    y, x = (torch.fft.fftfreq(side, device=image.device, dtype=torch.float64) for side in (height, width))
+    y, x = (torch.fft.fftfreq(side, dtype=torch.float64) for side in (height, width))
     ring = ((y[:, None].square() + x.square()).sqrt() * 2 * number).round().long().clamp(max=number + 1).flatten()
-    sums, counts = (torch.zeros(number + 2, dtype=torch.float64, device=image.device) for _ in range(2))
+    sums, counts = (torch.zeros(number + 2, dtype=torch.float64) for _ in range(2))
     sums.index_add_(0, ring, power.flatten())
     counts.index_add_(0, ring, torch.ones_like(power).flatten())
     return (sums / counts.clamp(min=1))[1 : number + 1]
@@ -240,5 +240,5 @@ def diversity(reference: Tensor, images: Tensor) -> float:
     """
     if len(images) < 2:
         raise ImageError(f"images has {len(images)} picture; diversity needs two or more; give more outputs")
-    deviation = images.double().mean(1).std(0, correction=0).mean()
-    return float(deviation / reference.double().mean(1).std(correction=0).clamp(min=1e-6))
+    deviation = images.cpu().double().mean(1).std(0, correction=0).mean()
+    return float(deviation / reference.cpu().double().mean(1).std(correction=0).clamp(min=1e-6))

@@ -80,19 +80,25 @@ QUALITIES = ("fast", "balanced", "best", "paper")
 """Recipes that every task has. "paper" is the authors' settings, with the sorted distance; "balanced" ends as near to the
 reference as these, in a fraction of the time; "fast" is for a look; "best" goes on where the authors stop."""
 
+_LOSS = SWDLoss()
 _PAPER_LOSS = SWDLoss(solver="exact", distance="l1", projections="independent", reuse=1, detail=0.0, coherence=0.0)
 _PAPER_OPTIMIZER = Optimizer(method="adam", lr=0.01, num_steps=300, fine_steps=0, final_lr=1.0, beta_2=0.999)
 
 
 def _recipes(
-    guess: InitialGuess, paper: InitialGuess, coarse_dim: int = 21, paper_dim: int | None = None, **output: Any
+    guess: InitialGuess,
+    paper: InitialGuess,
+    coarse_dim: int = 21,
+    paper_dim: int | None = None,
+    loss: SWDLoss = _LOSS,
+    **output: Any,
 ) -> dict[str, Recipe]:
     """The recipes of a task by quality: what it starts from and at which size, and the same in the paper."""
     pyramid = PyramidSchedule(coarse_dim=coarse_dim)
-    balanced = Recipe(guess=guess, output=OutputOptions(**output), pyramid=pyramid)
+    balanced = Recipe(guess=guess, output=OutputOptions(**output), pyramid=pyramid, loss=loss)
     even = PyramidSchedule(coarse_dim=paper_dim or coarse_dim, pyr_factor=0.85, fine_factor=0.85)
     return {
-        "fast": replace(balanced, loss=SWDLoss(num_proj=32), optimizer=Optimizer(num_steps=300, fine_steps=100)),
+        "fast": replace(balanced, loss=replace(loss, num_proj=32), optimizer=Optimizer(num_steps=300, fine_steps=100)),
         "balanced": balanced,
         "best": replace(
             balanced,
@@ -114,7 +120,8 @@ RECIPES: dict[str, dict[str, Recipe]] = {
     "reshuffle": _recipes(_NOISE, _PAPER_NOISE, coarse_dim=28, paper_dim=21),
     # Its tests/retarget.py. The 7-pixel blur there, at full size, leaves no trace at the coarsest level, so there is none here.
     "retarget": _recipes(_STRETCHED, _STRETCHED, width_factor=1.5),
-    "style_transfer": _recipes(_IMAGE_AND_GRAIN, _IMAGE, coarse_dim=256),
+    # More coherence, and the strokes of the style take the place of the content.
+    "style_transfer": _recipes(_IMAGE_AND_GRAIN, _IMAGE, coarse_dim=256, loss=SWDLoss(coherence=0.0003)),
     "texture": _recipes(_NOISE, _PAPER_NOISE, width_factor=1.5, height_factor=1.5),
 }
 RECIPES["reshuffle"]["paper-table"] = replace(  # its tests/reproduce_paper_table.py

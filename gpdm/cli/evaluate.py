@@ -60,6 +60,10 @@ def run_eval(options: argparse.Namespace) -> dict[str, Any]:
     reference = load_image(options.reference).to(device)
     pictures = [load_image(path).to(device) for path in options.pictures]
     network = None if options.inception is None else load_inception_file(options.inception)
+    if network is not None and reference.shape[1] == 2:
+        raise GPDMError(
+            f"{options.reference} is grey with transparency, which --inception cannot take; convert it to RGB"
+        )
     if options.search == "faiss":
         import_faiss()
     maps = [] if options.maps is None else [indexed(options.maps, i, len(pictures)) for i in range(len(pictures))]

@@ -34,7 +34,7 @@ BELOW = {
         "pyramid",
         "reference_sides",
     },
-    "bidirectional": {"_options", "images", "nearest", "objectives", "patches", "pyramid"},
+    "bidirectional": {"_options", "histograms", "images", "nearest", "objectives", "patches", "pyramid"},
     "guess": {"_options", "errors", "images", "pyramid"},
     "combined": {"_options", "errors", "images", "losses", "objectives", "pyramid"},
     "descent": {"images", "losses", "objectives", "pyramid"},
