@@ -84,11 +84,11 @@ def history(prompt_id: str, seconds: float) -> dict[str, Any]:
 
 def test_loads_without_a_word_of_warning(server: Path) -> None:
     nodes = [name for name in call("/object_info") if name.startswith("GPDM_")]
-    assert len(nodes) == 9
+    assert len(nodes) == 13
     lines = [line for line in (server / "server.log").read_text().splitlines() if "GPDM" in line]
     assert len(lines) == 1, lines
     assert "IMPORT FAILED" not in lines[0]
-    assert sorted(call("/workflow_templates")["ComfyUI-GPDM"])[0] == "composed"
+    assert sorted(call("/workflow_templates")["ComfyUI-GPDM"])[0] == "compare"
 
 
 def test_runs(server: Path) -> None:
