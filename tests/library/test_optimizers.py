@@ -230,3 +230,31 @@ def test_a_diverging_descent_is_an_error_and_no_picture() -> None:
 def test_bad_options_are_refused_by_name(options: dict) -> None:
     with pytest.raises(OptionError, match=next(iter(options))):
         Optimizer(**options)
+
+
+class Steep(Bowl):
+    """The same slope at every step, ten times as steep on the right."""
+
+    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        del generator
+        slope = torch.full_like(image, 0.1)
+        slope[..., image.shape[3] // 2 :] = 1.0
+        return slope.sum(), slope / image[0, 0].numel()
+
+
+def test_one_mean_square_for_all_keeps_the_ratio_of_slopes() -> None:
+    each, whole = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
+    descend(Optimizer(method="adam", lr=0.01, num_steps=1, final_lr=1.0), Steep(), each)
+    descend(Optimizer(method="adam picture", lr=0.01, num_steps=1, final_lr=1.0), Steep(), whole)
+    assert torch.allclose(each, torch.full_like(each, -0.01))
+    assert torch.allclose(whole[..., 2:], 10 * whole[..., :2])
+    assert float(whole.square().mean().sqrt()) == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize(("average", "expected"), [(0.0, 10.0), (0.2, 9.5), (0.5, 8.0), (1.0, 5.5)])
+def test_the_average_is_that_of_the_last_steps(average: float, expected: float) -> None:
+    """Each of ten steps goes one further."""
+    image = torch.zeros(1, 1, 2, 2)
+    optimizer = Optimizer(method="adam", lr=1.0, num_steps=10, final_lr=1.0, average=average, window=10)
+    (descent,) = descend(optimizer, Steep(), image)
+    assert torch.allclose(descent.image, torch.full_like(image, -expected), rtol=1e-4)
