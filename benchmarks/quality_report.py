@@ -37,12 +37,12 @@ def write(rows: Sequence[Row], keep: Path) -> None:
     print(table(rows))
 
 
-def mean(rows: Sequence[Row], recipe: str, figure: str, pictures: Sequence[str] = ()) -> float | None:
+def mean(rows: Sequence[Row], recipe: str, figure: str) -> float | None:
     """Over the pictures, each of which is a mean over its seeds."""
     means = []
     for picture in dict.fromkeys(row["picture"] for row in rows):
         own = [r[figure] for r in rows if r["recipe"] == recipe and r["picture"] == picture and figure in r]
-        if own and (not pictures or picture in pictures):
+        if own:
             means.append(sum(own) / len(own))
     return sum(means) / len(means) if means else None
 
@@ -62,11 +62,16 @@ def table(rows: Sequence[Row]) -> str:
     lines += [_line(rows, name, name) for name in RECIPES if counts(rows, name)[1]]
     ablated = [name for name in ABLATIONS if counts(rows, name)[1]]
     if ablated:
-        runs = {(r["picture"], r["seed"]) for r in rows if r["recipe"] == ablated[0]}
-        same = [r for r in rows if (r["picture"], r["seed"]) in runs]
+        same = same_runs(rows, ablated[0])
         lines += ["", "Ablations, each on the same runs:", "", head, lines[1], _line(same, "balanced", "**balanced**")]
         lines += [_line(same, name, name) for name in ablated]
     return "\n".join(lines) + "\n"
+
+
+def same_runs(rows: Sequence[Row], recipe: str) -> list[Row]:
+    """The rows of all recipes on just those pictures and seeds that `recipe` was run on."""
+    runs = {(row["picture"], row["seed"]) for row in rows if row["recipe"] == recipe}
+    return [row for row in rows if (row["picture"], row["seed"]) in runs]
 
 
 def _line(rows: Sequence[Row], recipe: str, title: str) -> str:
@@ -93,7 +98,8 @@ def frontier(rows: Sequence[Row], file: Path) -> None:
 
     figure, axes = pyplot.subplots(1, 2, figsize=(13, 5.5))
     ablated = [name for name in ABLATIONS if counts(rows, name)[1]]
-    pictures = sorted({r["picture"] for r in rows if r["recipe"] in ablated}) if ablated else ()
+    rows = same_runs(rows, ablated[0]) if ablated else rows
+    runs = sorted({f"{row['picture']} {row['seed']}" for row in rows})
     for axis, (x, y, x_label, y_label) in zip(
         axes,
         (
@@ -108,7 +114,7 @@ def frontier(rows: Sequence[Row], file: Path) -> None:
         strict=True,
     ):
         for name in [*RECIPES, *ablated]:
-            left, up = mean(rows, name, x, pictures), mean(rows, name, y, pictures)
+            left, up = mean(rows, name, x), mean(rows, name, y)
             if left is None or up is None:
                 continue
             strong = name in RECIPES
@@ -125,7 +131,7 @@ def frontier(rows: Sequence[Row], file: Path) -> None:
         axis.set_ylabel(y_label)
         axis.grid(color="#e1e4e8")
     figure.suptitle(
-        f"Means over {', '.join(pictures) or 'all pictures'}; left: nearer to the origin is better, right: nearer to (0, 0)"
+        f"Means over {', '.join(runs) if len(runs) < 8 else 'all runs'} (picture, seed); best is left and low, right near 0 dB"
     )
     figure.tight_layout()
     figure.savefig(file, dpi=110)
