@@ -60,6 +60,11 @@ def table(rows: Sequence[Row]) -> str:
     for name, figures in PUBLISHED.items():
         lines.append(f"| *{name}* | 12 | " + " | ".join(figures.get(figure, "-") for figure in FIGURES) + " |")
     lines += [_line(rows, name, name) for name in RECIPES if counts(rows, name)[1]]
+    for rival in ("paper", "patch nearest neighbours"):
+        if 0 < counts(rows, rival)[1] < counts(rows, "balanced")[1]:
+            same = same_runs(rows, rival)
+            lines += ["", f"On just the runs of {rival}:", "", head, lines[1]]
+            lines += [_line(same, name, name) for name in RECIPES if counts(same, name)[1]]
     ablated = [name for name in ABLATIONS if counts(rows, name)[1]]
     if ablated:
         same = same_runs(rows, ablated[0])

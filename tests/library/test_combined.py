@@ -9,7 +9,16 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from gpdm import BidirectionalLoss, CombinedLoss, InitialGuess, Optimizer, OptionError, PyramidSchedule, SWDLoss, synthesize
+from gpdm import (
+    BidirectionalLoss,
+    CombinedLoss,
+    InitialGuess,
+    Optimizer,
+    OptionError,
+    PyramidSchedule,
+    SWDLoss,
+    synthesize,
+)
 from library.problems import picture
 
 
