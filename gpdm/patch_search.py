@@ -132,9 +132,10 @@ def blocks(number: int) -> list[slice]:
 def windows(images: Sequence[Tensor], patch_size: int) -> Tensor:
     """All patches of all images as a view, (images, C, rows, columns, p, p); smaller images are continued by zeros."""
     height, width = (max(size_of(x)[i] for x in images) for i in (0, 1))
+    if len(images) == 1:
+        return images[0].unfold(2, patch_size, 1).unfold(3, patch_size, 1)  # without a copy
     padded = [F.pad(x, (0, width - size_of(x)[1], 0, height - size_of(x)[0])) for x in images]
-    whole = padded[0] if len(padded) == 1 else torch.cat(padded)
-    return whole.unfold(2, patch_size, 1).unfold(3, patch_size, 1)
+    return torch.cat(padded).unfold(2, patch_size, 1).unfold(3, patch_size, 1)
 
 
 def take(view: Tensor, places: Places) -> Tensor:
