@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 from ._options import Options, option
 from .histograms import wide
 from .images import Size, size_of
-from .nearest import BLOCK_BYTES, SEARCHES, all_patches, import_faiss, nearest
+from .nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, nearest, search_bytes
 from .objectives import Objective
 from .patches import BORDERS, wrap, wrap_adjoint
 from .pyramid import Level, check_levels
@@ -43,8 +43,7 @@ class BidirectionalLoss(Options):
     )
     search: str = option(
         "exact",
-        "exact compares every patch with every other: the time grows with the square of the number of pixels. faiss looks into the likeliest cells of an "
-        "index, and needs the package faiss-cpu.",
+        SEARCH_HELP,
         choices=SEARCHES,
     )
     border: str = option(
@@ -67,7 +66,7 @@ class BidirectionalLoss(Options):
     def working_bytes(self, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
         """How much memory one step takes, in bytes: the patches of both sides twice, with up to four channels, and a block of
         distances. There is no less and no more."""
-        needed = 2 * 4 * 4 * self.patch_size**2 * (reference_pixels + output_pixels) + BLOCK_BYTES
+        needed = search_bytes(self.patch_size, reference_pixels + output_pixels)
         return needed, needed
 
     def bind(self, references: Sequence[Tensor], size: Size, memory: int = 2**30) -> Objective:

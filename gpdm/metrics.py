@@ -101,18 +101,19 @@ def evaluate(
             for patch_size in PATCH_SIZES
         }
         sources, completeness, errors = _match(references, image, search)
+        found = spectra(references, image)
         figures = {
             "held-out distance": _mean(cells, "all"),
             "detail distance": _mean(cells, "detail"),
             "coherence": float(sources.distance.mean()),
             "completeness": completeness,
-            "high frequencies": high_frequencies(references, image),
+            "high frequencies": _high(*found),
             "border": border_ratio(errors),
         }
         if tiles != "free":
             figures["seam"] = seam_ratio(references, image, tiles, search)
         figures |= {"copied": copied_share(sources), "largest verbatim region": largest_region(sources)}
-        return Evaluation(figures, cells, sources, errors, spectra(references, image))
+        return Evaluation(figures, cells, sources, errors, found)
 
 
 def check_pair(reference: Tensor | Sequence[Tensor], image: Tensor) -> list[Tensor]:
@@ -221,7 +222,10 @@ def _rings(image: Tensor, number: int) -> Tensor:
 
 def high_frequencies(references: Sequence[Tensor], image: Tensor) -> float:
     """The mean over frequencies above `HIGH` of the power of `image` over that of the references, in decibels."""
-    frequencies, theirs, own = spectra(references, image)
+    return _high(*spectra(references, image))
+
+
+def _high(frequencies: Tensor, theirs: Tensor, own: Tensor) -> float:
     high = (frequencies > HIGH) & (theirs > 0)
     least = 1e-12  # 120 dB below a picture of contrast 1: a flat picture is not infinitely soft
     return float((10 * torch.log10((own + least) / (theirs + least)))[high].mean()) if high.any() else 0.0

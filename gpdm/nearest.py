@@ -16,12 +16,24 @@ Search = Literal["exact", "faiss"]
 SEARCHES: tuple[str, ...] = get_args(Search)
 """exact compares every patch with every other. faiss looks into the likeliest cells of an index only, and needs the package."""
 
+SEARCH_HELP = (
+    "exact compares every patch with every other: the time grows with the square of the number of pixels. faiss looks into the likeliest cells of an "
+    "index, and needs the package faiss-cpu."
+)
+"""What options called search say of it."""
+
 ROWS, COLUMNS = 512, 8192
 """Patches that are compared at a time: few enough to stay near a processor's caches."""
 BLOCK_BYTES = 4 * 4 * ROWS * COLUMNS
 """What comparing them takes at most."""
 CELL_PATCHES, CELLS_SEEN = 256, 16
 """faiss: patches of a cell of the index, on average, and how many cells are looked into."""
+
+
+def search_bytes(patch_size: int, pixels: int) -> int:
+    """What a search takes, in bytes: the patches of both sides, of `pixels` together, twice, with up to four channels, and a block of
+    distances."""
+    return 2 * 4 * 4 * patch_size**2 * pixels + BLOCK_BYTES
 
 
 def all_patches(images: Sequence[Tensor], patch_size: int) -> Tensor:

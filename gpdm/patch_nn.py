@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from ._options import Options, option
 from .descent import Descent, OnStep, Problem
 from .images import Size, size_of
-from .nearest import BLOCK_BYTES, SEARCHES, all_patches, import_faiss, least_distances, nearest
+from .nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, least_distances, nearest, search_bytes
 from .pyramid import Level, check_levels
 
 
@@ -48,8 +48,7 @@ class PatchNN(Options):
     )
     search: str = option(
         "exact",
-        "exact compares every patch with every other: the time grows with the square of the number of pixels. faiss looks into the likeliest cells of an "
-        "index, and needs the package faiss-cpu.",
+        SEARCH_HELP,
         choices=SEARCHES,
     )
 
@@ -65,7 +64,7 @@ class PatchNN(Options):
         """How much memory one step takes, in bytes: the patches of both sides twice, with up to four channels, and a block of
         distances. There is no less and no more."""
         del loss
-        needed = 2 * 4 * 4 * self.patch_size**2 * (reference_pixels + output_pixels) + BLOCK_BYTES
+        needed = search_bytes(self.patch_size, reference_pixels + output_pixels)
         return needed, needed
 
     def steps(self, levels: Sequence[Level]) -> tuple[int, ...]:
