@@ -29,6 +29,8 @@ BORDER = 3
 """Width of what counts as the border, in pixels."""
 UNIT = 0.25
 """Squared differences are told for values from 0 to 1; those of the core go from -1 to 1."""
+WINDOW = 64
+"""Side of the windows of the spectra, in pixels."""
 HIGH = 0.25
 """Frequency from which on detail counts as fine, in cycles per pixel; the highest there is is 0.5."""
 
@@ -197,27 +199,38 @@ def _ratio(a: float, b: float) -> float:
 
 
 def spectra(references: Sequence[Tensor], image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """See `Evaluation.spectra`: the mean over rings, channels and references of the power of each picture, without its mean and
-    under a Hann window, which keeps the jump from one border to the other out of it."""
-    # No more rings than the smallest picture has frequencies along an axis: none is without one.
-    number = min(64, *(min(size_of(each)) // 2 for each in (*references, image)))
-    frequencies = torch.arange(1, number + 1) / (2 * number)
-    powers = torch.stack([_rings(each, number) for each in references])
-    return frequencies, powers.mean(0), _rings(image, number)
+    """See `Evaluation.spectra`: the mean over rings, channels and references of the power of each picture, by Welch's method (The
+    use of fast Fourier transform for the estimation of power spectra, 1967): that of Hann windows, which keep jumps from one side to
+    the other out of it, in the mean over all places. One window over the whole picture would hardly see what lies near its
+    border, and find a picture soft whose detail is there."""
+    # No larger than the smallest picture, and a multiple of 4: with that overlap the windows count every pixel alike.
+    side = min(WINDOW, *(min(size_of(each)) for each in (*references, image))) // 4 * 4
+    frequencies = torch.arange(1, side // 2 + 1) / side
+    powers = torch.stack([_rings(each, side) for each in references])
+    return frequencies, powers.mean(0), _rings(image, side)
 
 
-def _rings(image: Tensor, number: int) -> Tensor:
-    height, width = size_of(image)
-    window = torch.outer(*(torch.hann_window(side, False).double() for side in (height, width)))
-    image = image[0].cpu().double()  # not every GPU has float64
-    centred = image - (image * window).sum((1, 2), keepdim=True) / window.sum()
-    power = torch.fft.fft2(centred * window).abs().square().mean(0) / window.square().sum()
-    y, x = (torch.fft.fftfreq(side, dtype=torch.float64) for side in (height, width))
-    ring = ((y[:, None].square() + x.square()).sqrt() * 2 * number).round().long().clamp(max=number + 1).flatten()
-    sums, counts = (torch.zeros(number + 2, dtype=torch.float64) for _ in range(2))
-    sums.index_add_(0, ring, power.flatten())
-    counts.index_add_(0, ring, torch.ones_like(power).flatten())
-    return (sums / counts.clamp(min=1))[1 : number + 1]
+def _rings(image: Tensor, side: int) -> Tensor:
+    step, image = side // 4, image.cpu().double()  # not every GPU has float64
+    # The middles of the windows are in the picture, which is mirrored at its borders for what they see beyond: so its pixels have
+    # the same sum of squared weights in all windows.
+    before = (side - step) // 2
+    beyond = [round((length - 1) / step) * step - step + side - before - length for length in size_of(image)]
+    picture = F.pad(image, (before, beyond[1], before, beyond[0]), mode="reflect")[0]
+    rows = picture.unfold(1, side, step).unfold(2, side, step)
+    window = torch.outer(*(torch.hann_window(side, dtype=torch.float64),) * 2)
+    power = torch.zeros(side, side, dtype=torch.float64)
+    for row in rows.unbind(1):  # all windows at once would take 16 times the memory of the picture
+        centred = row - (row * window).sum((2, 3), keepdim=True) / window.sum()
+        power += torch.fft.fft2(centred * window).abs().square().mean((0, 1))
+    power /= rows.shape[1] * window.square().sum()
+    along = torch.fft.fftfreq(side, dtype=torch.float64)
+    ring = ((along[:, None].square() + along.square()).sqrt() * side).round().long().flatten()
+    sums, counts = (
+        torch.zeros(side, dtype=torch.float64).index_add_(0, ring, each.flatten())
+        for each in (power, torch.ones_like(power))
+    )
+    return (sums / counts.clamp(min=1))[1 : side // 2 + 1]
 
 
 def high_frequencies(references: Sequence[Tensor], image: Tensor) -> float:
