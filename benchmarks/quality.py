@@ -39,9 +39,6 @@ EVEN = gpdm.PyramidSchedule(pyr_factor=0.75, fine_factor=0.75)
 GPNN = gpdm.Recipe(
     optimizer=gpdm.PatchNN(search="faiss"), pyramid=EVEN, guess=gpdm.InitialGuess(noise_sigma=0.75)
 )  # Granot et al., Drop the GAN, CVPR 2022, as their table says; alpha is that of Efficient-GPNN
-TWO_SIZES = gpdm.CombinedLoss(
-    first=replace(BALANCED.loss, num_proj=48), second=gpdm.SWDLoss(num_proj=16, patch_size=3, coherence=0.0)
-)
 
 
 def changed(**parts: dict[str, Any]) -> gpdm.Recipe:
@@ -57,21 +54,25 @@ RECIPES: dict[str, gpdm.Recipe] = {
     "best": QUALITIES["best"],
 }
 ABLATIONS: dict[str, gpdm.Recipe] = {
-    "balanced, before": changed(loss={"coherence": 0.0, "detail": 0.0}, pyramid={"coarse_dim": 21}),
-    "balanced, coherence 0": changed(loss={"coherence": 0.0}),
-    "balanced, coherence 0, detail 0": changed(loss={"coherence": 0.0, "detail": 0.0}),
+    "balanced, coherence 0, detail 0, small_patches 0": changed(
+        loss={"coherence": 0.0, "detail": 0.0, "small_patches": 0.0}
+    ),
+    "balanced, small_patches 0": changed(loss={"small_patches": 0.0}),
+    "balanced, small_patches 0.7": changed(loss={"small_patches": 0.7}),
     "balanced, detail 0": changed(loss={"detail": 0.0}),
+    "balanced, coherence 0": changed(loss={"coherence": 0.0}),
+    "balanced, coherence 0.05": changed(loss={"coherence": 0.05}),
     "balanced, coherence_tolerance 0": changed(loss={"coherence_tolerance": 0.0}),
-    "balanced, coherence_tolerance 0.01": changed(loss={"coherence_tolerance": 0.01}),
-    "balanced, coherence 0.03": changed(loss={"coherence": 0.03}),
+    "balanced, coherence_tolerance 0.02": changed(loss={"coherence_tolerance": 0.02}),
     "balanced, coarse_dim 21": changed(pyramid={"coarse_dim": 21}),
     "balanced, coarse_dim 35": changed(pyramid={"coarse_dim": 35}),
     "balanced, starts 3": changed(guess={"starts": 3}),
     "balanced, noise_sigma 0.5": changed(guess={"noise_sigma": 0.5}),
+    "balanced, lr 0.02": changed(optimizer={"lr": 0.02}),
+    "balanced, lr 0.06": changed(optimizer={"lr": 0.06}),
     "balanced, adam picture": changed(optimizer={"method": "adam picture"}),
     "balanced, average 0.2": changed(optimizer={"average": 0.2}),
     "balanced, fine_steps 400": changed(optimizer={"fine_steps": 400}),
-    "balanced, patch sizes 7 and 3": replace(BALANCED, loss=TWO_SIZES),
     "balanced, coherence 0, then patch nearest neighbours": changed(loss={"coherence": 0.0}),
 }
 FINISHED = "balanced, coherence 0, then patch nearest neighbours"

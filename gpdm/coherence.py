@@ -16,9 +16,10 @@ from torch import Generator, Tensor
 
 from .images import Size, size_of
 from .nearest import COLUMNS, ROWS, squared_distance
-from .objectives import Objective, PatchWeights, SWDOptions
+from .objectives import Objective, PatchWeights
 from .patch_search import BLOCK, PAIRS, PatchSearch, Places, add, blocks, take, windows
 from .patches import patch_grid, wrap, wrap_adjoint
+from .swd_options import SWDOptions
 
 PATCH = 7
 """Side of the patches that are drawn. Larger ones would copy more."""

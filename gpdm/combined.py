@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Generator, Tensor
+from torch import Tensor
 
 from ._options import Options, option
 from .errors import OptionError
 from .images import Size
 from .losses import Loss
-from .objectives import Objective
+from .objectives import Objective, SumObjective
 from .pyramid import Level
 
 
@@ -53,27 +53,4 @@ class CombinedLoss(Options):
     def bind(self, references: Sequence[Tensor], size: Size, memory: int = 2**30) -> Objective:
         """The sum of both objectives; each gets half of the memory. See `Loss`."""
         first, second = (part.bind(references, size, memory // 2) for part in self._parts())
-        return CombinedObjective(first, second, self.weight)
-
-
-@dataclass(frozen=True)
-class CombinedObjective:
-    """See `CombinedLoss`."""
-
-    first: Objective
-    second: Objective
-    weight: float
-
-    def advance(self) -> None:
-        """See `Objective`."""
-        self.first.advance()
-        self.second.advance()
-
-    def curvature(self) -> Tensor:
-        """See `Objective`."""
-        return self.first.curvature() + self.weight * self.second.curvature()
-
-    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """See `Objective`."""
-        (value, gradient), (other, slope) = self.first(image, generator), self.second(image, generator)
-        return value + self.weight * other, gradient.add(slope, alpha=self.weight)
+        return SumObjective(((1.0, first), (self.weight, second)))

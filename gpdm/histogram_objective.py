@@ -14,9 +14,10 @@ from torch import Generator, Tensor
 from .histograms import SLOPES, WEIGHT_UNIT, count, look_up, whole_weights, wide
 from .images import Size, size_of
 from .memory import Workspace
-from .objectives import PatchWeights, SWDOptions, curvature
+from .objectives import PatchWeights, curvature
 from .patches import patch_grid, project_columns, project_rows, wrap, wrap_adjoint, wrapped_size
 from .reference_sides import ReferenceSide, ReferenceSides
+from .swd_options import SWDOptions
 
 POOL = 8
 """How many sets of projections with the reference's side of them are held."""

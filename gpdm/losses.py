@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .coherence import LEAST_SIDE, PATCH, CoherentObjective, pull_bytes
@@ -14,9 +16,10 @@ from .errors import OptionError
 from .histogram_objective import HistogramObjective
 from .images import Size, size_of
 from .memory import BLOCK_VALUES
-from .objectives import ExactObjective, Objective, PatchWeights, SWDOptions
+from .objectives import ExactObjective, Objective, PatchWeights, SumObjective
 from .pyramid import Level, check_levels
 from .reference_sides import GROUP, TOGETHER_VALUES
+from .swd_options import SMALL, SWDOptions
 
 
 class Loss(Protocol):
@@ -59,7 +62,25 @@ class SWDLoss(SWDOptions):
         least, best = self._distance_bytes(reference_pixels, output_pixels)
         return least + pull, best + pull
 
+    def _parts(self) -> list[tuple[float, SWDLoss]]:
+        """One for each patch size, with its share of the projections."""
+        small = round(self.small_patches * self.num_proj) if self.patch_size > SMALL else 0
+        large = self.num_proj - small
+        sizes = ((large, self.patch_size), (small, SMALL))
+        return [
+            (number / self.num_proj, replace(self, num_proj=number, patch_size=size, small_patches=0.0))
+            for number, size in sizes
+            if number
+        ]
+
     def _distance_bytes(self, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
+        """The sums over the parts, since each keeps its buffers."""
+        least, best = zip(
+            *(part._part_bytes(reference_pixels, output_pixels) for _, part in self._parts()), strict=True
+        )
+        return sum(least), sum(best)
+
+    def _part_bytes(self, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
         if self.solver == "exact":
             one = self._bytes_per_projection(reference_pixels, output_pixels)
             return one, one * self.num_proj
@@ -89,20 +110,41 @@ class SWDLoss(SWDOptions):
         Raises:
             OptionError: Weights are given with solver exact.
         """
-        objective = self._distance(references, size, memory, weights)
+        reference_pixels, pixels = sum(math.prod(size_of(x)) for x in references), math.prod(size)
         smallest = min(min(size_of(reference)) for reference in references)
-        if self.coherence == 0 or smallest < LEAST_SIDE or min(size) < PATCH:
-            return objective
-        return CoherentObjective(objective, self, references, weights)
+        pulls = self.coherence > 0 and smallest >= LEAST_SIDE and min(size) >= PATCH
+        spare = memory - self.working_bytes(reference_pixels, pixels)[0]
+        least, best = self._distance_bytes(reference_pixels, pixels)
+        parts = []
+        for share, part in self._parts():
+            own_least, own_best = part._part_bytes(reference_pixels, pixels)
+            own = own_least + spare * (own_best - own_least) // max(best - least, 1)
+            parts.append((share, part._distance(references, size, own, self._weights_of(part, weights))))
+        objective = SumObjective(tuple(parts)) if len(parts) > 1 else parts[0][1]
+        return CoherentObjective(objective, self, references, weights) if pulls else objective
+
+    def _weights_of(self, part: SWDLoss, weights: PatchWeights | None) -> PatchWeights | None:
+        """Those of the patches of a part: of a smaller patch, the mean weight of the large ones that could hold it."""
+        reach = self.patch_size - part.patch_size
+        if weights is None or reach == 0:
+            return weights
+
+        def smaller(grid: Tensor) -> Tensor:
+            sums, number = (
+                F.avg_pool2d(F.pad(each, (reach,) * 4)[None], reach + 1, 1)[0]
+                for each in (grid[None], torch.ones_like(grid)[None])
+            )
+            return (sums / number)[0]
+
+        references = None if weights.references is None else tuple(smaller(grid) for grid in weights.references)
+        return PatchWeights(references, None if weights.output is None else smaller(weights.output))
 
     def _distance(
         self, references: Sequence[Tensor], size: Size, memory: int, weights: PatchWeights | None
     ) -> Objective:
-        if self.solver == "exact":
-            if weights is not None:
-                raise OptionError("solver", self.solver, "patch weights are given", "choose solver histogram")
-            pixels = sum(math.prod(size_of(reference)) for reference in references)
-            chunk = max(1, memory // self._bytes_per_projection(pixels, math.prod(size)))
-            return ExactObjective(self, references, size, chunk)
-        least, _ = self.working_bytes(sum(math.prod(size_of(x)) for x in references), math.prod(size))
-        return HistogramObjective(self, references, size, memory - least, weights)
+        least, _ = self._part_bytes(sum(math.prod(size_of(x)) for x in references), math.prod(size))
+        if self.solver == "histogram":
+            return HistogramObjective(self, references, size, memory - least, weights)
+        if weights is not None:
+            raise OptionError("solver", self.solver, "patch weights are given", "choose solver histogram")
+        return ExactObjective(self, references, size, max(1, memory // least))

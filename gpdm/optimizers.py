@@ -64,7 +64,7 @@ class Optimizer(Options):
         choices=get_args(Method),
     )
     lr: float = option(
-        0.02, "Methods adam and sgd: learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001
+        0.03, "Methods adam and sgd: learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001
     )
     num_steps: int = option(
         500, "Steps at the coarsest level, at most; with fine_steps 0 at every level.", ge=1, le=100000

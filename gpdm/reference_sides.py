@@ -13,9 +13,9 @@ from torch import Generator, Tensor
 from .histograms import Bins, bin_count, bin_range, count, cumulative, whole_weights, wide
 from .images import size_of
 from .memory import Workspace
-from .objectives import SWDOptions
 from .patches import Adjoint, patch_count, project, project_columns, project_rows
 from .projections import FilterBank
+from .swd_options import SWDOptions
 
 GROUP = 128
 """Filters of a bank, at most."""

@@ -81,7 +81,9 @@ QUALITIES = ("fast", "balanced", "best", "paper")
 reference as these, in a fraction of the time; "fast" is for a look; "best" goes on where the authors stop."""
 
 _LOSS = SWDLoss()
-_PAPER_LOSS = SWDLoss(solver="exact", distance="l1", projections="independent", reuse=1, detail=0.0, coherence=0.0)
+_PAPER_LOSS = SWDLoss(
+    solver="exact", distance="l1", projections="independent", reuse=1, detail=0.0, coherence=0.0, small_patches=0.0
+)
 _PAPER_OPTIMIZER = Optimizer(method="adam", lr=0.01, num_steps=300, fine_steps=0, final_lr=1.0, beta_2=0.999)
 
 
@@ -103,7 +105,6 @@ def _recipes(
         "best": replace(
             balanced,
             pyramid=replace(pyramid, fine_factor=0.75),
-            guess=replace(guess, starts=3 if guess.source == "noise" else 1),
             optimizer=Optimizer(num_steps=600, fine_steps=300),
         ),
         "paper": replace(balanced, loss=_PAPER_LOSS, optimizer=_PAPER_OPTIMIZER, pyramid=even, guess=paper),

@@ -200,7 +200,7 @@ def test_the_reference_itself_is_not_drawn() -> None:
 
 def test_it_is_left_out_where_it_has_no_effect_and_where_the_layout_is_found() -> None:
     def kind(*sizes: tuple[int, int], size: tuple[int, int] = (70, 70), **options: Any) -> type:
-        return type(SWDLoss(num_proj=2, **options).bind([picture(*each) for each in sizes], size))
+        return type(SWDLoss(num_proj=2, small_patches=0.0, **options).bind([picture(*each) for each in sizes], size))
 
     assert kind((64, 80)) is CoherentObjective
     assert kind((64, 80), solver="exact") is CoherentObjective

@@ -10,11 +10,13 @@ from gpdm import OptionError, SWDLoss, histogram_objective, histograms, memory, 
 from gpdm.histogram_objective import HistogramObjective
 from gpdm.images import size_of
 from gpdm.memory import with_less_on_failure
-from gpdm.objectives import Objective, PatchWeights
+from gpdm.objectives import Objective, PatchWeights, SumObjective
 from gpdm.projections import draw_filters
+from gpdm.swd_options import SMALL
 from library.problems import picture
 
-PAPER = {"solver": "exact", "projections": "independent", "distance": "l1", "detail": 0.0, "coherence": 0.0}
+LARGE = {"small_patches": 0.0}
+PAPER = {"solver": "exact", "projections": "independent", "distance": "l1", "detail": 0.0, "coherence": 0.0, **LARGE}
 
 
 def step(objective: Objective, image: torch.Tensor, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
@@ -37,7 +39,7 @@ def algorithm_1(reference: torch.Tensor, image: torch.Tensor, filters: torch.Ten
 @pytest.mark.parametrize("projections", ["independent", "orthonormal", "factored"])
 def test_exact_value_and_gradient_are_those_of_algorithm_1(distance: str, projections: str) -> None:
     reference, image = picture(seed=1), picture(seed=2)
-    loss = SWDLoss(solver="exact", distance=distance, projections=projections, num_proj=8, patch_size=5)
+    loss = SWDLoss(solver="exact", distance=distance, projections=projections, num_proj=8, patch_size=5, **LARGE)
     value, gradient = step(loss.bind([reference], (32, 40)), image, seed=5)
     filters = draw_filters(projections, 8, 3, 5, torch.Generator().manual_seed(5), detail=4).filters()
     leaf = image.clone().requires_grad_()
@@ -54,7 +56,7 @@ def with_same_filters(options: dict, reference: torch.Tensor, image: torch.Tenso
     for solver in ("histogram", "exact"):
         monkeypatch.setattr(reference_sides, "bin_count", lambda values, distance: 2048)
         monkeypatch.setattr(reference_sides, "DRAWN", 1)
-        loss = SWDLoss(solver=solver, reuse=1, **options)
+        loss = SWDLoss(solver=solver, reuse=1, **LARGE, **options)
         # The pool draws from a generator with seed 0, and so does the exact objective here, one set at a time.
         results.append(step(loss.bind([reference], size_of(image)), image, seed=0))
     return results
@@ -97,7 +99,7 @@ def test_many_projections_are_taken_in_groups(monkeypatch: pytest.MonkeyPatch) -
 def test_memory_changes_no_bit(border: str, stride: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Held or computed twice, in one piece or in many: the same picture."""
     reference, image = picture(70, 90, seed=1), picture(64, 80, seed=2)
-    loss = SWDLoss(num_proj=64, stride=stride, border=border, distance="l1", coherence=0.0)
+    loss = SWDLoss(num_proj=64, stride=stride, border=border, distance="l1", coherence=0.0, **LARGE)
     value, gradient = step(loss.bind([reference], (64, 80)), image)
     tight = loss.bind([reference], (64, 80), loss.working_bytes(70 * 90, 64 * 80)[0])
     assert tight.workspace.keep_bytes == 0  # type: ignore[attr-defined]
@@ -190,6 +192,86 @@ def test_output_weights_pull_only_where_they_are_not_zero() -> None:
     assert (gradient[..., 20:] != 0).any()
 
 
+@pytest.mark.parametrize("solver", ["exact", "histogram"])
+def test_projections_of_two_patch_sizes_count_alike(solver: str) -> None:
+    """Value and gradient are the means over all projections, of whichever size."""
+    reference, image = picture(seed=1), picture(seed=2)
+    whole = SWDLoss(solver=solver, num_proj=10, small_patches=0.3).bind([reference], (32, 40))
+    parts = [
+        SWDLoss(solver=solver, num_proj=number, patch_size=size, **LARGE).bind([reference], (32, 40))
+        for number, size in ((7, 7), (3, SMALL))
+    ]
+    generator, results = torch.Generator().manual_seed(3), []
+    for part in parts:
+        part.advance()
+        results.append(part(image, generator))
+    value, gradient = step(whole, image, seed=3)
+    assert float(value) == pytest.approx(0.7 * float(results[0][0]) + 0.3 * float(results[1][0]), rel=1e-5)
+    assert torch.allclose(gradient, 0.7 * results[0][1] + 0.3 * results[1][1], rtol=1e-4, atol=1e-9)
+
+
+@pytest.mark.parametrize(("options", "sizes"), [({"small_patches": 1.0}, [3]), ({"small_patches": 0.0}, [7])])
+def test_one_patch_size_alone(options: dict, sizes: list[int]) -> None:
+    reference, image = picture(seed=1), picture(seed=2)
+    value, gradient = step(SWDLoss(num_proj=6, **options).bind([reference], (32, 40)), image)
+    for other in (3, 7):
+        plain = step(SWDLoss(num_proj=6, patch_size=other, **LARGE).bind([reference], (32, 40)), image)
+        assert (torch.equal(plain[1], gradient) and torch.equal(plain[0], value)) == (other in sizes)
+
+
+def test_no_smaller_patches_where_patches_are_small() -> None:
+    for size in (1, 2, SMALL):
+        objective = SWDLoss(patch_size=size).bind([picture()], (32, 40))
+        assert isinstance(objective, HistogramObjective)
+        assert objective.options.num_proj == SWDLoss().num_proj
+
+
+def test_small_patches_see_the_border() -> None:
+    """A corner pixel is in one patch of 7x7 as in one of 3x3, but those of 3x3 hold fewer others."""
+    height, width, share = 40, 50, 0.25
+    curvature = SWDLoss(num_proj=8, small_patches=share).bind([picture()], (height, width)).curvature()[0, 0]
+    for row, column, covers in ((0, 0, (1, 1)), (0, 20, (7, 3)), (20, 20, (49, 9))):
+        each = [
+            covered / (size**2 * (height - size + 1) * (width - size + 1))
+            for covered, size in zip(covers, (7, 3), strict=True)
+        ]
+        expected = 2 / 3 * ((1 - share) * each[0] + share * each[1])
+        assert float(curvature[row, column]) == pytest.approx(expected, rel=1e-5)
+
+
+def test_weights_of_small_patches_follow_from_those_of_large_ones() -> None:
+    """What is in no large patch that counts does not count; where all count alike, all small ones do."""
+    loss = SWDLoss(num_proj=4, small_patches=1.0, detail=0.0)
+    reference, image = picture(30, 40, seed=1), picture(30, 40, seed=2)
+    even = PatchWeights((torch.full((24, 34), 0.3),), torch.full((24, 34), 7.0))
+    plain = step(loss.bind([reference], (30, 40)), image)
+    weighted = step(loss.bind([reference], (30, 40), weights=even), image)
+    assert torch.allclose(plain[1], weighted[1], rtol=1e-4, atol=1e-9)
+    left = torch.zeros(24, 34)
+    left[:, :14] = 1  # patches of 7x7 that end before column 20
+    changed = reference.clone()
+    changed[..., 20:] = 0.9
+    of_left = [
+        step(loss.bind([each], (30, 40), weights=PatchWeights((left,))), image)[0] for each in (reference, changed)
+    ]
+    # The bins span what does not count, too.
+    assert float(of_left[0]) == pytest.approx(float(of_left[1]), rel=0.01)
+    assert float(step(loss.bind([changed], (30, 40)), image)[0]) > 1.5 * float(of_left[1])
+
+
+def test_what_is_asked_for_two_sizes_is_the_sum_and_is_shared_out() -> None:
+    loss = SWDLoss(num_proj=64, small_patches=0.25, coherence=0.0)
+    parts = [SWDLoss(num_proj=number, patch_size=size, coherence=0.0, **LARGE) for number, size in ((48, 7), (16, 3))]
+    needs = [part.working_bytes(5000, 6000) for part in parts]
+    assert loss.working_bytes(5000, 6000) == tuple(map(sum, zip(*needs, strict=True)))
+    for allowed in (loss.working_bytes(5000, 6000)[0], loss.working_bytes(5000, 6000)[1]):
+        objective = loss.bind([picture(50, 100)], (60, 100), allowed)
+        assert isinstance(objective, SumObjective)
+        held = [part.workspace.keep_bytes for _, part in objective.parts]  # type: ignore[attr-defined]
+        wanted = [best - least for least, best in needs]
+        assert held == ([0, 0] if allowed == loss.working_bytes(5000, 6000)[0] else wanted)
+
+
 def test_weights_with_sorting_are_refused() -> None:
     with pytest.raises(OptionError, match="histogram"):
         SWDLoss(**PAPER).bind([picture()], (32, 40), weights=PatchWeights(output=torch.ones(26, 34)))
@@ -265,7 +347,7 @@ def test_patches_are_taken_in_the_share_asked_for(share: int, expected: tuple[in
 @pytest.mark.parametrize("side", [21, 42, 100])
 def test_buffers_stay_within_the_plan(side: int) -> None:
     """Also at small levels, where several sets are worked off together."""
-    loss = SWDLoss(coherence=0.0)
+    loss = SWDLoss(coherence=0.0, **LARGE)
     objective = loss.bind([picture(side, side)], (side, side))
     assert isinstance(objective, HistogramObjective)
     step(objective, picture(side, side, seed=2))
@@ -275,7 +357,7 @@ def test_buffers_stay_within_the_plan(side: int) -> None:
 
 def test_the_pool_is_refreshed_and_each_set_used_as_often_as_asked() -> None:
     for reuse, expected in ((1, 40), (2, 2 + 19), (4, 4 + 9)):
-        objective = SWDLoss(num_proj=4, reuse=reuse).bind([picture()], (32, 40))
+        objective = SWDLoss(num_proj=4, reuse=reuse, **LARGE).bind([picture()], (32, 40))
         assert isinstance(objective, HistogramObjective)
         drawn, fresh = [], objective.fresh
         objective.fresh = (drawn.append(sides) or sides for sides in fresh)
@@ -290,7 +372,7 @@ def test_a_set_is_the_same_whether_worked_off_alone_or_with_others(monkeypatch: 
     several, alone = ([], [])
     for sides, values in ((several, 2**19), (alone, 1)):
         monkeypatch.setattr(reference_sides, "TOGETHER_VALUES", values)
-        objective = SWDLoss(num_proj=5).bind([reference], (32, 40))
+        objective = SWDLoss(num_proj=5, **LARGE).bind([reference], (32, 40))
         assert isinstance(objective, HistogramObjective)
         sides += [next(objective.fresh)[0] for _ in range(11)]
     for a, b in zip(several, alone, strict=True):
@@ -301,7 +383,7 @@ def test_a_set_is_the_same_whether_worked_off_alone_or_with_others(monkeypatch: 
     assert len({float(side.bins.low[0]) for side in several}) == 11
 
 
-@pytest.mark.parametrize("options", [{}, PAPER])
+@pytest.mark.parametrize("options", [LARGE, PAPER])
 def test_shrinking_comes_to_an_end(options: dict) -> None:
     objective = SWDLoss(**options).bind([picture()], (32, 40))
     shrink = objective.workspace.shrink if isinstance(objective, HistogramObjective) else objective._shrink  # type: ignore[attr-defined]
