@@ -115,6 +115,7 @@ class SWDLoss(SWDOptions):
         pulls = self.coherence > 0 and smallest >= LEAST_SIDE and min(size) >= PATCH
         spare = memory - self.working_bytes(reference_pixels, pixels)[0]
         least, best = self._distance_bytes(reference_pixels, pixels)
+        references = [x.contiguous(memory_format=torch.channels_last) for x in references]  # once for all parts
         parts = []
         for share, part in self._parts():
             own_least, own_best = part._part_bytes(reference_pixels, pixels)

@@ -19,7 +19,7 @@ T = TypeVar("T")
 WorkingBytes = Callable[[int, int], tuple[int, int]]
 """Of reference pixels and output pixels: what a step takes at least and at best speed, in bytes (`Loss.working_bytes`)."""
 
-BLOCK_VALUES = 2**21
+BLOCK_VALUES = 2**20
 """Projections worked off at a time: few enough to stay near a processor's caches, enough to keep it busy."""
 CPU_WORKING_BYTES = 3 * 2**27
 """What a step may take on a CPU if no limit is given: more would not make it faster."""

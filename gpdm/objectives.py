@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Protocol
 
 import torch
@@ -62,19 +63,15 @@ class SumObjective:
 
     def curvature(self) -> Tensor:
         """See `Objective`."""
-        return _sum([(weight, part.curvature()) for weight, part in self.parts])
+        return reduce(torch.add, (weight * part.curvature() for weight, part in self.parts))
 
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """See `Objective`."""
-        results = [(weight, *part(image, generator)) for weight, part in self.parts]
-        return _sum([(w, value) for w, value, _ in results]), _sum([(w, gradient) for w, _, gradient in results])
-
-
-def _sum(terms: Sequence[tuple[float, Tensor]]) -> Tensor:
-    total = terms[0][0] * terms[0][1]
-    for weight, term in terms[1:]:
-        total = total.add(term, alpha=weight)
-    return total
+        value, gradient = image.new_zeros(()), torch.zeros_like(image)
+        for weight, part in self.parts:
+            own, slope = part(image, generator)
+            value, gradient = value + weight * own, gradient.add_(slope, alpha=weight)
+        return value, gradient
 
 
 def curvature(options: SWDOptions, size: Size, channels: int, mass: Tensor | None, like: Tensor) -> Tensor:

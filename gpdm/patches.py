@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Literal, get_args
 
 import torch
@@ -120,13 +121,26 @@ class Adjoint:
     def __call__(self, blocks: Iterable[Tensor], size: Size) -> Tensor:
         """An image (1, C, H, W) of `size` from blocks of rows (rows, columns, K) of values, from top to bottom."""
         reach = self.along.shape[3] - 1
-        across = [_convolve(block, self.along, (0, reach)) for block in blocks]
-        sums = torch.cat(across) if len(across) > 1 else across[0]
+        sums = _stacked((_convolve(block, self.along, (0, reach)) for block in blocks), size[0])
         sums = _to_length(sums.reshape(len(sums), sums.shape[1] * self.stride, -1), 1, size[1])  # (rows, W, M)
         image = _convolve(sums, self.down, (reach, 0))  # (rows, W, s C)
         if self.stride > 1:
             image = image.unflatten(2, (self.stride, -1)).permute(0, 2, 1, 3).flatten(0, 1)
         return _to_length(image, 0, size[0]).permute(2, 0, 1)[None]
+
+
+def _stacked(parts: Iterable[Tensor], most: int) -> Tensor:
+    """All of them behind each other, at most so many rows; without ever holding them twice, as torch.cat does."""
+    parts = iter(parts)
+    first = next(parts)
+    second = next(parts, None)
+    if second is None:
+        return first
+    whole, filled = first.new_empty(most, *first.shape[1:]), 0
+    for part in chain((first, second), parts):
+        whole[filled : filled + len(part)] = part
+        filled += len(part)
+    return whole[:filled]
 
 
 def project_adjoint(values: Tensor, bank: FilterBank, size: Size, stride: int = 1) -> Tensor:
