@@ -139,7 +139,9 @@ def gate(path: Path, size: int, device: str) -> dict[str, float]:
     pieces = _on_projections(reference, image, bank, binned_sliced_wasserstein)
     exact = _on_projections(reference, image, bank, sliced_wasserstein)
 
-    loss = gpdm.SWDLoss(reuse=1, coherence=0.0)  # the pull is added to it, and is no distance
+    loss = gpdm.SWDLoss(
+        coherence=0.0, small_patches=0.0
+    )  # the pull is no distance, and small patches are the same once more
     objective = loss.bind([reference], (size, size))
     assert isinstance(objective, HistogramObjective)
     same = Generator().set_state(objective.sides.generator.get_state())
