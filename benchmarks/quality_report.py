@@ -114,7 +114,7 @@ def frontier(rows: Sequence[Row], file: Path) -> None:
                 "coherence x 1000: patches that are like none of the reference's",
                 "share that moved as one: copied",
             ),
-            ("detail distance", "high frequencies", "detail distance", "high frequencies, dB against the reference"),
+            ("detail distance", "copied", "detail distance", "share that moved as one: copied"),
         ),
         strict=True,
     ):
@@ -136,7 +136,7 @@ def frontier(rows: Sequence[Row], file: Path) -> None:
         axis.set_ylabel(y_label)
         axis.grid(color="#e1e4e8")
     figure.suptitle(
-        f"Means over {', '.join(runs) if len(runs) < 8 else 'all runs'} (picture, seed); best is left and low, right near 0 dB"
+        f"Means over {', '.join(runs) if len(runs) < 8 else 'all runs'} (picture, seed); best is left and low"
     )
     figure.tight_layout()
     figure.savefig(file, dpi=110)
