@@ -132,6 +132,7 @@ def frontier(rows: Sequence[Row], file: Path) -> None:
                 xytext=(5, 4),
                 fontsize=9 if strong else 6,
             )
+        axis.set_xscale("linear" if x == "coherence" else "log")
         axis.set_xlabel(x_label)
         axis.set_ylabel(y_label)
         axis.grid(color="#e1e4e8")
