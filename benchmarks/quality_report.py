@@ -144,7 +144,7 @@ def frontier(rows: Sequence[Row], file: Path) -> None:
 
 
 def sheets(rows: Sequence[Row], keep: Path) -> None:
-    """The contact sheet of seed 0, and its best and worst third, by the coherence of `balanced` against the reference's detail."""
+    """The contact sheet of seed 0, and its best and worst third, by the detail distance of `balanced`."""
     done = [name for name in SHEET if counts(rows, name)[1]]
     order = sorted(
         PICTURES,

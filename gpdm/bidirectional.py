@@ -14,7 +14,7 @@ from .histograms import wide
 from .images import Size, size_of
 from .nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, nearest, search_bytes
 from .objectives import Objective
-from .patches import BORDERS, wrap, wrap_adjoint
+from .patches import BORDER_HELP, BORDERS, wrap, wrap_adjoint
 from .pyramid import Level, check_levels
 
 
@@ -48,7 +48,7 @@ class BidirectionalLoss(Options):
     )
     border: str = option(
         "free",
-        "free ends patches at the border. circular lets them go on at the opposite side, so that the result tiles: in both directions, or in x or y only.",
+        BORDER_HELP,
         choices=BORDERS,
     )
 

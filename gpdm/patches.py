@@ -22,6 +22,8 @@ from .projections import FilterBank
 Border = Literal["free", "circular", "circular x", "circular y"]
 BORDERS: tuple[str, ...] = get_args(Border)
 """Whether patches end at the border, or go on at the opposite side: in both directions, to the right only, or downwards only."""
+BORDER_HELP = "free ends patches at the border. circular lets them go on at the opposite side, so that the result tiles: in both directions, or in x or y only."
+"""What options called border say of it."""
 
 
 def wrapped_size(size: Size, patch_size: int, border: str) -> Size:

@@ -9,7 +9,7 @@ from torch import Generator
 
 from ._options import Options, option
 from .images import Size
-from .patches import BORDERS
+from .patches import BORDER_HELP, BORDERS
 from .projections import KINDS, FilterBank, draw_filters
 from .swd import DISTANCES, SOLVERS
 
@@ -58,7 +58,7 @@ class SWDOptions(Options):
     )
     border: str = option(
         "free",
-        "free ends patches at the border. circular lets them go on at the opposite side, so that the result tiles: in both directions, or in x or y only.",
+        BORDER_HELP,
         choices=BORDERS,
     )
     detail: float = option(
