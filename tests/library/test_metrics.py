@@ -215,7 +215,8 @@ def test_our_blur_takes_what_its_kernel_says() -> None:
     ring = (radius / frequencies[0]).round()
     means = [power[ring == k + 1].mean() for k in range(len(frequencies)) if frequencies[k] > HIGH]
     expected = float(10 * torch.log10(torch.stack(means)).mean())
-    assert high_frequencies([reference], gaussian_blur(reference, sigma)) == pytest.approx(expected, abs=0.6)
+    # A window leaks from a frequency to the next, which fills a steep fall a little: 0.4 dB of 16.
+    assert high_frequencies([reference], gaussian_blur(reference, sigma)) == pytest.approx(expected, abs=0.5)
 
 
 @pytest.mark.parametrize("size", [(48, 48), (45, 83), (96, 64)])
