@@ -10,13 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from .images import Size, size_of
 from .nearest import COLUMNS, ROWS, squared_distance
-from .objectives import Objective, PatchWeights
+from .objectives import Objective, PatchWeights, draw, evaluate, is_repeatable
 from .patch_search import BLOCK, PAIRS, PatchSearch, Places, add, blocks, take, windows
 from .patches import patch_grid, wrap, wrap_adjoint
 from .swd_options import SWDOptions
@@ -86,12 +87,32 @@ class CoherentObjective:
 
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """See `Objective`."""
-        value, gradient = self.objective(image, generator)
+        return self.evaluate(image, self.draw(image, generator))
+
+    @property
+    def repeatable(self) -> bool:
+        """See `Repeatable`."""
+        return is_repeatable(self.objective)
+
+    @property
+    def backend(self) -> str:
+        """See `Repeatable`."""
+        return getattr(self.objective, "backend", "torch")
+
+    def draw(self, image: Tensor, generator: Generator) -> tuple[Any, Pull]:
+        """See `Repeatable`; looks for the nearest patches when it is time to."""
+        drawn = draw(self.objective, image, generator)
         number = self.calls.get(generator, 0)
         if number % EVERY == 0:
             self.pulls[generator] = self._pull(image, generator)
         self.calls[generator] = number + 1
-        pull, share = self.pulls[generator], self.options.coherence / image.numel()
+        return drawn, self.pulls[generator]
+
+    def evaluate(self, image: Tensor, drawn: tuple[Any, Pull]) -> tuple[Tensor, Tensor]:
+        """See `Repeatable`."""
+        own, pull = drawn
+        value, gradient = evaluate(self.objective, image, own)
+        share = self.options.coherence / image.numel()
         away = image - pull.target
         drawn = pull.weight * away
         return value + share * (drawn * away).sum(), gradient.add(drawn, alpha=2 * share)

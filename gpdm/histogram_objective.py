@@ -1,26 +1,44 @@
-"""The sliced Wasserstein distance of one pyramid level without a sort: distribution functions on bins, strip by strip."""
+"""The sliced Wasserstein distance of one pyramid level without a sort: distribution functions on bins."""
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from .histograms import SLOPES, WEIGHT_UNIT, count, look_up, whole_weights, wide
+from .histograms import WEIGHT_UNIT, whole_weights
 from .images import Size, size_of
+from .kernels.choose import choose
 from .memory import Workspace
 from .objectives import PatchWeights, curvature
-from .patches import patch_grid, project_columns, project_rows, wrap, wrap_adjoint, wrapped_size
-from .reference_sides import ReferenceSide, ReferenceSides
+from .passes import WHOLE, Passes, Sample, Side, TorchPasses
+from .patches import patch_grid, wrap, wrap_adjoint, wrapped_size
+from .reference_sides import ReferenceSides, corner, spacing
 from .swd_options import SWDOptions
 
 POOL = 8
 """How many sets of projections with the reference's side of them are held."""
+COUNTED_PATCHES = 2**18
+"""From an output with many more patches, every second, third ... row and column of them is counted, from a random place on. The
+reference's distribution functions, of at most some 30,000 patches, are three times as uncertain."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What is random in one evaluation."""
+
+    sides: tuple[Side, ...]
+    """Groups of projections."""
+    shift: tuple[int, int]
+    """Row and column at which the patch grid begins."""
+    sample: Sample
+    """Which patches are counted."""
 
 
 class HistogramObjective:
@@ -28,7 +46,12 @@ class HistogramObjective:
     `reuse` times on average: a pool holds the latest, and at every step each output takes one at random.
 
     The pool is the same for all outputs and seeds; which set an output takes follows its own generator.
+
+    Raises:
+        OptionError: The backend that is asked for cannot be used; the message says why.
     """
+
+    repeatable = True
 
     def __init__(
         self,
@@ -42,11 +65,14 @@ class HistogramObjective:
         self.size, self.whole = size, wrapped_size(size, options.patch_size, options.border)
         weights = weights or PatchWeights()
         self.output_mass = None if weights.output is None else whole_weights(weights.output)
-        self.workspace = Workspace(references[0].device, keep_bytes)
-        self.sides = ReferenceSides(options, references, weights.references, self.workspace)
+        device = references[0].device
+        self.backend = choose(options.backend, device)
+        self.workspace = Workspace(device, keep_bytes)
+        self.passes = passes_of(self.backend, self.workspace)
+        self.sides = ReferenceSides(options, references, weights.references, self.workspace, self.passes)
         self.fresh = iter(self.sides)
         # A choice between several fresh sets would leave some unused, which costs a seventh in distance.
-        self.pool: deque[list[ReferenceSide]] = deque(maxlen=1 if options.reuse == 1 else POOL)
+        self.pool: deque[list[Side]] = deque(maxlen=1 if options.reuse == 1 else POOL)
         self.steps = 0
 
     def curvature(self) -> Tensor:
@@ -63,15 +89,35 @@ class HistogramObjective:
 
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """See `Objective`."""
+        return self.evaluate(image, self.draw(image, generator))
+
+    def draw(self, image: Tensor, generator: Generator) -> Drawn:
+        """See `Repeatable`."""
         o = self.options
         sides = self.pool[int(torch.randint(len(self.pool), (1,), generator=generator))]
-        rows, columns = o.shift(self.whole, generator)
-        wrapped = wrap(image, o.patch_size, o.border)
-        shifted = wrapped[..., rows:, columns:].contiguous(memory_format=torch.channels_last)
+        shift = o.shift(self.whole, generator)
+        rows, columns = (side - place for side, place in zip(self.whole, shift, strict=True))
+        grid = patch_grid((rows, columns), o.patch_size, o.stride)
+        # With masses a few patches may be all that counts.
+        every = spacing(math.prod(grid) // COUNTED_PATCHES) if self.output_mass is None else (1, 1)
+        sample = WHOLE if every == (1, 1) else Sample(corner(every, grid, generator), every)
+        return Drawn(tuple(sides), shift, sample)
+
+    def evaluate(self, image: Tensor, drawn: Drawn) -> tuple[Tensor, Tensor]:
+        """See `Repeatable`."""
+        o, (rows, columns) = self.options, drawn.shift
+        shifted = wrap(image, o.patch_size, o.border)[..., rows:, columns:]
+        if self.backend == "torch":
+            shifted = shifted.contiguous(memory_format=torch.channels_last)
         mass = None if self.output_mass is None else self.output_mass[rows :: o.stride, columns :: o.stride]
-        results = [self.workspace.attempt(partial(self._output_side, shifted, side, mass)) for side in sides]
+        results = [
+            self.workspace.attempt(
+                partial(self.passes.step, shifted, side, o.distance, o.stride, drawn.sample, mass)
+            )
+            for side in drawn.sides
+        ]
         value = torch.stack(
-            [value * (len(side.bank) / o.num_proj) for (value, _), side in zip(results, sides, strict=True)]
+            [value * (len(side.function) / o.num_proj) for (value, _), side in zip(results, drawn.sides, strict=True)]
         )
         gradient = torch.stack([gradient for _, gradient in results]).sum(0) if len(results) > 1 else results[0][1]
         patches = math.prod(patch_grid(size_of(shifted), o.patch_size, o.stride))
@@ -82,34 +128,11 @@ class HistogramObjective:
             gradient = F.pad(gradient, (columns, 0, rows, 0))
         return value.sum(), wrap_adjoint(gradient, o.patch_size, o.border)
 
-    def _output_side(self, image: Tensor, side: ReferenceSide, mass: Tensor | None) -> tuple[Tensor, Tensor]:
-        """The value, and the gradient for slopes and masses as they are looked up: with L1 a whole number of `GRID`s."""
-        o, bins, number = self.options, side.bins, len(side.bank)
-        rows, columns = patch_grid(size_of(image), o.patch_size, o.stride)
-        strips = self.workspace.strips(rows, columns, number)
-        line, tallest = columns * number, strips[0].stop
-        down = project_columns(image, side.bank, o.stride)
-        keep = 8 * rows * line <= self.workspace.keep_bytes
-        indices = self.workspace.buffer("indices", (rows if keep else tallest) * line, torch.int64)
-        slope = self.workspace.buffer("slopes", tallest * line, image.dtype)
 
-        def index_of(part: slice) -> Tensor:
-            start = part.start if keep else 0
-            into = indices[start * line : (start + part.stop - part.start) * line]
-            return bins.index(project_rows(down[:, :, part], side.bank, o.stride, bins.offset).flatten(0, 1), into)
+def passes_of(backend: str, workspace: Workspace) -> Passes:
+    """The backend's way to do the work of a step."""
+    if backend == "torch":
+        return TorchPasses(workspace)
+    from .kernels.triton_passes import TritonPasses
 
-        counts = image.new_zeros(number, bins.number, dtype=wide(image.device))
-        for part in strips:
-            counts += count(index_of(part), bins, None if mass is None else mass[part].flatten())
-        value, slopes = SLOPES[o.distance](side.function, counts, bins)
-
-        def values() -> Iterator[Tensor]:
-            for part in strips:
-                index = indices[part.start * line : part.stop * line].view(-1, number) if keep else index_of(part)
-                found = look_up(slopes, index, slope[: index.numel()].view(index.shape))
-                if mass is not None:
-                    # Masses stay whole numbers here, over a power of two: their sums too are then exact for 0 and 1.
-                    found *= (mass[part] / WEIGHT_UNIT).to(found).reshape(-1, 1)
-                yield found.view(-1, columns, number)
-
-        return value, side.adjoint(values(), size_of(image))
+    return TritonPasses()

@@ -127,3 +127,8 @@ def to_pil(image: Tensor) -> Image.Image:
         raise ImageError(f"an image of shape {tuple(image.shape)} cannot be a picture; expected (1, 1..4, H, W)")
     pixels = (image[0].float().clamp(-1, 1) + 1).mul(127.5).round().to("cpu", torch.uint8).permute(1, 2, 0).numpy()
     return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+
+
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """A copy of CPU `values` on `device`, for which the host does not wait: a GPU fetches it when it is its turn."""
+    return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)

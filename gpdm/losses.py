@@ -15,7 +15,7 @@ from .coherence import LEAST_SIDE, PATCH, CoherentObjective, pull_bytes
 from .errors import OptionError
 from .histogram_objective import HistogramObjective
 from .images import Size, size_of
-from .memory import BLOCK_VALUES
+from .memory import BLOCK_VALUES, VALUE_BYTES
 from .objectives import ExactObjective, Objective, PatchWeights, SumObjective
 from .pyramid import Level, check_levels
 from .reference_sides import GROUP, TOGETHER_VALUES
@@ -84,9 +84,8 @@ class SWDLoss(SWDOptions):
         if self.solver == "exact":
             one = self._bytes_per_projection(reference_pixels, output_pixels)
             return one, one * self.num_proj
-        # A block holds projections (float32), bins (int32) and slopes (float32), and with weights their float64 masses.
         values = min(BLOCK_VALUES, max(reference_pixels, output_pixels) * self.num_proj)
-        block = 24 * max(values, TOGETHER_VALUES)
+        block = VALUE_BYTES * max(values, TOGETHER_VALUES)
         return block, block + 8 * output_pixels * min(self.num_proj, GROUP) // self.stride**2
 
     def _bytes_per_projection(self, reference_pixels: int, output_pixels: int) -> int:

@@ -21,6 +21,10 @@ WorkingBytes = Callable[[int, int], tuple[int, int]]
 
 BLOCK_VALUES = 2**20
 """Projections worked off at a time: few enough to stay near a processor's caches, enough to keep it busy."""
+GPU_BLOCK_VALUES = 2**23
+"""The same on a GPU, if memory allows: enough to make launches few."""
+VALUE_BYTES = 24
+"""What a projection takes while it is worked on: itself and its slope (float32), its bin (int64), and its float64 mass, if it has one."""
 CPU_WORKING_BYTES = 3 * 2**27
 """What a step may take on a CPU if no limit is given: more would not make it faster."""
 
@@ -143,6 +147,9 @@ class Workspace:
 
     def __init__(self, device: torch.device, keep_bytes: int) -> None:
         self.device, self.keep_bytes, self.block_values = device, keep_bytes, BLOCK_VALUES
+        more = VALUE_BYTES * (GPU_BLOCK_VALUES - BLOCK_VALUES)
+        if device.type != "cpu" and keep_bytes >= more:
+            self.keep_bytes, self.block_values = keep_bytes - more, GPU_BLOCK_VALUES
         self.buffers: dict[str, Tensor] = {}
 
     def attempt(self, work: Callable[[], T]) -> T:
@@ -166,7 +173,10 @@ class Workspace:
         return [slice(start, min(start + height, rows)) for start in range(0, rows, height)]
 
     def buffer(self, name: str, size: int, dtype: torch.dtype) -> Tensor:
-        """`size` numbers of memory that is kept from step to step: asking for it anew would cost as much as filling it."""
+        """`size` numbers of memory. On a CPU it is kept from step to step: asking for it anew would cost as much as filling it. PyTorch
+        does so itself on a GPU, where what a recorded step uses must not be given to others."""
+        if self.device.type != "cpu":
+            return torch.empty(size, dtype=dtype, device=self.device)
         if name not in self.buffers or len(self.buffers[name]) < size:
             self.buffers[name] = torch.empty(size, dtype=dtype, device=self.device)
         return self.buffers[name][:size]

@@ -23,9 +23,11 @@ SEARCH_HELP = (
 """What options called search say of it."""
 
 ROWS, COLUMNS = 512, 8192
-"""Patches that are compared at a time: few enough to stay near a processor's caches."""
+"""Patches that are compared at a time: few enough to stay near a processor's caches. A GPU takes `GPU_TIMES` as many of both, to
+make launches few."""
+GPU_TIMES = 2
 BLOCK_BYTES = 4 * 4 * ROWS * COLUMNS
-"""What comparing them takes at most."""
+"""What comparing them takes at most, on a CPU."""
 CELL_PATCHES, CELLS_SEEN = 256, 16
 """faiss: patches of a cell of the index, on average, and how many cells are looked into."""
 
@@ -129,9 +131,10 @@ def _blocks(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, slice, Tenso
     centre = keys.mean(0)
     queries, keys = queries - centre, keys - centre
     norms = keys.square().sum(1)
-    for columns in _slices(len(keys), COLUMNS):
+    times = GPU_TIMES if keys.device.type == "cuda" else 1
+    for columns in _slices(len(keys), times * COLUMNS):
         transposed, norm = keys[columns].T.mul(-2), norms[columns]
-        for rows in _slices(len(queries), ROWS):
+        for rows in _slices(len(queries), times * ROWS):
             own = queries[rows]
             distances = torch.addmm(norm, own, transposed)
             yield rows, columns, distances.add_(own.square().sum(1, keepdim=True)).clamp_(min=0)

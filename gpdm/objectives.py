@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -40,6 +40,44 @@ class Objective(Protocol):
         ...
 
 
+@runtime_checkable
+class Repeatable(Objective, Protocol):
+    """An objective in two halves: what the host draws, and what the device does with it, which is the same work every time."""
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether it is so; a sum is if all its parts are."""
+        ...
+
+    @property
+    def backend(self) -> str:
+        """What does the work, "torch" or "triton"."""
+        ...
+
+    def draw(self, image: Tensor, generator: Generator) -> Any:
+        """What `__call__` draws, as tensors inside tuples and dataclasses."""
+        ...
+
+    def evaluate(self, image: Tensor, drawn: Any) -> tuple[Tensor, Tensor]:
+        """What `__call__` returns for this draw. It may not ask a device for a number."""
+        ...
+
+
+def is_repeatable(objective: Objective) -> bool:
+    """Whether its evaluations can be recorded and replayed."""
+    return isinstance(objective, Repeatable) and objective.repeatable
+
+
+def draw(objective: Objective, image: Tensor, generator: Generator) -> Any:
+    """The first half of `objective(image, generator)`: of one that is not repeatable, no more than the generator."""
+    return objective.draw(image, generator) if isinstance(objective, Repeatable) else generator
+
+
+def evaluate(objective: Objective, image: Tensor, drawn: Any) -> tuple[Tensor, Tensor]:
+    """The second half."""
+    return objective.evaluate(image, drawn) if isinstance(objective, Repeatable) else objective(image, drawn)
+
+
 @dataclass(frozen=True)
 class PatchWeights:
     """A weight for every patch of the unstrided patch grids, not negative; only ratios matter."""
@@ -65,11 +103,29 @@ class SumObjective:
         """See `Objective`."""
         return reduce(torch.add, (weight * part.curvature() for weight, part in self.parts))
 
+    @property
+    def repeatable(self) -> bool:
+        """See `Repeatable`."""
+        return all(is_repeatable(part) for _, part in self.parts)
+
+    @property
+    def backend(self) -> str:
+        """See `Repeatable`."""
+        return next((b for _, part in self.parts if (b := getattr(part, "backend", "torch")) != "torch"), "torch")
+
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """See `Objective`."""
+        return self.evaluate(image, self.draw(image, generator))
+
+    def draw(self, image: Tensor, generator: Generator) -> tuple[Any, ...]:
+        """See `Repeatable`."""
+        return tuple(draw(part, image, generator) for _, part in self.parts)
+
+    def evaluate(self, image: Tensor, drawn: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+        """See `Repeatable`."""
         value, gradient = image.new_zeros(()), torch.zeros_like(image)
-        for weight, part in self.parts:
-            own, slope = part(image, generator)
+        for (weight, part), own_draw in zip(self.parts, drawn, strict=True):
+            own, slope = evaluate(part, image, own_draw)
             value, gradient = value + weight * own, gradient.add_(slope, alpha=weight)
         return value, gradient
 

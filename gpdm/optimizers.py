@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Generator, Tensor
 
 from ._options import Options, option
+from .capture import Captured, Pace, recorder_for
 from .descent import Descent, OnStep, Problem
 from .errors import OptionError
+from .kernels.choose import kernels
+from .kernels.reference import EPSILON
 from .losses import Loss
+from .objectives import Objective, draw, evaluate, is_repeatable
 from .pyramid import Level
 
 Method = Literal["adam", "sgd", "newton", "adam picture"]
@@ -27,8 +31,6 @@ class Walk:
     """(1, C, H, W), changed in place."""
     losses: list[Tensor] = field(default_factory=list)
     """The loss of every step so far, scalars on the device of the image."""
-    moments: list[Tensor] = field(default_factory=list)
-    """What the method remembers between steps."""
     mean: Tensor | None = None
     """The mean over the steps that were remembered."""
     remembered: int = 0
@@ -161,13 +163,17 @@ class Optimizer(Options):
             OptionError: The descent diverged: loss or image became infinite or NaN.
         """
         objective, walks = problem.objective(), [Walk(image) for image in images]
-        curvature = objective.curvature() if self.method == "newton" else None
+        device = images[0].device
+        recorder = recorder_for(device) if is_repeatable(objective) else None
+        steps = [Captured(self._step(objective, walk), recorder) for walk in walks]
+        rates, pace = self._rates(num_steps).to(images[0]), Pace(device)
         for step in range(num_steps):
             objective.advance()
             for number, walk in enumerate(walks):
                 if not walk.converged:
-                    loss, gradient = objective(walk.image, generators[number])
-                    self._move(walk, gradient, curvature, self._share(step, num_steps))
+                    drawn = draw(objective, walk.image, generators[number])
+                    loss = steps[number]((drawn, rates[step]))
+                    pace.step()
                     walk.losses.append(loss)
                     if step >= num_steps * (1 - self.average):
                         walk.remember()
@@ -181,22 +187,46 @@ class Optimizer(Options):
             raise OptionError(name, getattr(self, name), "the descent diverged to infinite values", "use a smaller one")
         return results
 
-    def _share(self, step: int, num_steps: int) -> float:
-        """Length of the step, as a share of that at the beginning of the level."""
-        falling = (1 + math.cos(math.pi * step / num_steps)) / 2
-        return self.final_lr + (1 - self.final_lr) * falling
+    def _rates(self, num_steps: int) -> Tensor:
+        """Two numbers for each step of a level, (num_steps, 2): its length, and what Adam divides its mean square with."""
+        rows = []
+        for step in range(num_steps):
+            falling = (1 + math.cos(math.pi * step / num_steps)) / 2
+            share = self.final_lr + (1 - self.final_lr) * falling
+            if self.method == "newton":
+                rows.append((share * self.step, 1.0))
+            elif self.method == "sgd":
+                rows.append((share * self.lr, 1.0))
+            else:
+                corrections = 1 - BETA_1 ** (step + 1), math.sqrt(1 - self.beta_2 ** (step + 1))
+                rows.append((share * self.lr / corrections[0], corrections[1]))
+        return torch.tensor(rows, dtype=torch.float64)
 
-    def _move(self, walk: Walk, gradient: Tensor, curvature: Tensor | None, share: float) -> None:
+    def _step(self, objective: Objective, walk: Walk) -> Callable[[tuple[Any, Tensor]], Tensor]:
+        """What one step does to an image, given what was drawn for it and its two rates; it returns the loss."""
         # The objective is a mean over patches, so its gradient shrinks as the image grows until Adam's epsilon is no longer
         # small beside it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less). Times the number of
         # pixels it does not depend on the size, and neither does the step of plain descent.
-        pixels = walk.image.shape[-2] * walk.image.shape[-1]
-        if curvature is not None:
-            walk.image.addcdiv_(gradient, curvature, value=-share * self.step)
-        elif self.method == "sgd":
-            walk.image.sub_(gradient, alpha=share * self.lr * pixels)
-        else:
-            _adam(walk, gradient.mul_(pixels), share * self.lr, self.beta_2, self.method == "adam")
+        image = walk.image
+        pixels = image.shape[-2] * image.shape[-1]
+        curvature = objective.curvature() if self.method == "newton" else None
+        moments = [torch.zeros_like(image) for _ in range(2 if self.method.startswith("adam") else 0)]
+        adam = kernels(getattr(objective, "backend", "torch") if self.method == "adam" else "torch").adam
+
+        def step(given: tuple[Any, Tensor]) -> Tensor:
+            drawn, rates = given
+            loss, gradient = evaluate(objective, image, drawn)
+            if curvature is not None:
+                image.sub_(gradient.div_(curvature).mul_(rates[0]))
+            elif self.method == "sgd":
+                image.sub_(gradient.mul_(rates[0] * pixels))
+            elif self.method == "adam":
+                adam(image, gradient, *moments, rates, pixels, (BETA_1, self.beta_2))
+            else:
+                _adam_picture(image, gradient.mul_(pixels), *moments, rates, self.beta_2)
+            return loss
+
+        return step
 
     def _converged(self, losses: list[Tensor]) -> bool:
         """Looked at once per window, so that a GPU is not made to wait at every step."""
@@ -206,22 +236,12 @@ class Optimizer(Options):
         return last >= (1 - self.tolerance) * before
 
 
-BETA_1, EPSILON = 0.9, 1e-8
-"""Decay of the mean gradient, and what keeps the quotient finite (Kingma and Ba, ICLR 2015)."""
+BETA_1 = 0.9
+"""Decay of the mean gradient (Kingma and Ba, ICLR 2015)."""
 
 
-def _adam(walk: Walk, gradient: Tensor, rate: float, beta_2: float, each_pixel: bool) -> None:
-    """One step of Kingma and Ba, Adam, ICLR 2015, with the corrections of both means folded into the rate (section 2, end); the
-    mean square is that of each pixel or of all together."""
-    if not walk.moments:
-        walk.moments = [torch.zeros_like(walk.image), torch.zeros_like(walk.image)]
-    first, second = walk.moments
-    number = len(walk.losses) + 1
+def _adam_picture(image: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rates: Tensor, beta_2: float) -> None:
+    """Adam with the mean square of the whole picture in the place of each pixel's; else as `kernels.reference.adam`."""
     first.lerp_(gradient, 1 - BETA_1)
-    second.mul_(beta_2)
-    if each_pixel:
-        second.addcmul_(gradient, gradient, value=1 - beta_2)
-    else:
-        second.add_(gradient.square().mean(), alpha=1 - beta_2)
-    size = second.sqrt().div_(math.sqrt(1 - beta_2**number)).add_(EPSILON)
-    walk.image.addcdiv_(first, size, value=-rate / (1 - BETA_1**number))
+    second.mul_(beta_2).add_(gradient.square().mean(), alpha=1 - beta_2)
+    image.sub_(first.mul(rates[0]).div_(second.sqrt().div_(rates[1]).add_(EPSILON)))

@@ -8,6 +8,8 @@ from typing import Literal, get_args
 import torch
 from torch import Generator, Tensor
 
+from .images import to_device
+
 Kind = Literal["independent", "orthonormal", "factored"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
@@ -82,6 +84,7 @@ def draw_filters(
     generator: Generator,
     sets: int = 1,
     detail: int = 0,
+    device: torch.device | None = None,
 ) -> FilterBank:
     """Random patch filters of unit length (to three digits, see `GRID`), each uniform on the sphere, or on that of mean zero.
 
@@ -97,23 +100,26 @@ def draw_filters(
         detail: How many filters of a set, the last ones, have mean zero in every channel: they see structure and no colour. To
             others colour is nearly all there is, since its spread is so much larger (in natural pictures power falls with
             frequency), although it is only 1 / p^2 of the dimensions.
+        device: Where the filters are wanted. The random numbers are the same everywhere; for CUDA the rest is done there, and the host
+            does not wait for it.
 
     Returns:
-        The filters, float32, on the CPU.
+        The filters, float32, on a CUDA `device`, else on the CPU.
 
     References:
         Elnekave and Weiss, GPDM, ECCV 2022, Algorithm 1.
         Rowland et al., Orthogonal Estimation of Wasserstein Distances, AISTATS 2019 (orthonormal blocks).
     """
     tall = channels * patch_size
+    device = device if device is not None and device.type == "cuda" else torch.device("cpu")
     if kind == "factored":
-        columns, rows = _factored(sets, num_proj, tall, patch_size, generator)
+        columns, rows = _factored(sets, num_proj, tall, patch_size, generator, device)
     else:
-        columns = torch.eye(tall).expand(sets, tall, tall)  # no filter is the sum of fewer
+        columns = torch.eye(tall, device=device).expand(sets, tall, tall)  # no filter is the sum of fewer
         flat = (_orthonormal_blocks if kind == "orthonormal" else _independent)(
             sets, num_proj, tall * patch_size, generator
         )
-        rows = flat.unflatten(2, (tall, patch_size))
+        rows = to_device(flat, device).unflatten(2, (tall, patch_size))
     if detail:
         columns, rows = _without_mean(columns, rows, channels, detail)
     return FilterBank(
@@ -127,7 +133,7 @@ def _without_mean(columns: Tensor, rows: Tensor, channels: int, number: int) -> 
     channel, and of unit length again: for each channel there is a column of ones, with which the mean is taken away."""
     sets, tall, _ = columns.shape
     p = rows.shape[3]
-    ones = torch.eye(channels).repeat_interleave(tall // channels, 0).expand(sets, tall, channels)
+    ones = torch.eye(channels, device=columns.device).repeat_interleave(tall // channels, 0).expand(sets, tall, channels)
     own = rows[:, -number:]
     means = torch.einsum("stc,stm,skmp->skc", ones, columns, own) / (tall // channels * p)
     # What is taken away is orthogonal to what remains, so that the squares of their lengths add up to 1.
@@ -151,20 +157,23 @@ def _orthonormal_blocks(sets: int, num_proj: int, dimension: int, generator: Gen
     return torch.cat(blocks, dim=1)
 
 
-def _factored(sets: int, num_proj: int, tall: int, patch_size: int, generator: Generator) -> tuple[Tensor, Tensor]:
+def _factored(
+    sets: int, num_proj: int, tall: int, patch_size: int, generator: Generator, device: torch.device
+) -> tuple[Tensor, Tensor]:
     """Columns (sets, C p, M) and rows (sets, K, M, p), whose products have the law of independent filters, one by one.
 
     A Gaussian matrix W (C p, p) is Q R, with Q uniform among orthonormal columns and R independent of it. A product of uniform
     orthonormal A (C p, M) and B (M, p) is uniform as well, as long as M >= p. So W = (A B) R, and A may be shared.
     """
     shared = min(-(-patch_size // 8) * 8, tall)  # whole vector registers
-    columns = _orthonormal(torch.randn(sets, tall, shared, generator=generator))
+    columns = to_device(_orthonormal(torch.randn(sets, tall, shared, generator=generator)), device)
     # B R = G S^-1 R for a Gaussian G (M, p) = B S. Both R and S are Cholesky factors of products: those square a condition
     # number, which float64 bears.
-    g = torch.randn(sets, num_proj, shared, patch_size, generator=generator).double()
-    w = torch.randn(sets, num_proj, tall, patch_size, generator=generator).double()
-    s, r = (torch.linalg.cholesky(x.mT @ x, upper=True) for x in (g, w))
-    rows = (g @ torch.linalg.solve_triangular(s, r, upper=True)).float()
+    g = to_device(torch.randn(sets, num_proj, shared, patch_size, generator=generator), device)
+    w = to_device(torch.randn(sets, num_proj, tall, patch_size, generator=generator), device)
+    # Without a check, for which a GPU would have to finish: the product of Gaussians is positive definite.
+    s, r = (torch.linalg.cholesky_ex(x.mT @ x, upper=True).L for x in (g.double(), w.double()))
+    rows = (g.double() @ torch.linalg.solve_triangular(s, r, upper=True)).float()
     return columns, rows / rows.flatten(2).norm(dim=2)[..., None, None]
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Generator, Tensor
 
-from .histograms import Bins, bin_count, bin_range, count, cumulative, whole_weights, wide
-from .images import size_of
+from .histograms import bin_count, bin_range, cumulative, whole_weights, wide
+from .images import Size, size_of
 from .memory import Workspace
-from .patches import Adjoint, patch_count, project, project_columns, project_rows
+from .passes import Passes, Sample, Side, Stride
+from .patches import patch_count, patch_grid, project
 from .projections import FilterBank
 from .swd_options import SWDOptions
 
@@ -24,29 +24,22 @@ REFERENCE_PATCHES = 30_000
 DRAWN = 8
 """How many sets of projections are drawn together, since that takes less time for each."""
 TOGETHER_VALUES = 2**19
-"""Projections of the reference on several sets that are worked off together: small levels are bound by the number of calls."""
-
-
-@dataclass(frozen=True)
-class ReferenceSide:
-    """A bank of projections and the reference's distribution functions along them."""
-
-    bank: FilterBank
-    """Scaled, so that `bins.offset` added to a projection is its place among the bins."""
-    adjoint: Adjoint
-    """Of the bank as it was drawn."""
-    bins: Bins
-    function: Tensor
-    """F_P at the centres of the bins, (K, B)."""
+"""Projections of the reference on several sets that are worked off together: small levels are bound by the number of calls. On
+a GPU large ones are, too."""
 
 
 class ReferenceSides:
     """Draws sets of projections and works out the reference's side of them: for several sets at once, where levels are small."""
 
     def __init__(
-        self, options: SWDOptions, references: Sequence[Tensor], weights: Sequence[Tensor] | None, workspace: Workspace
+        self,
+        options: SWDOptions,
+        references: Sequence[Tensor],
+        weights: Sequence[Tensor] | None,
+        workspace: Workspace,
+        passes: Passes,
     ) -> None:
-        self.options, self.workspace = options, workspace
+        self.options, self.workspace, self.passes = options, workspace, passes
         self.references = [x.contiguous(memory_format=torch.channels_last) for x in references]
         self.masses: Sequence[Tensor | None] = [None] * len(references)
         if weights is not None:
@@ -55,56 +48,50 @@ class ReferenceSides:
             self.masses = [part.view_as(w) for part, w in zip(parts, weights, strict=True)]
         patches = sum(patch_count(size_of(x), options.patch_size, 1) for x in references)
         # With weights a few patches may be all that counts.
-        self.sample = _spacing(patches // REFERENCE_PATCHES) if weights is None else (1, 1)
+        self.sample = spacing(patches // REFERENCE_PATCHES) if weights is None else (1, 1)
         self.bins = bin_count(patches, options.distance)
         self.generator = Generator().manual_seed(0)
 
-    def __iter__(self) -> Iterator[list[ReferenceSide]]:
+    def __iter__(self) -> Iterator[list[Side]]:
         """Fresh sets without end, each in groups of at most `GROUP` projections."""
         o = self.options
         groups = -(-o.num_proj // GROUP)
         numbers = [o.num_proj * (i + 1) // groups - o.num_proj * i // groups for i in range(groups)]
         like = self.references[0]
         values = sum(math.prod(size_of(x)) for x in self.references) * min(o.num_proj, GROUP)
-        together = min(max(TOGETHER_VALUES // values, 1), DRAWN)
+        together = DRAWN if like.device.type == "cuda" else min(max(TOGETHER_VALUES // values, 1), DRAWN)
         while True:
-            banks = [o.draw(k, like.shape[1], self.generator, DRAWN).to(like) for k in numbers]
+            banks = [o.draw(k, like.shape[1], self.generator, DRAWN, like.device).to(like) for k in numbers]
             corners = [[self._corner(reference) for reference in self.references] for _ in range(DRAWN)]
-            for corner, *parts in zip(corners[::together], *(bank.each(together) for bank in banks), strict=True):
-                sides = [self.workspace.attempt(partial(self._sides, part, corner)) for part in parts]
+            for places, *parts in zip(corners[::together], *(bank.each(together) for bank in banks), strict=True):
+                sides = [self.workspace.attempt(partial(self._sides, part, places)) for part in parts]
                 yield from map(list, zip(*sides, strict=True))
 
     def _corner(self, reference: Tensor) -> tuple[int, int]:
         """The row and column of the first patch that is taken of a reference."""
-        spare = zip(self.sample, size_of(reference), strict=True)
-        row, column = (min(spacing, side - self.options.patch_size + 1) for spacing, side in spare)
-        draw = partial(torch.randint, size=(1,), generator=self.generator)
-        return int(draw(row)), int(draw(column))
+        return corner(self.sample, patch_grid(size_of(reference), self.options.patch_size, 1), self.generator)
 
-    def _sides(self, bank: FilterBank, corners: Sequence[tuple[int, int]]) -> list[ReferenceSide]:
+    def _sides(self, bank: FilterBank, corners: Sequence[tuple[int, int]]) -> list[Side]:
         """One for each set of the bank."""
-        p = self.options.patch_size
         low, high = zip(*(_range(reference, bank) for reference in self.references), strict=True)
         bins = bin_range(torch.stack(low).amin(0), torch.stack(high).amax(0), self.bins)
-        scaled = bank.scaled(bins.scale)
         counts = bins.width.new_zeros(len(bank), bins.number, dtype=wide(bins.width.device))
-        for reference, mass, (row, column) in zip(self.references, self.masses, corners, strict=True):
-            down = project_columns(reference[..., row:, column:], scaled, self.sample[0])
-            columns = (down.shape[3] - p) // self.sample[1] + 1
-            for part in self.workspace.strips(down.shape[2], columns, len(bank)):
-                places = project_rows(down[:, :, part], scaled, self.sample[1], bins.offset).flatten(0, 1)
-                index = bins.index(places, self.workspace.buffer("indices", places.numel(), torch.int64))
-                counts += count(index, bins, None if mass is None else mass[part].flatten())
-        functions = cumulative(counts, bins.width.dtype).chunk(bank.sets)
-        return [
-            ReferenceSide(own_scaled, Adjoint.of(own, self.options.stride), own_bins, function)
-            for own, own_scaled, own_bins, function in zip(
-                bank.each(), scaled.each(), bins.chunk(bank.sets), functions, strict=True
-            )
-        ]
+        for reference, mass, first in zip(self.references, self.masses, corners, strict=True):
+            counted, every = Sample(first, self.sample).of(reference, 1)
+            counts += self.passes.count(counted, bank, bins, every, mass)
+        return self.passes.sides(bank, bins, cumulative(counts, bins.width.dtype), self.options.stride)
 
 
-def _spacing(share: int) -> tuple[int, int]:
+def corner(every: Stride, grid: Size, generator: Generator) -> tuple[int, int]:
+    """The row and column of the first patch when every so many rows and columns of a patch grid are taken, at random."""
+    row, column = (
+        int(torch.randint(min(spacing, side), (1,), generator=generator))
+        for spacing, side in zip(every, grid, strict=True)
+    )
+    return row, column
+
+
+def spacing(share: int) -> tuple[int, int]:
     """Every which row and every which column to take, so as to take one in `share` or a little more."""
     columns = max(math.isqrt(share), 1)
     return columns + (columns * (columns + 1) <= share), columns

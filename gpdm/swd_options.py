@@ -9,6 +9,7 @@ from torch import Generator
 
 from ._options import Options, option
 from .images import Size
+from .kernels.choose import BACKENDS
 from .patches import BORDER_HELP, BORDERS
 from .projections import KINDS, FilterBank, draw_filters
 from .swd import DISTANCES, SOLVERS
@@ -94,10 +95,19 @@ class SWDOptions(Options):
         step=0.05,
     )
 
-    def draw(self, number: int, channels: int, generator: Generator, sets: int = 1) -> FilterBank:
+    backend: str = option(
+        "auto",
+        "auto does the work with Triton on an NVIDIA GPU where that is installed, and with plain PyTorch elsewhere. triton stops with the reason if it cannot "
+        "be used. torch never uses it. Both make the same kind of picture, not the same bits.",
+        choices=BACKENDS,
+    )
+
+    def draw(
+        self, number: int, channels: int, generator: Generator, sets: int = 1, device: torch.device | None = None
+    ) -> FilterBank:
         """`number` filters of each of `sets` sets; those blind to colour come last."""
         detail = round(self.detail * number) if self.patch_size > 1 else 0  # a pixel has no structure
-        return draw_filters(self.projections, number, channels, self.patch_size, generator, sets, detail)
+        return draw_filters(self.projections, number, channels, self.patch_size, generator, sets, detail, device)
 
     def shift(self, size: Size, generator: Generator) -> tuple[int, int]:
         """Where the patch grid begins: at random within one stride, so that strided patches cover every pixel in the long run."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import groupby
@@ -137,26 +138,27 @@ def synthesize(
 
     dtype = references[0].dtype
     working = [image.to(torch.promote_types(dtype, torch.float32)) for image in references]
-    runs = [
-        Run(output, generator, guess.make(working, levels[0], output, generator))
-        for output in range(outputs)
-        for generator in guess.generators(seed + output)
-    ]
-    for level, level_plan, num_steps in zip(levels, plans, steps, strict=True):
-        level_references = [resize(x, s) for x, s in zip(working, level.reference_sizes, strict=True)]
-        descents = optimizer.descend(
-            [resize(run.image, level.size) for run in runs],
-            Problem(level_references, level.size, loss, level_plan.working),
-            [run.generator for run in runs],
-            num_steps,
-            _reporter(on_step, runs, outputs, level, levels, steps),
-        )
-        for run, descent in zip(runs, descents, strict=True):
-            run.image = descent.image if value_range is None else descent.image.clamp(*value_range)
-            run.losses.append(descent.losses)
-            run.stops.append(descent.stop)
-        if level.index == contest:
-            runs = [_near_enough(list(group)) for _, group in groupby(runs, key=lambda run: run.output)]
+    with _on(references[0].device):
+        runs = [
+            Run(output, generator, guess.make(working, levels[0], output, generator))
+            for output in range(outputs)
+            for generator in guess.generators(seed + output)
+        ]
+        for level, level_plan, num_steps in zip(levels, plans, steps, strict=True):
+            level_references = [resize(x, s) for x, s in zip(working, level.reference_sizes, strict=True)]
+            descents = optimizer.descend(
+                [resize(run.image, level.size) for run in runs],
+                Problem(level_references, level.size, loss, level_plan.working),
+                [run.generator for run in runs],
+                num_steps,
+                _reporter(on_step, runs, outputs, level, levels, steps),
+            )
+            for run, descent in zip(runs, descents, strict=True):
+                run.image = descent.image if value_range is None else descent.image.clamp(*value_range)
+                run.losses.append(descent.losses)
+                run.stops.append(descent.stop)
+            if level.index == contest:
+                runs = [_near_enough(list(group)) for _, group in groupby(runs, key=lambda run: run.output)]
     return Synthesis(
         images=torch.cat([run.image for run in runs]).to(dtype),
         losses=tuple(_loss_table([run.losses[level.index] for run in runs]) for level in levels),
@@ -226,6 +228,11 @@ def _whole(name: str, value: object, least: int | None = None) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and value < least):
         raise OptionError(name, value, "it must be a whole number" + ("" if least is None else f" from {least} on"))
     return int(value)
+
+
+def _on(device: torch.device) -> AbstractContextManager[object]:
+    """Launches and recordings go to the current CUDA device, which need not be that of the pictures."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _checked_size(size: Size) -> Size:

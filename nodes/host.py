@@ -6,6 +6,7 @@ import time
 from typing import Protocol
 
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -116,11 +117,16 @@ class Reporter:
         self.host = host
         self.bar: Progress | None = None
         self.next_preview = 0.0
+        self.part = -1
 
     def __call__(self, info: StepInfo) -> None:
         self.host.check_cancelled()
         self.bar = self.bar or self.host.progress(PARTS_OF_PROGRESS)
-        self.bar.update(round(info.done * PARTS_OF_PROGRESS), self._preview(info))
+        part, preview = round(info.done * PARTS_OF_PROGRESS), self._preview(info)
+        # An update is a message to the browser, and takes longer than a small level's step on a GPU.
+        if part != self.part or preview is not None:
+            self.part = part
+            self.bar.update(part, preview)
 
     def _preview(self, info: StepInfo) -> Image.Image | None:
         now = time.monotonic()
@@ -128,7 +134,9 @@ class Reporter:
         if info.output > 0 or now < self.next_preview:
             return None
         self.next_preview = now + 1 / PREVIEWS_PER_SECOND
-        picture = to_pil(info.image).convert("RGB")
+        # Most of a large picture is left behind before it leaves its device.
+        shrink = max(info.image.shape[2:]) // LARGEST_PREVIEW
+        picture = to_pil(F.avg_pool2d(info.image, shrink) if shrink > 1 else info.image).convert("RGB")
         picture.thumbnail((LARGEST_PREVIEW, LARGEST_PREVIEW))
         # Small levels are shown as crisp pixels.
         zoom = max(1, SMALLEST_PREVIEW // max(picture.size))

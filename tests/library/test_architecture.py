@@ -12,20 +12,25 @@ BELOW = {
     "errors": set(),
     "_options": {"errors"},
     "images": {"errors"},
-    "projections": set(),
+    "projections": {"images"},
     "swd": set(),
     "histograms": set(),
     "pyramid": {"_options", "errors", "images"},
     "memory": {"errors", "images", "pyramid"},
     "patches": {"images", "projections"},
-    "swd_options": {"_options", "images", "patches", "projections", "swd"},
+    "capture": set(),
+    "passes": {"histograms", "images", "memory", "patches", "projections"},
+    "swd_options": {"_options", "images", "kernels.choose", "patches", "projections", "swd"},
     "objectives": {"images", "memory", "patches", "swd", "swd_options"},
-    "reference_sides": {"histograms", "images", "memory", "patches", "projections", "swd_options"},
+    "reference_sides": {"histograms", "images", "memory", "passes", "patches", "projections", "swd_options"},
     "histogram_objective": {
         "histograms",
         "images",
+        "kernels.choose",
+        "kernels.triton_passes",
         "memory",
         "objectives",
+        "passes",
         "patches",
         "reference_sides",
         "swd_options",
@@ -48,7 +53,17 @@ BELOW = {
     "guess": {"_options", "errors", "images", "pyramid"},
     "combined": {"_options", "errors", "images", "losses", "objectives", "pyramid"},
     "descent": {"images", "losses", "objectives", "pyramid"},
-    "optimizers": {"_options", "descent", "errors", "losses", "pyramid"},
+    "optimizers": {
+        "_options",
+        "capture",
+        "descent",
+        "errors",
+        "kernels.choose",
+        "kernels.reference",
+        "losses",
+        "objectives",
+        "pyramid",
+    },
     "patch_nn": {"_options", "descent", "images", "nearest", "pyramid"},
     "synthesis": {"descent", "errors", "guess", "images", "losses", "memory", "optimizers", "pyramid"},
     "drawing": set(),
@@ -61,6 +76,8 @@ BELOW = {
     "tasks": {"_options", "descent", "errors", "guess", "images", "losses", "optimizers", "pyramid", "synthesis"},
 }
 """For every module of the core, the modules it may import."""
+BELOW_KERNELS = {"errors", "histograms", "images", "passes", "patches", "projections"}
+"""What a module of gpdm/kernels may import besides its neighbours. `choose` is below the others, which it loads when they are used."""
 
 SHIPPED = sorted(p for folder in ("gpdm", "nodes") for p in (ROOT / folder).rglob("*.py")) + [ROOT / "__init__.py"]
 
@@ -87,6 +104,18 @@ def test_core_imports_only_what_is_below(module: str) -> None:
     assert relative <= BELOW[module]
 
 
+def test_only_kernels_know_triton_and_only_what_is_below() -> None:
+    for path in SHIPPED:
+        kernel = path.parent == ROOT / "gpdm" / "kernels"
+        for level, name in imports(path):
+            if not (kernel and path.stem.startswith("triton_")):
+                assert not (level == 0 and name.split(".")[0] == "triton"), path
+                assert not (level == 1 and name.startswith("triton_")), path
+            if kernel and level == 2:
+                assert name in BELOW_KERNELS, path
+    assert {name for level, name in imports(ROOT / "gpdm" / "kernels" / "choose.py") if level} == {"errors"}
+
+
 def test_nodes_know_only_what_the_core_exports() -> None:
     for path in (ROOT / "nodes").glob("*.py"):
         for level, name in imports(path):
@@ -100,8 +129,9 @@ def test_only_the_host_knows_comfyui_and_only_the_terminal_touches_files() -> No
         if path != ROOT / "nodes" / "host.py":
             assert not names & {"comfy", "folder_paths", "server", "execution"}, path
         if "cli" not in path.parts:
-            # memory.py has the one fallback there is, and it is said aloud; weights.py reads what the user names.
-            allowed = {"memory.py": {"logging"}, "weights.py": {"pathlib"}}.get(path.name, set())
+            # Three fall back to what is slower, and say it aloud; weights.py reads what the user names.
+            allowed = {"memory.py": {"logging"}, "choose.py": {"logging"}, "capture.py": {"logging"}}.get(path.name, set())
+            allowed |= {"weights.py": {"pathlib"}}.get(path.name, set())
             forbidden = {"pathlib", "os", "io", "shutil", "tempfile", "argparse", "tqdm", "logging"} - allowed
             assert not names & forbidden, path
             assert "basicConfig" not in path.read_text() and "addHandler" not in path.read_text(), path

@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpdm import OptionError, SWDLoss, histogram_objective, histograms, memory, reference_sides
+from gpdm import OptionError, SWDLoss, histograms, memory, passes, reference_sides
 from gpdm.histogram_objective import HistogramObjective
 from gpdm.images import size_of
 from gpdm.memory import with_less_on_failure
@@ -129,7 +129,6 @@ def test_running_out_of_memory_costs_time_and_nothing_else(
     reference, image = picture(40, 40, seed=1), picture(40, 40, seed=2)
     loss = SWDLoss(num_proj=8, **options)
     expected = step(loss.bind([reference], (40, 40)), image)
-    module = "objectives" if options else "histogram_objective"
     failures = iter([True, True])
     real = F.conv2d
 
@@ -142,7 +141,7 @@ def test_running_out_of_memory_costs_time_and_nothing_else(
     with caplog.at_level("WARNING"):
         monkeypatch.setattr(F, "conv2d", scarce)
         value, gradient = step(objective, image)
-    assert [record.name for record in caplog.records] == ["gpdm.memory"] * 2, module
+    assert [record.name for record in caplog.records] == ["gpdm.memory"] * 2
     assert "out of memory" in caplog.text
     assert float(value) == pytest.approx(float(expected[0]), rel=1e-6)
     assert torch.allclose(gradient, expected[1], rtol=1e-4, atol=1e-8)
@@ -317,7 +316,7 @@ def test_devices_without_float64_lose_nothing_to_speak_of(monkeypatch: pytest.Mo
     reference, image = picture(40, 50, seed=1), picture(40, 50, seed=2)
     weights = PatchWeights((torch.rand(34, 44, generator=torch.Generator().manual_seed(0)),))
     expected = step(SWDLoss().bind([reference], (40, 50), weights=weights), image)
-    for module in (histograms, histogram_objective, reference_sides):
+    for module in (histograms, passes, reference_sides):
         monkeypatch.setattr(module, "wide", lambda device: torch.float32)
     value, gradient = step(SWDLoss().bind([reference], (40, 50), weights=weights), image)
     assert float(value) == pytest.approx(float(expected[0]), rel=1e-3)
@@ -341,7 +340,7 @@ def test_a_large_reference_is_sampled_evenly(monkeypatch: pytest.MonkeyPatch) ->
     ("share", "expected"), [(0, (1, 1)), (1, (1, 1)), (2, (2, 1)), (3, (2, 1)), (4, (2, 2)), (6, (3, 2)), (9, (3, 3))]
 )
 def test_patches_are_taken_in_the_share_asked_for(share: int, expected: tuple[int, int]) -> None:
-    assert reference_sides._spacing(share) == expected
+    assert reference_sides.spacing(share) == expected
 
 
 @pytest.mark.parametrize("side", [21, 42, 100])
@@ -376,7 +375,7 @@ def test_a_set_is_the_same_whether_worked_off_alone_or_with_others(monkeypatch: 
         assert isinstance(objective, HistogramObjective)
         sides += [next(objective.fresh)[0] for _ in range(11)]
     for a, b in zip(several, alone, strict=True):
-        assert torch.allclose(a.bank.filters(), b.bank.filters(), rtol=1e-4, atol=1e-4)
+        assert torch.allclose(a.scaled.filters(), b.scaled.filters(), rtol=1e-4, atol=1e-4)
         assert torch.allclose(a.bins.offset, b.bins.offset, rtol=1e-4)
         assert (a.function - b.function).abs().mean() < 1e-3
         assert torch.equal(a.adjoint.along, b.adjoint.along)

@@ -1,0 +1,145 @@
+"""A step as a CUDA graph: recorded once, then replayed with other numbers, so that small levels do not wait for the host."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+T = TypeVar("T")
+ALIKE = 3
+"""After so many steps in a row that differ in their tensors' numbers only, a step is recorded. Until then, what is compiled or
+allocated at a first use has been."""
+SYNCHRONISED = 16
+"""Steps by which the host may be ahead of a GPU, and twice that: progress, previews and cancel shall not lag behind."""
+
+
+class Recorder(Protocol):
+    """What can record work on a device and replay it."""
+
+    def record(self, work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        """A function that does the recorded work, and the scalar into which it puts the result. Recording itself does nothing."""
+        ...
+
+
+class CUDARecorder:
+    """CUDA graphs. Those of one recorder share their memory."""
+
+    def __init__(self) -> None:
+        self.pool = torch.cuda.graph_pool_handle()
+
+    def record(self, work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        """See `Recorder`."""
+        # `torch.cuda.graph` would first collect garbage and empty caches, in a host application a tenth of a second each time.
+        graph, stream, current = torch.cuda.CUDAGraph(), torch.cuda.Stream(), torch.cuda.current_stream()
+        stream.wait_stream(current)
+        with torch.cuda.stream(stream):
+            graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
+            try:
+                result = work()
+            finally:
+                graph.capture_end()
+        current.wait_stream(stream)
+        return graph.replay, result
+
+
+def recorder_for(device: torch.device) -> Recorder | None:
+    """What can record work on this device, if anything can."""
+    return CUDARecorder() if device.type == "cuda" else None
+
+
+class Captured(Generic[T]):
+    """`work` with a memory: called again and again with what differs in the numbers of its tensors only, it is recorded and replayed.
+
+    `work` changes tensors in place, always the same ones, and returns a scalar. What it does may depend on its argument and on
+    these tensors alone, and it may not ask a device for a number.
+    """
+
+    def __init__(self, work: Callable[[T], Tensor], recorder: Recorder | None) -> None:
+        """Without a recorder every call does the work anew."""
+        self.work, self.recorder = work, recorder
+        self.fixed: Any = None
+        self.alike = 0
+        self.replay: Callable[[], None] | None = None
+
+    def __call__(self, given: T) -> Tensor:
+        """The scalar that `work` returns for `given`."""
+        if self.recorder is None:
+            return self.work(given)
+        tensors: list[Tensor] = []
+        fixed = _fixed_parts(given, tensors)
+        if fixed != self.fixed:
+            self.fixed, self.alike, self.replay = fixed, 0, None
+        self.alike += 1
+        if self.replay is None and self.alike > ALIKE:
+            self._record(given, tensors)
+        if self.replay is None:
+            return self.work(given)
+        new = [(own, other) for own, other, last in zip(self.own, tensors, self.last, strict=True) if other is not last]
+        if new:
+            torch._foreach_copy_([own for own, _ in new], [other for _, other in new])
+            self.last = tensors
+        self.replay()
+        return self.result.clone()
+
+    def _record(self, given: T, tensors: list[Tensor]) -> None:
+        copy = map_tensors(torch.clone, given)
+        self.own: list[Tensor] = []
+        _fixed_parts(copy, self.own)
+        self.last = tensors
+        assert self.recorder is not None
+        try:
+            # Made anew, since what an object has worked out from its tensors is no longer true when they change.
+            self.replay, self.result = self.recorder.record(lambda: self.work(map_tensors(lambda tensor: tensor, copy)))
+        except RuntimeError as error:
+            logging.getLogger(__name__).warning(
+                "GPDM: a step could not be recorded as a CUDA graph, and is launched piece by piece: %s", str(error).splitlines()[0]
+            )
+            self.recorder = None
+
+
+def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """`value` with every tensor in it changed, inside tuples, lists and dataclasses, which are made anew."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, (tuple, list)):
+        return type(value)(map_tensors(change, each) for each in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return dataclasses.replace(value, **{name: map_tensors(change, each) for name, each in fields.items()})
+    return value
+
+
+def _fixed_parts(value: Any, tensors: list[Tensor]) -> Any:
+    """What a recording cannot change: everything in `value` but its tensors, which are appended to `tensors`, and their shapes."""
+    if isinstance(value, Tensor):
+        tensors.append(value)
+        return value.shape, value.stride(), value.dtype, value.device
+    if isinstance(value, (tuple, list)):
+        return tuple(_fixed_parts(each, tensors) for each in value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return type(value), *(_fixed_parts(getattr(value, field.name), tensors) for field in dataclasses.fields(value))
+    return value
+
+
+class Pace:
+    """Keeps the host from running far ahead of a GPU, without ever letting that run out of work."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.events: list[torch.cuda.Event] = []
+        self.steps, self.cuda = 0, device.type == "cuda"
+
+    def step(self) -> None:
+        """Called after every step; on a GPU, every `SYNCHRONISED` steps it waits for the end of the steps before the last such."""
+        self.steps += 1
+        if not self.cuda or self.steps % SYNCHRONISED:
+            return
+        event = torch.cuda.Event()
+        event.record()
+        self.events.append(event)
+        if len(self.events) > 1:
+            self.events.pop(0).synchronize()

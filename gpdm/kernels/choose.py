@@ -1,0 +1,74 @@
+"""Which way the work of a step is done: plain PyTorch, which runs everywhere, or kernels in Triton."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import logging
+from typing import Any, Literal, get_args
+
+import torch
+
+from ..errors import OptionError
+
+Backend = Literal["auto", "torch", "triton"]
+BACKENDS: tuple[str, ...] = get_args(Backend)
+LEAST_CAPABILITY = (8, 0)
+"""From which on NVIDIA's tensor cores take TF32."""
+
+
+def choose(backend: str, device: torch.device) -> str:
+    """The backend for work on `device`, "torch" or "triton".
+
+    "auto" takes Triton on a GPU where it works, and says once in the log why if it does not
+
+    Raises:
+        OptionError: "triton" is asked for and cannot be used; the message says why.
+    """
+    if backend == "torch" or (backend == "auto" and device.type != "cuda"):
+        return "torch"
+    reason = why_not_triton(device)
+    if reason is None:
+        return "triton"
+    if backend == "triton":
+        raise OptionError("backend", backend, reason, "choose backend auto or torch, which make the same kind of picture")
+    _say_once(f"GPDM: plain PyTorch does the work on {device}, since {reason}.")
+    return "torch"
+
+
+def kernels(backend: str) -> Any:
+    """The module whose functions do the work of a backend that `choose` has named; both have the functions of `reference`."""
+    return importlib.import_module(".triton_kernels" if backend == "triton" else ".reference", __package__)
+
+
+@functools.cache
+def why_not_triton(device: torch.device) -> str | None:
+    """Why Triton's kernels cannot be used on `device`; None if they can, which is tried once."""
+    try:
+        importlib.import_module("triton")
+    except ImportError as error:
+        return f"Triton cannot be imported ({error}); pip install triton, on Windows triton-windows"
+    if not interpreted():
+        if device.type != "cuda" or torch.version.hip:
+            return f"Triton's kernels are written for NVIDIA GPUs, and the picture is on {'an AMD GPU' if torch.version.hip else device}"
+        capability = torch.cuda.get_device_capability(device)
+        if capability < LEAST_CAPABILITY:
+            return f"Triton's kernels need compute capability 8.0, and {torch.cuda.get_device_name(device)} has {'.'.join(map(str, capability))}"
+    try:
+        return importlib.import_module(".triton_check", __package__).disagreement(device)
+    except Exception as error:  # whatever a compiler or driver raises is a reason, and is passed on as one
+        return f"Triton's kernels do not run here ({type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]})"
+
+
+def interpreted() -> bool:
+    """Whether Triton is told to interpret kernels (TRITON_INTERPRET=1), as tests do on machines without a GPU."""
+    try:
+        triton: Any = importlib.import_module("triton")
+    except ImportError:
+        return False
+    return bool(triton.knobs.runtime.interpret) if hasattr(triton, "knobs") else False
+
+
+@functools.cache
+def _say_once(message: str) -> None:
+    logging.getLogger(__name__).warning(message)

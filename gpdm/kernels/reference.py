@@ -1,0 +1,114 @@
+"""What every kernel of this folder computes, in plain PyTorch, one line after the other: the oracle. Same names, same signatures.
+
+Letters: K filters, n patches, B bins; a place is where among its direction's bins a projection lies: its bin, when rounded down.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..histograms import SLOPES, Bins
+from ..images import size_of
+
+Stride = tuple[int, int]
+"""Rows and columns from one patch to the next."""
+
+
+def project(image: Tensor, filters: Tensor, stride: Stride) -> Tensor:
+    """Inner products of the patches of `image` (1, C, H, W) with `filters` (K, C, p, p): (K, rows, columns)."""
+    return F.conv2d(image, filters, stride=stride)[0]
+
+
+def bin_of(projections: Tensor, bins: Bins) -> Tensor:
+    """The bin of each projection (K, rows, columns), int64; what lies beyond the ends falls into the first and last."""
+    low, scale = (x[:, None, None] for x in (bins.low, 1 / bins.width))
+    return ((projections - low) * scale).clamp(0, bins.number - 0.5).long()
+
+
+def project_and_count(
+    image: Tensor, filters: Tensor, bins: Bins, stride: Stride = (1, 1), mass: Tensor | None = None
+) -> Tensor:
+    """How many patches of an image, or how much of their mass, lies in each bin of each direction.
+
+    Arguments:
+        image: Image, (1, C, H, W), float32.
+        filters: Filters, (K, C, p, p), float32.
+        bins: Bins for the K directions.
+        stride: Rows and columns from one patch to the next; the first is in the corner.
+        mass: Mass of each patch, (rows, columns), whole numbers as `whole_weights` gives them; by default 1.
+
+    Returns:
+        Counts (K, B), int64: sums of whole numbers, which do not depend on their order.
+    """
+    index = bin_of(project(image, filters, stride), bins).flatten(1)
+    each = torch.ones_like(index) if mass is None else mass.long().flatten().expand(index.shape)
+    return index.new_zeros(len(filters), bins.number).scatter_add_(1, index, each)
+
+
+def compare(function: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[Tensor, Tensor]:
+    """The distance of the output's counts from the reference's distribution functions; see `histograms.w1_slopes`.
+
+    Arguments:
+        function: F_P at the centres of the bins, (K, B), float32.
+        counts: Of the output, (K, B), int64.
+        bins: The bins.
+        distance: "l1" or "l2".
+
+    Returns:
+        The distance, mean over directions, a scalar; and the slope of each bin, (K, B), float32.
+    """
+    return SLOPES[distance](function, counts.double(), bins)
+
+
+def look_up_and_carry_back(
+    image: Tensor,
+    filters: Tensor,
+    bins: Bins,
+    slopes: Tensor,
+    stride: Stride = (1, 1),
+    mass: Tensor | None = None,
+) -> Tensor:
+    """The slopes of the bins in which patches lie, carried back to the pixels by the adjoint of the projection.
+
+    Arguments:
+        image, filters, bins, stride: As in `project_and_count`.
+        slopes: Slope of each bin, (K, B), float32.
+        mass: Factor of each patch, (rows, columns), float32; by default 1.
+
+    Returns:
+        The sum over filters and patches of slope times mass times filter, where the patch lies: (1, C, H, W), float32.
+    """
+    index = bin_of(project(image, filters, stride), bins)
+    values = slopes.gather(1, index.flatten(1)).view_as(index)
+    if mass is not None:
+        values = values * mass
+    covered = F.conv_transpose2d(values[None], filters, stride=stride)
+    missing = (side - own for side, own in zip(size_of(image), size_of(covered), strict=True))
+    down, right = missing
+    return F.pad(covered, (0, right, 0, down))
+
+
+def adam(
+    image: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rates: Tensor, factor: float, betas: tuple[float, float]
+) -> None:
+    """One step of Adam, in place (Kingma and Ba, ICLR 2015, with the corrections of both means folded into the rates).
+
+    Arguments:
+        image: What is descended, any shape, float32; changed.
+        gradient: Of that shape; used up.
+        first, second: The running means of the gradient and of its square; changed.
+        rates: (2,), float32, on the device: the rate over 1 - beta_1^n, and the root of 1 - beta_2^n, at step n.
+        factor: What the gradient is multiplied with.
+        betas: Decay of both means.
+    """
+    gradient = gradient.mul_(factor)
+    first.lerp_(gradient, 1 - betas[0])
+    second.mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
+    size = second.sqrt().div_(rates[1]).add_(EPSILON)
+    image.sub_(first.mul(rates[0]).div_(size))
+
+
+EPSILON = 1e-8
+"""What keeps Adam's quotient finite."""

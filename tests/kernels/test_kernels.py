@@ -1,0 +1,188 @@
+"""Triton's kernels against their oracle."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from gpdm.histograms import bin_range, whole_weights
+from gpdm.kernels import reference
+from kernels.cases import DEVICE, Case, case
+from library.problems import picture
+
+if sys.platform == "linux":
+    import triton  # noqa: F401
+else:
+    pytest.importorskip("triton", reason="there is no Triton for this system in the test extra")
+
+from gpdm.kernels import triton_adam, triton_check, triton_compare, triton_count, triton_gradient
+
+# (height, width, channels, patch size, filters, stride)
+SHAPES = {
+    "63 patches": (13, 15, 3, 7, 5, (1, 1)),
+    "1000 patches": (29, 44, 3, 5, 3, (1, 1)),
+    "7186 patches": (4, 3595, 1, 3, 2, (1, 1)),
+    "one patch": (7, 7, 3, 7, 5, (1, 1)),
+    "a pixel is a patch": (9, 6, 1, 1, 3, (1, 1)),
+    "four channels": (12, 20, 4, 3, 17, (1, 1)),
+    "sixteen channels": (6, 7, 16, 4, 2, (1, 1)),
+    "many filters": (9, 11, 1, 4, 131, (1, 1)),
+    "large patches": (17, 20, 1, 15, 2, (1, 1)),
+        "stride": (23, 40, 3, 7, 5, (2, 3)),
+    "stride beyond the patch": (23, 40, 3, 3, 5, (5, 4)),
+}
+
+
+@pytest.fixture
+def poisoned() -> Iterator[None]:
+    """Memory that is asked for and not yet written to holds NaN."""
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+WEIGHTED = [(name, False) for name in SHAPES] + [(name, True) for name in ("63 patches", "sixteen channels", "stride")]
+
+
+@pytest.mark.parametrize(("name", "weighted"), WEIGHTED)
+def test_counts_are_the_oracles_to_the_last_one(name: str, weighted: bool) -> None:
+    c, stride = case(*SHAPES[name]), SHAPES[name][5]
+    mass = c.mass if weighted else None
+    counts = triton_count.project_and_count(c.image, c.filters, c.bins, stride, mass)
+    assert torch.equal(counts, reference.project_and_count(c.image, c.filters, c.bins, stride, mass))
+    assert counts.sum(1).tolist() == [c.mass.sum() if weighted else c.mass.numel()] * len(c.filters)
+    assert len(counts.unique()) > 1 or c.mass.numel() == 1
+
+
+@pytest.mark.usefixtures("poisoned")
+@pytest.mark.parametrize(("name", "weighted"), WEIGHTED)
+def test_gradients_are_the_oracles_to_the_last_bit(name: str, weighted: bool) -> None:
+    c, stride = case(*SHAPES[name]), SHAPES[name][5]
+    mass = c.mass.float() if weighted else None
+    gradient = triton_gradient.look_up_and_carry_back(c.image, c.filters, c.bins, c.slopes, stride, mass)
+    expected = reference.look_up_and_carry_back(c.image, c.filters, c.bins, c.slopes, stride, mass)
+    assert torch.equal(gradient, expected)
+    assert expected.abs().sum() > 0
+
+
+def test_masses_do_not_overflow() -> None:
+    c = case(40, 60, 1, 1, 1)
+    c.bins.low.fill_(1e6)  # everything falls into the first bin
+    mass = whole_weights(torch.full_like(c.mass, 0.7))
+    counts = triton_count.project_and_count(c.image, c.filters, c.bins, (1, 1), mass)
+    assert int(counts[0, 0]) == 40 * 60 * 2**20 > 2**31
+
+
+def views(image: Tensor) -> dict[str, Tensor]:
+    """The same numbers in other layouts."""
+    _, channels, height, width = image.shape
+    wider = image.new_full((1, channels + 1, height + 2, 2 * width), 99.0)
+    wider[:, 1:, 2:, ::2] = image
+    return {
+        "channels last": image.contiguous(memory_format=torch.channels_last),
+        "part of a larger one": wider[:, 1:, 2:, ::2],
+        "turned": image.transpose(2, 3).contiguous().transpose(2, 3),
+    }
+
+
+@pytest.mark.parametrize("name", ["channels last", "part of a larger one", "turned"])
+def test_layout_changes_nothing(name: str) -> None:
+    c = case(12, 17, number=3)
+    other = views(c.image)[name]
+    assert torch.equal(other, c.image) and not other.is_contiguous()
+    more = (c.filters.transpose(2, 3).contiguous().transpose(2, 3), c.bins)
+    counts = triton_count.project_and_count(other, *more)
+    assert torch.equal(counts, triton_count.project_and_count(c.image, c.filters, c.bins))
+    slopes = c.slopes.T.contiguous().T
+    gradient = triton_gradient.look_up_and_carry_back(other, *more, slopes)
+    assert torch.equal(gradient, triton_gradient.look_up_and_carry_back(c.image, c.filters, c.bins, c.slopes))
+
+
+def natural(height: int = 20, width: int = 33) -> Case:
+    """A picture with independent filters of unit length."""
+    generator = Generator().manual_seed(3)
+    image = picture(height, width, seed=1).to(DEVICE)
+    filters = F.normalize(torch.randn(9, 147, generator=generator)).reshape(9, 3, 7, 7).to(DEVICE)
+    projections = reference.project(image, filters, (1, 1)).flatten(1)
+    bins = bin_range(projections.amin(1), projections.amax(1), 128)
+    slopes = torch.randn(9, 128, generator=generator).to(DEVICE)
+    return Case(image, filters, bins, slopes, torch.ones(1, device=DEVICE))
+
+
+def test_pictures_within_the_precision_of_tensor_cores() -> None:
+    c = natural()
+    counts, expected = (m.project_and_count(c.image, c.filters, c.bins) for m in (triton_count, reference))
+    assert (counts - expected).abs().sum() <= 0.02 * expected.sum()
+    smooth = torch.linspace(-1, 2, 128, device=DEVICE).expand(9, 128)  # a patch in the next bin has nearly the same
+    gradient, slope = (
+        m.look_up_and_carry_back(c.image, c.filters, c.bins, smooth) for m in (triton_gradient, reference)
+    )
+    assert float((gradient - slope).norm() / slope.norm()) < (1e-2 if DEVICE.type == "cuda" else 1e-3)
+
+
+def test_the_same_bits_every_time_and_whatever_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    c = natural(14, 40)
+    arguments = c.image, c.filters, c.bins, c.slopes
+    first = triton_gradient.look_up_and_carry_back(*arguments)
+    assert torch.equal(triton_gradient.look_up_and_carry_back(*arguments), first)
+    for tallest in (4, 8):
+        monkeypatch.setattr(triton_gradient, "TALLEST", tallest)
+        assert torch.equal(triton_gradient.look_up_and_carry_back(*arguments), first)
+    counts = triton_count.project_and_count(*arguments[:3])
+    for shards in (1, 2):
+        monkeypatch.setattr(triton_count, "SHARDS", shards)
+        assert torch.equal(triton_count.project_and_count(*arguments[:3]), counts)
+
+
+@pytest.mark.usefixtures("poisoned")
+@pytest.mark.parametrize("bins", [128, 512, 100])
+@pytest.mark.parametrize("distance", ["l1", "l2"])
+def test_distance_and_slopes(distance: str, bins: int) -> None:
+    generator = Generator().manual_seed(bins)
+    number = 4
+    grid = bin_range(torch.full((number,), -1.0), torch.tensor([1.0, 2.0, 0.5, 9.0]), bins)
+    grid = type(grid)(grid.low.to(DEVICE), grid.width.to(DEVICE), bins)
+    function = torch.rand(number, bins, generator=generator).cumsum(1)
+    function[1, bins // 3 : bins // 2] = function[1, bins // 3]  # a gap in the reference
+    function = (function / function[:, -1:]).to(DEVICE)
+    counts = torch.randint(0, 50, (number, bins), generator=generator)
+    counts[2] = 0
+    counts[2, 5] = 2**40  # all in one bin
+    counts[3, : bins // 2] = 0
+    value, slopes = triton_compare.compare(function, counts.to(DEVICE), grid, distance)
+    expected, slope = reference.compare(function, counts.to(DEVICE), grid, distance)
+    assert float(value) == pytest.approx(float(expected), rel=1e-5)
+    assert torch.allclose(slopes, slope, rtol=1e-4, atol=1e-5)
+    if distance == "l1":
+        assert torch.equal(slopes, slope)
+
+
+@pytest.mark.parametrize("turned", [False, True], ids=["contiguous", "turned"])
+def test_adam_is_that_of_torch(turned: bool) -> None:
+    generator = Generator().manual_seed(0)
+    image = torch.randn(1, 3, 37, 41, generator=generator).to(DEVICE)
+    own = image.transpose(2, 3).contiguous().transpose(2, 3) if turned else image.clone()
+    moments = [torch.zeros_like(own), torch.zeros_like(own)]
+    leaf = image.clone().requires_grad_()
+    adam = torch.optim.Adam([leaf], lr=0.03, betas=(0.9, 0.99))
+    for n in range(1, 4):
+        gradient = torch.randn(1, 3, 37, 41, generator=generator).to(DEVICE)
+        rates = torch.tensor([0.03 / (1 - 0.9**n), (1 - 0.99**n) ** 0.5], device=DEVICE)
+        triton_adam.adam(own, gradient / 64, *moments, rates, 64.0, (0.9, 0.99))
+        leaf.grad = gradient
+        adam.step()
+    assert torch.allclose(own, leaf.detach(), rtol=1e-5, atol=1e-6)
+
+
+def test_the_check_agrees_and_names_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert triton_check.disagreement(DEVICE) is None
+    real = triton_gradient.look_up_and_carry_back
+    monkeypatch.setattr(triton_gradient, "look_up_and_carry_back", lambda *a: real(*a).flip(3))
+    assert "look_up_and_carry_back and PyTorch do not agree" in (triton_check.disagreement(DEVICE) or "")
+    monkeypatch.setattr(triton_gradient, "look_up_and_carry_back", lambda *a: real(*a) * float("nan"))
+    assert "look_up_and_carry_back and PyTorch do not agree" in (triton_check.disagreement(DEVICE) or "")
