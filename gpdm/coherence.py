@@ -16,6 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from .images import Size, size_of
+from .kernels.choose import kernels
 from .nearest import COLUMNS, ROWS, squared_distance
 from .objectives import Objective, PatchWeights, draw, evaluate, is_repeatable
 from .patch_search import BLOCK, PAIRS, PatchSearch, Places, add, blocks, take, windows
@@ -113,9 +114,8 @@ class CoherentObjective:
         own, pull = drawn
         value, gradient = evaluate(self.objective, image, own)
         share = self.options.coherence / image.numel()
-        away = image - pull.target
-        drawn = pull.weight * away
-        return value + share * (drawn * away).sum(), gradient.add(drawn, alpha=2 * share)
+        drawn_value, gradient = kernels(self.backend).pull(image, pull.target, pull.weight, gradient, share)
+        return value + drawn_value, gradient
 
     def _pull(self, image: Tensor, generator: Generator) -> Pull:
         border, tolerance = self.options.border, self.options.coherence_tolerance

@@ -17,6 +17,7 @@ from .histogram_objective import HistogramObjective
 from .images import Size, size_of
 from .memory import BLOCK_VALUES, VALUE_BYTES
 from .objectives import ExactObjective, Objective, PatchWeights, SumObjective
+from .patches import wraps
 from .pyramid import Level, check_levels
 from .reference_sides import GROUP, TOGETHER_VALUES
 from .swd_options import SMALL, SWDOptions
@@ -129,15 +130,15 @@ class SWDLoss(SWDOptions):
         if weights is None or reach == 0:
             return weights
 
-        def smaller(grid: Tensor) -> Tensor:
+        def smaller(grid: Tensor, wraps: tuple[bool, bool]) -> Tensor:
             sums, number = (
-                F.avg_pool2d(F.pad(each, (reach,) * 4)[None], reach + 1, 1)[0]
-                for each in (grid[None], torch.ones_like(grid)[None])
+                F.avg_pool2d(_continued(each[None, None], reach, wraps), reach + 1, 1)[0, 0]
+                for each in (grid, torch.ones_like(grid))
             )
-            return (sums / number)[0]
+            return sums / number
 
-        references = None if weights.references is None else tuple(smaller(grid) for grid in weights.references)
-        return PatchWeights(references, None if weights.output is None else smaller(weights.output))
+        references = None if weights.references is None else tuple(smaller(x, (False, False)) for x in weights.references)
+        return PatchWeights(references, None if weights.output is None else smaller(weights.output, wraps(self.border)))
 
     def _distance(
         self, references: Sequence[Tensor], size: Size, memory: int, weights: PatchWeights | None
@@ -148,3 +149,12 @@ class SWDLoss(SWDOptions):
         if weights is not None:
             raise OptionError("solver", self.solver, "patch weights are given", "choose solver histogram")
         return ExactObjective(self, references, size, max(1, memory // least))
+
+
+def _continued(grid: Tensor, reach: int, wraps: tuple[bool, bool]) -> Tensor:
+    """`grid` (1, 1, rows, columns) with `reach` more rows and columns: zeros on both sides, or where it wraps those of the other end before."""
+    for axis, around in zip((2, 3), wraps, strict=True):
+        sides = (reach, 0) if around else (reach, reach)
+        padding = (0, 0, *sides) if axis == 2 else (*sides, 0, 0)
+        grid = F.pad(grid, padding, mode="circular" if around else "constant")
+    return grid

@@ -123,8 +123,10 @@ class SumObjective:
 
     def evaluate(self, image: Tensor, drawn: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
         """See `Repeatable`."""
-        value, gradient = image.new_zeros(()), torch.zeros_like(image)
-        for (weight, part), own_draw in zip(self.parts, drawn, strict=True):
+        (weight, part), *others = self.parts
+        value, gradient = evaluate(part, image, drawn[0])
+        value, gradient = weight * value, weight * gradient
+        for (weight, part), own_draw in zip(others, drawn[1:], strict=True):
             own, slope = evaluate(part, image, own_draw)
             value, gradient = value + weight * own, gradient.add_(slope, alpha=weight)
         return value, gradient

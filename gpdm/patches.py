@@ -28,13 +28,13 @@ BORDER_HELP = "free ends patches at the border. circular lets them go on at the 
 
 def wrapped_size(size: Size, patch_size: int, border: str) -> Size:
     """Height and width after `wrap`."""
-    down, right = _wraps(border)
+    down, right = wraps(border)
     return size[0] + down * (patch_size - 1), size[1] + right * (patch_size - 1)
 
 
 def wrap(image: Tensor, patch_size: int, border: str) -> Tensor:
     """`image` (1, C, H, W), continued by patch_size - 1 pixels from the opposite side where `border` is circular."""
-    down, right = _wraps(border)
+    down, right = wraps(border)
     if down:
         image = torch.cat([image, image[..., : patch_size - 1, :]], dim=2)
     if right:
@@ -44,7 +44,7 @@ def wrap(image: Tensor, patch_size: int, border: str) -> Tensor:
 
 def wrap_adjoint(image: Tensor, patch_size: int, border: str) -> Tensor:
     """The adjoint of `wrap`: what lies beyond the border is added where it was copied from."""
-    down, right = _wraps(border)
+    down, right = wraps(border)
     if right:
         width = image.shape[3] - patch_size + 1
         image, beyond = image[..., :width].clone(), image[..., width:]
@@ -56,7 +56,8 @@ def wrap_adjoint(image: Tensor, patch_size: int, border: str) -> Tensor:
     return image
 
 
-def _wraps(border: str) -> tuple[bool, bool]:
+def wraps(border: str) -> tuple[bool, bool]:
+    """Whether patches go on at the opposite side: downwards, and to the right."""
     return border in ("circular", "circular y"), border in ("circular", "circular x")
 
 

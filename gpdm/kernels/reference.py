@@ -90,6 +90,23 @@ def look_up_and_carry_back(
     return F.pad(covered, (0, right, 0, down))
 
 
+def pull(image: Tensor, target: Tensor, weight: Tensor, gradient: Tensor, share: float) -> tuple[Tensor, Tensor]:
+    """The pull of `coherence`: a weighted squared difference, and its gradient added to another.
+
+    Arguments:
+        image, target: (1, C, H, W), float32.
+        weight: Of each pixel, (1, 1, H, W).
+        gradient: Of what is descended besides, (1, C, H, W); used up.
+        share: What the sum of the weighted squared differences is multiplied with.
+
+    Returns:
+        Share times the sum, a scalar; and `gradient` with the gradient of that added.
+    """
+    away = image - target
+    drawn = weight * away
+    return share * (drawn * away).sum(), gradient.add(drawn, alpha=2 * share)
+
+
 def adam(
     image: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rates: Tensor, factor: float, betas: tuple[float, float]
 ) -> None:

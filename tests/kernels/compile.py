@@ -16,12 +16,12 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from gpdm.kernels import triton_adam, triton_compare, triton_count, triton_gradient
+from gpdm.kernels import triton_adam, triton_compare, triton_count, triton_gradient, triton_pull
 from gpdm.kernels.triton_tiles import DEPTH, LARGE
 
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
-FLOATS = "image filters low width slopes gradient function values first second rates mass".split()
-NUMBERS = "factor beta_1 beta_2 epsilon".split()
+FLOATS = "image filters low width slopes gradient function values first second rates mass target weight sums".split()
+NUMBERS = "factor beta_1 beta_2 epsilon share".split()
 
 
 def kernels() -> list[tuple]:
@@ -41,6 +41,7 @@ def kernels() -> list[tuple]:
         line = {"LINE": 512, "HALVINGS": 10, "SQUARED": squared}
         found.append((triton_compare._compare, {"counts": "*i64"}, line, {"num_warps": 4}))
     found.append((triton_adam._adam, {}, {"BLOCK": triton_adam.BLOCK}, {"num_warps": 4}))
+    found.append((triton_pull._pull, {}, {"CHANNELS": 3, "BLOCK": triton_pull.BLOCK}, {"num_warps": 4}))
     return found
 
 

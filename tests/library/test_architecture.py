@@ -37,7 +37,7 @@ BELOW = {
     },
     "nearest": {"errors"},
     "patch_search": {"images", "nearest"},
-    "coherence": {"images", "nearest", "objectives", "patch_search", "patches", "swd_options"},
+    "coherence": {"images", "kernels.choose", "nearest", "objectives", "patch_search", "patches", "swd_options"},
     "losses": {
         "coherence",
         "errors",
@@ -45,6 +45,7 @@ BELOW = {
         "images",
         "memory",
         "objectives",
+        "patches",
         "pyramid",
         "reference_sides",
         "swd_options",

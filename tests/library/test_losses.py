@@ -6,7 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpdm import OptionError, SWDLoss, histograms, memory, passes, reference_sides
+from gpdm import OptionError, SWDLoss, histogram_objective, histograms, memory, passes, reference_sides
 from gpdm.histogram_objective import HistogramObjective
 from gpdm.images import size_of
 from gpdm.memory import with_less_on_failure
@@ -269,6 +269,64 @@ def test_what_is_asked_for_two_sizes_is_the_sum_and_is_shared_out() -> None:
         held = [part.workspace.keep_bytes for _, part in objective.parts]  # type: ignore[attr-defined]
         wanted = [best - least for least, best in needs]
         assert held == ([0, 0] if allowed == loss.working_bytes(5000, 6000)[0] else wanted)
+
+
+def sampled(options: dict, image: torch.Tensor, weights: PatchWeights | None = None, memory_bytes: int = 2**30, seed: int = 0):
+    loss = SWDLoss(num_proj=24, coherence=0.0, **LARGE, **options)
+    return step(loss.bind([picture(80, 90, seed=1)], size_of(image), memory_bytes, weights), image, seed)
+
+
+@pytest.mark.parametrize("options", [{}, {"border": "circular"}, {"stride": 2}], ids=str)
+def test_of_a_large_output_a_sample_of_the_patches_is_counted(options: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = picture(90, 100, seed=2)
+    whole = [sampled(options, image, seed=seed) for seed in range(4)]
+    monkeypatch.setattr(histogram_objective, "COUNTED_PATCHES", 300 if "stride" in options else 600)
+    several = [sampled(options, image, seed=seed) for seed in range(4)]
+    assert len({float(v) for v, _ in several}) > 1, "the place from which every few are taken is random"
+    for (value, gradient), (v, slope) in zip(whole, several, strict=True):
+        assert float(v) == pytest.approx(float(value), rel=0.2)
+        assert float(v) != float(value)
+        assert F.cosine_similarity(slope.flatten(), gradient.flatten(), 0) > 0.95
+        assert torch.equal(slope == 0, gradient == 0), "all patches are drawn, counted or not"
+    if "stride" not in options:
+        mean = sum(slope for _, slope in several) / 4
+        assert F.cosine_similarity(mean.flatten(), whole[0][1].flatten(), 0) > 0.985
+    assert torch.equal(sampled(options, image, seed=3)[1], several[3][1])
+
+
+def test_a_sample_is_not_taken_where_few_patches_may_be_all_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, weights = picture(90, 100, seed=2), torch.zeros(84, 94)
+    weights[41, 47] = 1
+    expected = sampled({}, image, PatchWeights(output=weights))
+    monkeypatch.setattr(histogram_objective, "COUNTED_PATCHES", 100)
+    assert torch.equal(sampled({}, image, PatchWeights(output=weights))[1], expected[1])
+
+
+def test_memory_changes_no_bit_of_a_sampled_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(histogram_objective, "COUNTED_PATCHES", 600)
+    image = picture(90, 100, seed=2)
+    value, gradient = sampled({"distance": "l1"}, image)
+    for block in (2**16, 2**13):
+        monkeypatch.setattr(memory, "BLOCK_VALUES", block)
+        less = sampled({"distance": "l1"}, image, memory_bytes=2**25)
+        assert torch.equal(less[0], value) and torch.equal(less[1], gradient)
+
+
+@pytest.mark.parametrize(("border", "axis"), [("circular", 0), ("circular", 1), ("circular x", 1), ("circular y", 0)])
+@pytest.mark.parametrize("small", [0.0, 1.0])
+def test_where_a_picture_wraps_its_weights_do_too(border: str, axis: int, small: float) -> None:
+    """Rolled by some pixels, picture and weights have the gradient that they had, rolled."""
+    image, generator = picture(20, 24, seed=1), torch.Generator().manual_seed(0)
+    wraps = (20 if border != "circular x" else 14, 24 if border != "circular y" else 18)
+    weights = torch.rand(wraps, generator=generator)
+    loss = SWDLoss(num_proj=4, border=border, small_patches=small, coherence=0.0)
+
+    def gradient(image: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        objective = loss.bind([picture(30, 30, seed=2)], (20, 24), weights=PatchWeights(output=weights))
+        return step(objective, image)[1]
+
+    expected = gradient(image, weights).roll(5, 2 + axis)
+    assert torch.allclose(gradient(image.roll(5, 2 + axis), weights.roll(5, axis)), expected, rtol=1e-3, atol=1e-6)
 
 
 def test_weights_with_sorting_are_refused() -> None:

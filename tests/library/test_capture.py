@@ -1,0 +1,235 @@
+"""Recorded steps: that a step is the same work every time, and that replaying it makes the same picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Generator, Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import gpdm
+from gpdm import CombinedLoss, Optimizer, PatchWeights, PyramidSchedule, SWDLoss, optimizers
+from gpdm.capture import ALIKE, Captured, Pace, map_tensors
+from gpdm.histograms import bin_range
+from gpdm.objectives import Objective, draw, evaluate, is_repeatable
+from library.problems import picture
+
+
+class Recorder:
+    """Stands in for CUDA graphs: replaying does the recorded work on the recorded tensors, and asks nobody for anything."""
+
+    def __init__(self) -> None:
+        self.recorded = self.replayed = 0
+
+    def record(self, work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+        self.recorded += 1
+        result = torch.full((), float("nan"))
+
+        def replay() -> None:
+            self.replayed += 1
+            result.copy_(work())
+
+        return replay, result
+
+
+@dataclass(frozen=True)
+class Pair:
+    numbers: Tensor
+    rest: tuple[Tensor, str]
+
+
+def test_replays_follow_the_numbers_and_only_they_may_change() -> None:
+    recorder, total = Recorder(), torch.zeros(2)
+
+    def work(given: Pair) -> Tensor:
+        total.add_(given.numbers * given.rest[0])
+        return total.sum()
+
+    captured, expected = Captured(work, recorder), torch.zeros(2)
+    for i in range(10):
+        numbers, factor = torch.tensor([float(i), 1.0]), torch.tensor(2.0)
+        expected += numbers * factor
+        assert captured(Pair(numbers, (factor, "same"))) == expected.sum()
+        assert torch.equal(total, expected)
+    assert (recorder.recorded, recorder.replayed) == (1, 10 - ALIKE)
+    # A result stays what it was when the next one comes.
+    first = captured(Pair(torch.ones(2), (torch.tensor(1.0), "same")))
+    kept = float(first)
+    captured(Pair(torch.ones(2), (torch.tensor(1.0), "same")))
+    assert float(first) == kept
+    # Another text, another shape: nothing of the old recording may be used.
+    before = recorder.replayed
+    captured(Pair(torch.ones(2), (torch.tensor(1.0), "other")))
+    captured(Pair(torch.ones(1), (torch.tensor(1.0), "other")))
+    assert recorder.replayed == before
+
+
+def test_the_same_tensor_with_new_numbers_is_given_as_another() -> None:
+    """What is copied is decided by identity: an argument may not be changed in place between calls, and ours are not."""
+    recorder, seen = Recorder(), []
+    captured = Captured(lambda given: seen.append(given.clone()) or given.sum(), recorder)
+    for i in range(6):
+        captured(torch.tensor([float(i)]))
+    assert [float(x) for x in seen] == [0, 1, 2, 3, 4, 5]
+
+
+def test_what_cannot_be_recorded_is_done_piece_by_piece_and_said(caplog: pytest.LogCaptureFixture) -> None:
+    class Refuses(Recorder):
+        def record(self, work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+            raise RuntimeError("operation not permitted when stream is capturing\nand much more")
+
+    captured = Captured(lambda given: given.sum(), Refuses())
+    assert [float(captured(torch.tensor([float(i)]))) for i in range(8)] == list(range(8))
+    assert [record.getMessage() for record in caplog.records] == [
+        "GPDM: a step could not be recorded as a CUDA graph, and is launched piece by piece: operation not permitted when stream is capturing"
+    ]
+
+
+def test_copies_forget_what_was_worked_out_from_the_old_numbers() -> None:
+    bins = bin_range(torch.zeros(2), torch.ones(2), 8)
+    scale = bins.scale
+    other = map_tensors(lambda x: 2 * x, (bins, [torch.ones(1)], "text"))
+    assert isinstance(other, tuple) and other[0].number == 8 and other[2] == "text"
+    assert torch.equal(other[0].scale, scale / 2)
+    assert float(other[1][0]) == 2
+
+
+LOSSES = {
+    "default": SWDLoss(num_proj=8),
+    "l1, circular": SWDLoss(num_proj=8, distance="l1", border="circular"),
+    "independent, reused": SWDLoss(num_proj=8, projections="independent", reuse=4),
+    "many projections": SWDLoss(num_proj=140, small_patches=0.0, patch_size=3),
+}
+
+
+class Log(TorchDispatchMode):
+    """What torch is asked to do: operations, shapes, and every number that is not in a tensor."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[object] = []
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):  # noqa: ANN001
+        options = options or {}
+        self.calls.append((str(function), _shapes(arguments), _shapes(tuple(sorted(options.items())))))
+        return function(*arguments, **options)
+
+
+def _shapes(value: object) -> object:
+    if isinstance(value, Tensor):
+        return tuple(value.shape), value.stride(), str(value.dtype)
+    if isinstance(value, (tuple, list)):
+        return tuple(_shapes(each) for each in value)
+    return repr(value)
+
+
+NEEDS_THE_HOST = ("_local_scalar_dense", "nonzero", "unique", "masked_select", "is_nonzero", "equal.default")
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
+def test_a_step_is_the_same_work_every_time_and_asks_the_device_for_nothing(name: str, weighted: bool) -> None:
+    """What a CUDA graph demands: it knows nothing of the host's variables."""
+    loss, reference, image = LOSSES[name], picture(70, 66, seed=1), picture(64, 72, seed=2)
+    grids = [(h - loss.patch_size + 1, w - loss.patch_size + 1) for h, w in ((70, 66), (64, 72))]
+    weights = None
+    if weighted:
+        wrapped = (64, 72) if loss.border == "circular" else grids[1]
+        weights = PatchWeights((torch.rand(grids[0]),), torch.rand(wrapped))
+    objective = loss.bind([reference], (64, 72), weights=weights)
+    assert is_repeatable(objective)
+    logs = []
+    for _ in range(3):
+        objective.advance()
+        drawn = map_tensors(torch.clone, draw(objective, image, Generator().manual_seed(0)))
+        with Log() as log:
+            evaluate(objective, image, drawn)
+        logs.append(log.calls)
+    assert len(logs[1]) > 10
+    assert logs[1] == logs[2]  # at the first step buffers are made
+    asked = [call for call in logs[1] if any(word in str(call) for word in NEEDS_THE_HOST)]
+    assert not asked
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
+    recorder = Recorder()
+    monkeypatch.setattr(optimizers, "recorder_for", lambda device: recorder)
+    return recorder
+
+
+@pytest.mark.parametrize(
+    ("method", "border"),
+    [("adam", "free"), ("adam", "circular y"), ("newton", "free"), ("sgd", "free"), ("adam picture", "free")],
+)
+def test_replayed_steps_make_the_same_picture(
+    method: str, border: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def made() -> gpdm.Synthesis:
+        return gpdm.synthesize(
+            picture(64, 64, seed=1),
+            num_outputs=2,
+            loss=SWDLoss(num_proj=6, border=border),
+            pyramid=PyramidSchedule(coarse_dim=64),
+            optimizer=Optimizer(method=method, lr=0.5 if method == "sgd" else 0.03, num_steps=45, fine_steps=0, window=20),
+        )
+
+    replayed = made()
+    assert recorder.recorded == 2 * len(replayed.levels), "one for each output and level"
+    assert recorder.replayed > 2 * 30
+    monkeypatch.setattr(optimizers, "recorder_for", lambda device: None)
+    plain = made()
+    assert torch.equal(replayed.images, plain.images)
+    for a, b in zip(replayed.losses, plain.losses, strict=True):
+        assert torch.equal(a.nan_to_num(), b.nan_to_num())
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        SWDLoss(num_proj=6, solver="exact", distance="l1", coherence=0.0),
+        CombinedLoss(first=SWDLoss(num_proj=6), second=gpdm.BidirectionalLoss()),
+        SWDLoss(num_proj=6, stride=3, small_patches=0.0),
+    ],
+    ids=["exact", "a sum with another", "a grid that moves"],
+)
+def test_what_is_not_the_same_work_is_not_recorded_as_such(loss: gpdm.Loss, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    def made() -> gpdm.Synthesis:
+        return gpdm.synthesize(
+            picture(24, 26, seed=1),
+            loss=loss,
+            pyramid=PyramidSchedule(coarse_dim=24),
+            optimizer=Optimizer(num_steps=12, fine_steps=0),
+        )
+
+    images = made().images
+    monkeypatch.setattr(optimizers, "recorder_for", lambda device: None)
+    assert torch.equal(made().images, images)
+    if not (isinstance(loss, SWDLoss) and loss.stride > 1):
+        assert recorder.recorded == 0
+
+
+def test_the_host_waits_for_a_cpu_at_no_time() -> None:
+    pace = Pace(torch.device("cpu"))
+    for _ in range(100):
+        pace.step()
+    assert not pace.events
+
+
+def test_objectives_of_others_need_no_halves() -> None:
+    class Own:
+        def advance(self) -> None: ...
+
+        def curvature(self) -> Tensor:
+            return torch.ones(())
+
+        def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+            return image.square().sum() + torch.rand((), generator=generator), 2 * image
+
+    own: Objective = Own()
+    assert not is_repeatable(own)
+    drawn = draw(own, torch.ones(2), Generator().manual_seed(1))
+    assert evaluate(own, torch.ones(2), drawn)[0] == own(torch.ones(2), Generator().manual_seed(1))[0]

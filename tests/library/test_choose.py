@@ -1,0 +1,109 @@
+"""Which backend does the work, and what is said of it."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from gpdm import OptionError, SWDLoss
+from gpdm.kernels import choose
+from library.problems import picture
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing is known yet, and kernels are not interpreted."""
+    monkeypatch.setattr(choose, "interpreted", lambda: False)
+    for function in (choose.why_not_triton, choose._say_once):
+        function.cache_clear()
+    yield
+    choose.why_not_triton.cache_clear()
+
+
+def without(monkeypatch: pytest.MonkeyPatch, missing: str, error: Exception) -> None:
+    real = importlib.import_module
+
+    def imported(name: str, package: str | None = None):
+        if name == missing:
+            raise error
+        return real(name, package)
+
+    monkeypatch.setattr(choose.importlib, "import_module", imported)
+
+
+def on_a_gpu(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], finding: str | Exception | None) -> None:
+    """A GPU of this capability, on which the check finds this."""
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Some GPU")
+
+    class Check:
+        @staticmethod
+        def disagreement(device: torch.device) -> str | None:
+            if isinstance(finding, Exception):
+                raise finding
+            return finding
+
+    monkeypatch.setattr(
+        choose.importlib, "import_module", lambda name, package=None: Check if name == ".triton_check" else object()
+    )
+
+
+def test_a_cpu_needs_no_triton_and_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    assert choose.choose("auto", CPU) == choose.choose("torch", CPU) == choose.choose("torch", CUDA) == "torch"
+    assert not caplog.records
+
+
+def test_asking_for_triton_on_a_cpu_is_refused_before_any_work() -> None:
+    with pytest.raises(OptionError, match=r"backend = 'triton'.*NVIDIA GPUs, and the picture is on cpu.*choose backend auto"):
+        SWDLoss(backend="triton").bind([picture()], (32, 40))
+
+
+def test_without_triton_auto_says_so_once_and_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    without(monkeypatch, "triton", ImportError("No module named 'triton'"))
+    assert [choose.choose("auto", CUDA) for _ in range(3)] == ["torch"] * 3
+    (record,) = caplog.records
+    assert "pip install triton, on Windows triton-windows" in record.getMessage()
+    assert "plain PyTorch does the work on cuda:0" in record.getMessage()
+    with pytest.raises(OptionError, match="No module named 'triton'"):
+        choose.choose("triton", CUDA)
+
+
+@pytest.mark.parametrize(
+    ("capability", "finding", "reason"),
+    [
+        ((7, 5), None, r"need compute capability 8.0, and Some GPU has 7.5"),
+        ((8, 6), "Triton's compare and PyTorch do not agree on cuda:0", "do not agree"),
+        ((9, 0), RuntimeError("no compiler\nlong story"), r"do not run here \(RuntimeError: no compiler\)"),
+    ],
+)
+def test_a_gpu_on_which_it_does_not_work(
+    capability: tuple[int, int],
+    finding: str | Exception | None,
+    reason: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    on_a_gpu(monkeypatch, capability, finding)
+    assert choose.choose("auto", CUDA) == "torch"
+    assert len(caplog.records) == 1
+    with pytest.raises(OptionError, match=reason):
+        choose.choose("triton", CUDA)
+
+
+def test_a_gpu_on_which_it_works(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    on_a_gpu(monkeypatch, (8, 0), None)
+    assert choose.choose("auto", CUDA) == choose.choose("triton", CUDA) == "triton"
+    assert not caplog.records
+
+
+def test_amd_is_not_taken_for_nvidia(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_a_gpu(monkeypatch, (9, 4), None)
+    monkeypatch.setattr(torch.version, "hip", "6.0")
+    assert "AMD" in (choose.why_not_triton(CUDA) or "")
