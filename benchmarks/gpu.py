@@ -79,7 +79,16 @@ class GPU:
 
     def tests(self) -> None:
         """The kernels' own tests, on this device."""
-        command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", str(ROOT / "tests" / "kernels")]
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-x",
+            "-p",
+            "no:cacheprovider",
+            str(ROOT / "tests" / "kernels"),
+        ]
         limit = min(240, self.left())
         try:
             answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False)
@@ -97,7 +106,9 @@ class GPU:
 
     def pictures(self) -> None:
         """Whole pictures in recipe balanced. The first run compiles; the second is what counts."""
-        sizes = [(186, 248), (1024, 1024), (2048, 2048)] if self.gpu else [(side, side) for side in self.options.pictures]
+        sizes = (
+            [(186, 248), (1024, 1024), (2048, 2048)] if self.gpu else [(side, side) for side in self.options.pictures]
+        )
         for size in sizes:
             reference = methods.picture(self.options.picture, size, self.device)
             times = []
@@ -112,7 +123,14 @@ class GPU:
                     synchronise(self.device)
                     times.append(time.perf_counter() - start)
                     name = f"picture {size[0]}x{size[1]}"
-                    self.rows.add("picture", size=size, backend=backend, attempt=attempt, seconds=round(times[-1], 4), steps=[x.shape[1] for x in result.losses])
+                    self.rows.add(
+                        "picture",
+                        size=size,
+                        backend=backend,
+                        attempt=attempt,
+                        seconds=round(times[-1], 4),
+                        steps=[x.shape[1] for x in result.losses],
+                    )
                     if backend == self.backend:
                         self.figures[name] = times[-1]
                 if max(size) > 1500:
@@ -125,7 +143,10 @@ class GPU:
             memory = 2**33 if self.gpu else 2**28
             contest: dict[str, tuple[methods.Steps, int]] = {}
             for backend in dict.fromkeys([self.backend, "torch"]):
-                contest[f"ours, {backend}"] = methods.descent(gpdm.SWDLoss(backend=backend), reference, image, memory), EVERY
+                contest[f"ours, {backend}"] = (
+                    methods.descent(gpdm.SWDLoss(backend=backend), reference, image, memory),
+                    EVERY,
+                )
                 alone = gpdm.SWDLoss(backend=backend, coherence=0.0)
                 contest[f"ours without the pull, {backend}"] = methods.descent(alone, reference, image, memory), 20
             if size <= self.options.sorted_limit:
@@ -135,7 +156,11 @@ class GPU:
                 self.rows.add("step", size=size, method=name, milliseconds=round(seconds * 1e3, 4))
             floor = work(gpdm.SWDLoss(coherence=0.0), (size, size)).seconds(self.limits)
             ours, alone = medians[f"ours, {self.backend}"], medians[f"ours without the pull, {self.backend}"]
-            ratios = {"floor": round(floor * 1e3, 4), "times its floor": round(alone / floor, 2), "with the pull": round(ours / floor, 2)}
+            ratios = {
+                "floor": round(floor * 1e3, 4),
+                "times its floor": round(alone / floor, 2),
+                "with the pull": round(ours / floor, 2),
+            }
             self.figures[f"floor {size}"] = alone / floor
             if "sorted" in medians:
                 ratios["times faster than sorted"] = round(medians["sorted"] / ours, 2)
@@ -160,8 +185,18 @@ class GPU:
     def peak(self) -> None:
         """Memory of steps above the pictures, each size in a process of its own."""
         for size in (2048, 4096) if self.gpu else self.options.sizes:
-            command = [sys.executable, str(Path(__file__).with_name("peak.py")), str(size), "--device", self.device, "--memory", str(2**33)]
-            answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=max(self.left(), 30))
+            command = [
+                sys.executable,
+                str(Path(__file__).with_name("peak.py")),
+                str(size),
+                "--device",
+                self.device,
+                "--memory",
+                str(2**33),
+            ]
+            answer = subprocess.run(
+                command, stdout=subprocess.PIPE, text=True, check=True, timeout=max(self.left(), 30)
+            )
             self.figures[f"peak {size}"] = int(answer.stdout) / 2**30
             self.rows.add("peak", size=size, bytes=int(answer.stdout))
 
@@ -173,14 +208,20 @@ class GPU:
         from torch.profiler import profile as profiled
 
         for size in (64, 2048):
-            steps = methods.descent(gpdm.SWDLoss(), *methods.pair(self.options.picture, (size, size), self.device), 2**33)
+            steps = methods.descent(
+                gpdm.SWDLoss(), *methods.pair(self.options.picture, (size, size), self.device), 2**33
+            )
             steps(20)
             with profiled(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as seen:
                 steps(20)
                 synchronise(self.device)
-            found = [(event.key[:70], event.self_device_time_total / 20, event.count / 20) for event in seen.key_averages()]
+            found = [
+                (event.key[:70], event.self_device_time_total / 20, event.count / 20) for event in seen.key_averages()
+            ]
             found = sorted((event for event in found if event[1] > 0), key=lambda event: -event[1])[:14]
-            self.rows.add("profile", size=size, microseconds_a_step={f"{key} x{count:g}": round(t, 1) for key, t, count in found})
+            self.rows.add(
+                "profile", size=size, microseconds_a_step={f"{key} x{count:g}": round(t, 1) for key, t, count in found}
+            )
 
     def variants(self) -> None:
         """The gradient's kernel at 2048x2048, cut and compiled in other ways."""
@@ -197,9 +238,23 @@ class GPU:
         for lanes, warps, stages, registers in [(128, 8, 2, 128), (128, 8, 2, 0), (128, 8, 1, 128), (128, 8, 1, 0), (128, 8, 3, 128), (128, 4, 2, 0), (64, 4, 2, 0), (64, 4, 1, 0), (256, 8, 2, 0)]:  # fmt: skip
             if self.left() < 20:
                 break
-            triton_gradient.LARGE = replace(usual, lanes=lanes, warps=warps, stages=stages, gradient={"maxnreg": registers} if registers else {})
-            one = self.timed(lambda n: [triton_gradient.look_up_and_carry_back(image, side.filters, side.bins, slopes) for _ in range(n)], 10)
-            self.rows.add("variant", lanes=lanes, warps=warps, stages=stages, registers=registers, milliseconds=round(one * 1e3, 4))
+            triton_gradient.LARGE = replace(
+                usual, lanes=lanes, warps=warps, stages=stages, gradient={"maxnreg": registers} if registers else {}
+            )
+            one = self.timed(
+                lambda n: [
+                    triton_gradient.look_up_and_carry_back(image, side.filters, side.bins, slopes) for _ in range(n)
+                ],
+                10,
+            )
+            self.rows.add(
+                "variant",
+                lanes=lanes,
+                warps=warps,
+                stages=stages,
+                registers=registers,
+                milliseconds=round(one * 1e3, 4),
+            )
         triton_gradient.LARGE = usual
 
     def table(self) -> None:

@@ -81,7 +81,7 @@ class Captured(Generic[T]):
             return self.work(given)
         new = [(own, other) for own, other, last in zip(self.own, tensors, self.last, strict=True) if other is not last]
         if new:
-            torch._foreach_copy_([own for own, _ in new], [other for _, other in new])
+            torch._foreach_copy_([own for own, _ in new], [other for _, other in new])  # pyright: ignore[reportPrivateImportUsage]
             self.last = tensors
         self.replay()
         return self.result.clone()
@@ -97,7 +97,8 @@ class Captured(Generic[T]):
             self.replay, self.result = self.recorder.record(lambda: self.work(map_tensors(lambda tensor: tensor, copy)))
         except RuntimeError as error:
             logging.getLogger(__name__).warning(
-                "GPDM: a step could not be recorded as a CUDA graph, and is launched piece by piece: %s", str(error).splitlines()[0]
+                "GPDM: a step could not be recorded as a CUDA graph, and is launched piece by piece: %s",
+                str(error).splitlines()[0],
             )
             self.recorder = None
 

@@ -65,8 +65,9 @@ class HistogramObjective:
         self.size, self.whole = size, wrapped_size(size, options.patch_size, options.border)
         weights = weights or PatchWeights()
         self.output_mass = None if weights.output is None else whole_weights(weights.output)
-        device = references[0].device
-        self.backend = choose(options.backend, device)
+        device, channels = references[0].device, references[0].shape[1]
+        largest = max(math.prod(each) for each in (self.whole, *map(size_of, references)))
+        self.backend = choose(options.backend, device, channels * largest)
         self.workspace = Workspace(device, keep_bytes)
         self.passes = passes_of(self.backend, self.workspace)
         self.sides = ReferenceSides(options, references, weights.references, self.workspace, self.passes)
@@ -111,9 +112,7 @@ class HistogramObjective:
             shifted = shifted.contiguous(memory_format=torch.channels_last)
         mass = None if self.output_mass is None else self.output_mass[rows :: o.stride, columns :: o.stride]
         results = [
-            self.workspace.attempt(
-                partial(self.passes.step, shifted, side, o.distance, o.stride, drawn.sample, mass)
-            )
+            self.workspace.attempt(partial(self.passes.step, shifted, side, o.distance, o.stride, drawn.sample, mass))
             for side in drawn.sides
         ]
         value = torch.stack(

@@ -137,7 +137,9 @@ class SWDLoss(SWDOptions):
             )
             return sums / number
 
-        references = None if weights.references is None else tuple(smaller(x, (False, False)) for x in weights.references)
+        references = (
+            None if weights.references is None else tuple(smaller(x, (False, False)) for x in weights.references)
+        )
         return PatchWeights(references, None if weights.output is None else smaller(weights.output, wraps(self.border)))
 
     def _distance(

@@ -210,7 +210,7 @@ class Optimizer(Options):
         image = walk.image
         pixels = image.shape[-2] * image.shape[-1]
         curvature = objective.curvature() if self.method == "newton" else None
-        moments = [torch.zeros_like(image) for _ in range(2 if self.method.startswith("adam") else 0)]
+        first, second = (torch.zeros_like(image if self.method.startswith("adam") else image[:0]) for _ in range(2))
         adam = kernels(getattr(objective, "backend", "torch") if self.method == "adam" else "torch").adam
 
         def step(given: tuple[Any, Tensor]) -> Tensor:
@@ -221,9 +221,9 @@ class Optimizer(Options):
             elif self.method == "sgd":
                 image.sub_(gradient.mul_(rates[0] * pixels))
             elif self.method == "adam":
-                adam(image, gradient, *moments, rates, pixels, (BETA_1, self.beta_2))
+                adam(image, gradient, first, second, rates, pixels, (BETA_1, self.beta_2))
             else:
-                _adam_picture(image, gradient.mul_(pixels), *moments, rates, self.beta_2)
+                _adam_picture(image, gradient.mul_(pixels), first, second, rates, self.beta_2)
             return loss
 
         return step

@@ -133,7 +133,9 @@ def _without_mean(columns: Tensor, rows: Tensor, channels: int, number: int) -> 
     channel, and of unit length again: for each channel there is a column of ones, with which the mean is taken away."""
     sets, tall, _ = columns.shape
     p = rows.shape[3]
-    ones = torch.eye(channels, device=columns.device).repeat_interleave(tall // channels, 0).expand(sets, tall, channels)
+    ones = (
+        torch.eye(channels, device=columns.device).repeat_interleave(tall // channels, 0).expand(sets, tall, channels)
+    )
     own = rows[:, -number:]
     means = torch.einsum("stc,stm,skmp->skc", ones, columns, own) / (tall // channels * p)
     # What is taken away is orthogonal to what remains, so that the squares of their lengths add up to 1.

@@ -23,9 +23,10 @@ REFERENCE_PATCHES = 30_000
 """From a reference with many more patches, every second, third ... row and column of them is taken, from a random place on."""
 DRAWN = 8
 """How many sets of projections are drawn together, since that takes less time for each."""
+GPU_DRAWN, GPU_PIXELS = 32, 2**20
+"""The same on a GPU, for references of at most so many pixels; it is there that the host's time counts."""
 TOGETHER_VALUES = 2**19
-"""Projections of the reference on several sets that are worked off together: small levels are bound by the number of calls. On
-a GPU large ones are, too."""
+"""Projections of the reference on several sets that are worked off together on a CPU: small levels are bound by the number of calls."""
 
 
 class ReferenceSides:
@@ -58,14 +59,20 @@ class ReferenceSides:
         groups = -(-o.num_proj // GROUP)
         numbers = [o.num_proj * (i + 1) // groups - o.num_proj * i // groups for i in range(groups)]
         like = self.references[0]
-        values = sum(math.prod(size_of(x)) for x in self.references) * min(o.num_proj, GROUP)
-        together = DRAWN if like.device.type == "cuda" else min(max(TOGETHER_VALUES // values, 1), DRAWN)
+        drawn, together = self._numbers(sum(math.prod(size_of(x)) for x in self.references))
         while True:
-            banks = [o.draw(k, like.shape[1], self.generator, DRAWN, like.device).to(like) for k in numbers]
-            corners = [[self._corner(reference) for reference in self.references] for _ in range(DRAWN)]
+            banks = [o.draw(k, like.shape[1], self.generator, drawn, like.device).to(like) for k in numbers]
+            corners = [[self._corner(reference) for reference in self.references] for _ in range(drawn)]
             for places, *parts in zip(corners[::together], *(bank.each(together) for bank in banks), strict=True):
                 sides = [self.workspace.attempt(partial(self._sides, part, places)) for part in parts]
                 yield from map(list, zip(*sides, strict=True))
+
+    def _numbers(self, pixels: int) -> tuple[int, int]:
+        """How many sets are drawn together, and of how many of them the reference's side is worked out together."""
+        if self.references[0].device.type == "cuda":
+            drawn = GPU_DRAWN if pixels <= GPU_PIXELS else DRAWN
+            return drawn, drawn
+        return DRAWN, min(max(TOGETHER_VALUES // (pixels * min(self.options.num_proj, GROUP)), 1), DRAWN)
 
     def _corner(self, reference: Tensor) -> tuple[int, int]:
         """The row and column of the first patch that is taken of a reference."""

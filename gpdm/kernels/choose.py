@@ -15,10 +15,11 @@ Backend = Literal["auto", "torch", "triton"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
 LEAST_CAPABILITY = (8, 0)
 """From which on NVIDIA's tensor cores take TF32."""
+MOST_NUMBERS = 2**31
 
 
-def choose(backend: str, device: torch.device) -> str:
-    """The backend for work on `device`, "torch" or "triton".
+def choose(backend: str, device: torch.device, numbers: int = 0) -> str:
+    """The backend for pictures of so many `numbers` (pixels times channels) on `device`, "torch" or "triton".
 
     "auto" takes Triton on a GPU where it works, and says once in the log why if it does not
 
@@ -28,10 +29,14 @@ def choose(backend: str, device: torch.device) -> str:
     if backend == "torch" or (backend == "auto" and device.type != "cuda"):
         return "torch"
     reason = why_not_triton(device)
+    if reason is None and numbers >= MOST_NUMBERS:
+        reason = f"Triton's kernels count places in a picture with 32 bits, and {numbers} numbers are too many"
     if reason is None:
         return "triton"
     if backend == "triton":
-        raise OptionError("backend", backend, reason, "choose backend auto or torch, which make the same kind of picture")
+        raise OptionError(
+            "backend", backend, reason, "choose backend auto or torch, which make the same kind of picture"
+        )
     _say_once(f"GPDM: plain PyTorch does the work on {device}, since {reason}.")
     return "torch"
 
@@ -54,10 +59,15 @@ def why_not_triton(device: torch.device) -> str | None:
         capability = torch.cuda.get_device_capability(device)
         if capability < LEAST_CAPABILITY:
             return f"Triton's kernels need compute capability 8.0, and {torch.cuda.get_device_name(device)} has {'.'.join(map(str, capability))}"
+        logging.getLogger(__name__).info(
+            "GPDM: Triton compiles kernels at their first use, once; that takes some seconds."
+        )
     try:
         return importlib.import_module(".triton_check", __package__).disagreement(device)
     except Exception as error:  # whatever a compiler or driver raises is a reason, and is passed on as one
-        return f"Triton's kernels do not run here ({type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]})"
+        return (
+            f"Triton's kernels do not run here ({type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]})"
+        )
 
 
 def interpreted() -> bool:

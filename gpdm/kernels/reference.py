@@ -108,7 +108,13 @@ def pull(image: Tensor, target: Tensor, weight: Tensor, gradient: Tensor, share:
 
 
 def adam(
-    image: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rates: Tensor, factor: float, betas: tuple[float, float]
+    image: Tensor,
+    gradient: Tensor,
+    first: Tensor,
+    second: Tensor,
+    rates: Tensor,
+    factor: float,
+    betas: tuple[float, float],
 ) -> None:
     """One step of Adam, in place (Kingma and Ba, ICLR 2015, with the corrections of both means folded into the rates).
 

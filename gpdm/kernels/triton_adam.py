@@ -1,5 +1,8 @@
 """One step of Adam in one pass over the picture."""
 
+# What @triton.jit makes of a function has other types than the function.
+# pyright: reportCallIssue=false, reportArgumentType=false, reportReturnType=false
+
 from __future__ import annotations
 
 import triton
@@ -26,7 +29,13 @@ def _adam(image, gradient, first, second, rates, number, factor, beta_1, beta_2,
 
 
 def adam(
-    image: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rates: Tensor, factor: float, betas: tuple[float, float]
+    image: Tensor,
+    gradient: Tensor,
+    first: Tensor,
+    second: Tensor,
+    rates: Tensor,
+    factor: float,
+    betas: tuple[float, float],
 ) -> None:
     """See `reference.adam`."""
     number, state = image.numel(), (image, first, second)

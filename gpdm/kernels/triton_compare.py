@@ -1,5 +1,8 @@
 """Compare: from two histograms of each direction to its distance and the slope of each bin; a program works on one direction."""
 
+# What @triton.jit makes of a function has other types than the function.
+# pyright: reportCallIssue=false, reportArgumentType=false, reportReturnType=false
+
 from __future__ import annotations
 
 import torch
@@ -11,7 +14,9 @@ from ..histograms import Bins
 
 
 @triton.jit
-def _compare(function, counts, width, values, slopes, bins, LINE: tl.constexpr, HALVINGS: tl.constexpr, SQUARED: tl.constexpr):
+def _compare(
+    function, counts, width, values, slopes, bins, LINE: tl.constexpr, HALVINGS: tl.constexpr, SQUARED: tl.constexpr
+):
     k = tl.program_id(0)
     b = tl.arange(0, LINE)
     exists = b < bins

@@ -1,6 +1,9 @@
 """Project and count: patches are gathered from the image, multiplied with the filters on the tensor cores and counted in bins,
 all in registers. Nothing of the size of patches times filters is stored."""
 
+# What @triton.jit makes of a function has other types than the function.
+# pyright: reportCallIssue=false, reportArgumentType=false, reportReturnType=false
+
 from __future__ import annotations
 
 import torch
@@ -9,8 +12,8 @@ import triton.language as tl
 from torch import Tensor
 
 from ..histograms import Bins
-from ..patches import patch_grid
 from ..images import size_of
+from ..patches import patch_grid
 from .reference import Stride
 from .triton_tiles import DEPTH, block_of, places, tiles
 
@@ -30,7 +33,7 @@ def _project_and_count(
     n = block * ROWS + tl.arange(0, ROWS)
     inside = n < patches
     corner = (n // columns) * (step_down * down) + (n % columns) * (step_right * right)
-    bin = places(image, corner, inside, filters, low, width, k, number, bins, along, down, right, C, P, ROWS, BLOCK, DEPTH)
+    bin = places(image, corner, inside, filters, low, width, k, number, bins, along, down, right, C, P, ROWS, BLOCK, DEPTH)  # fmt: skip
     at = counts + (block % SHARDS) * (number * bins) + k[None, :] * bins + bin
     counted = inside[:, None] & (k < number)[None, :]
     one = tl.full([ROWS], 1, tl.int32)
@@ -56,4 +59,4 @@ def project_and_count(
         rows * columns, columns, number, bins.number, *image.stride()[1:], *stride,
         channels, p, cut.lanes, block, DEPTH, shards, mass is not None, **cut.options,
     )  # fmt: skip
-    return counts.sum(0)
+    return counts[0].long() if shards == 1 else counts.sum(0)

@@ -8,6 +8,9 @@ of which one is finished with each row. No two programs write to the same number
 whatever the tiles: the gradient has the same bits every time.
 """
 
+# What @triton.jit makes of a function has other types than the function.
+# pyright: reportCallIssue=false, reportArgumentType=false, reportReturnType=false
+
 from __future__ import annotations
 
 import torch
@@ -19,12 +22,12 @@ from ..histograms import Bins
 from ..images import size_of
 from ..patches import patch_grid
 from .reference import Stride
-from .triton_tiles import DEPTH, LARGE, SMALL, block_of, places
+from .triton_tiles import DEPTH, LARGE, LARGE_PATCHES, SMALL, block_of, places
 
 CHANNELS = 4
 """Channels that a program works on; a picture with more is projected again for the next ones."""
-TALLEST = 64
-"""Rows of a tile, at most."""
+HEIGHTS = (4, 16, 64)
+"""Rows of a tile. Few choices, since each is compiled for itself; low ones for pictures that would leave processors without work."""
 
 
 @triton.jit
@@ -55,7 +58,7 @@ def _look_up_and_carry_back(
             for start in range(0, NUMBER, BLOCK):
                 k = start + tl.arange(0, BLOCK)
                 known = k < NUMBER
-                bin = places(image, corner, inside, filters, low, width, k, NUMBER, bins, along, down, right, C, P, ROWS, BLOCK, DEPTH)
+                bin = places(image, corner, inside, filters, low, width, k, NUMBER, bins, along, down, right, C, P, ROWS, BLOCK, DEPTH)  # fmt: skip
                 s = tl.load(slopes + (k[None, :] * bins + bin), mask=inside[:, None] & known[None, :], other=0.0)
                 if WEIGHTED:
                     s *= tl.load(mass + row * columns + column, mask=inside, other=0.0)[:, None]
@@ -69,7 +72,9 @@ def _look_up_and_carry_back(
         if (y >= top) & (y < height):
             own = (lane >= P - 1) & (x < length)
             line = (channel * height + y) * length
-            tl.store(gradient + (line[None, :] + x[:, None]), waiting, mask=done & own[:, None] & (channel < C)[None, :])
+            tl.store(
+                gradient + (line[None, :] + x[:, None]), waiting, mask=done & own[:, None] & (channel < C)[None, :]
+            )
         waiting = tl.where(done, 0.0, waiting)
 
 
@@ -87,11 +92,12 @@ def look_up_and_carry_back(
     rows, columns = (patch_grid(size_of(image), p, step)[i] for i, step in enumerate(stride))
     slots = max(triton.next_power_of_2(p), 4)
     group = CHANNELS if channels > 1 or slots < 16 else 1  # a tensor core takes 16 columns at least
-    lanes = max(min(triton.next_power_of_2(length + p - 1), LARGE.lanes), 2 * slots, 16)
-    cut = LARGE if lanes == LARGE.lanes else SMALL
+    cut = LARGE if slots <= 8 else LARGE_PATCHES
+    lanes = max(min(triton.next_power_of_2(length + p - 1), cut.lanes), 2 * slots, 16)
+    cut = cut if lanes >= cut.lanes else SMALL
     across = triton.cdiv(length, lanes - p + 1)
-    tall = triton.cdiv(height * across, 2 * processors(image.device))
-    tall = min(max(triton.next_power_of_2(tall), 4), TALLEST)
+    wanted = height * across / (2 * processors(image.device))
+    tall = next((each for each in HEIGHTS if each >= wanted), HEIGHTS[-1])
     gradient = torch.empty_like(image, memory_format=torch.contiguous_format)
     grid = across, triton.cdiv(height, tall), triton.cdiv(channels, group)
     _look_up_and_carry_back[grid](

@@ -1,5 +1,8 @@
 """The pull toward real patches in one pass over the picture."""
 
+# What @triton.jit makes of a function has other types than the function.
+# pyright: reportCallIssue=false, reportArgumentType=false, reportReturnType=false
+
 from __future__ import annotations
 
 import torch
@@ -31,6 +34,14 @@ def pull(image: Tensor, target: Tensor, weight: Tensor, gradient: Tensor, share:
     blocks = triton.cdiv(pixels, BLOCK)
     gradient, sums = gradient.contiguous(), torch.empty(blocks, device=image.device)
     _pull[(blocks,)](
-        image.contiguous(), target.contiguous(), weight.contiguous(), gradient, sums, pixels, share, image.shape[1], BLOCK
+        image.contiguous(),
+        target.contiguous(),
+        weight.contiguous(),
+        gradient,
+        sums,
+        pixels,
+        share,
+        image.shape[1],
+        BLOCK,
     )
     return share * sums.sum(), gradient

@@ -1,5 +1,8 @@
 """What the kernels have in common: the projections of a tile of patches, and the bins they lie in."""
 
+# What @triton.jit makes of a function has other types than the function.
+# pyright: reportCallIssue=false, reportArgumentType=false, reportReturnType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -61,6 +64,8 @@ class Tiles:
 
 # Two blocks of the gradient's kernel fit on a multiprocessor with so many registers; without the limit it takes 224.
 LARGE = Tiles(128, 8, gradient={"maxnreg": 128})
+LARGE_PATCHES = Tiles(64, 4)
+"""For the gradient of patches of more than 8 pixels, more of whose sums wait."""
 SMALL = Tiles(32, 4)
 """For levels that have fewer patches than a GPU has places to work."""
 FEW_PATCHES = 2**12

@@ -23,7 +23,13 @@ class Case:
 
 
 def case(
-    height: int, width: int, channels: int = 3, patch: int = 7, number: int = 5, stride: tuple[int, int] = (1, 1), seed: int = 0
+    height: int,
+    width: int,
+    channels: int = 3,
+    patch: int = 7,
+    number: int = 5,
+    stride: tuple[int, int] = (1, 1),
+    seed: int = 0,
 ) -> Case:
     """All numbers are small multiples of 1/8."""
     generator = Generator().manual_seed(seed)

@@ -1,6 +1,6 @@
 """Compiles the kernels as a 2048x2048 picture wants them, without a GPU, and says what became of them.
 
-    python tests/kernels/compile.py [--json] [--capabilities 80 90]
+python tests/kernels/compile.py [--json] [--capabilities 80 90]
 """
 
 from __future__ import annotations
@@ -20,8 +20,24 @@ from gpdm.kernels import triton_adam, triton_compare, triton_count, triton_gradi
 from gpdm.kernels.triton_tiles import DEPTH, LARGE
 
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
-FLOATS = "image filters low width slopes gradient function values first second rates mass target weight sums".split()
-NUMBERS = "factor beta_1 beta_2 epsilon share".split()
+FLOATS = [
+    "image",
+    "filters",
+    "low",
+    "width",
+    "slopes",
+    "gradient",
+    "function",
+    "values",
+    "first",
+    "second",
+    "rates",
+    "mass",
+    "target",
+    "weight",
+    "sums",
+]
+NUMBERS = ["factor", "beta_1", "beta_2", "epsilon", "share"]
 
 
 def kernels() -> list[tuple]:
@@ -34,7 +50,12 @@ def kernels() -> list[tuple]:
         more = {**tile, "P": patch, "BLOCK": block, "ROWS": LARGE.lanes}
         counts = {"mass": "*i32", "counts": "*i32"}
         found.append((triton_count._project_and_count, counts, {**more, "SHARDS": triton_count.SHARDS}, options))
-        slotted = {"TALL": triton_gradient.TALLEST, "NUMBER": number, "GROUP": triton_gradient.CHANNELS, "SLOTS": slots}
+        slotted = {
+            "TALL": triton_gradient.HEIGHTS[-1],
+            "NUMBER": number,
+            "GROUP": triton_gradient.CHANNELS,
+            "SLOTS": slots,
+        }
         limit = {**options, **LARGE.gradient}
         found.append((triton_gradient._look_up_and_carry_back, {}, {**more, **slotted}, limit))
     for squared in (False, True):
@@ -85,7 +106,10 @@ def main() -> None:
     for capability in options.capabilities:
         for kernel in kernels():
             row = compiled(*kernel, capability)
-            print(json.dumps(row) if options.json else "  ".join(f"{key} {value}" for key, value in row.items()), flush=True)
+            print(
+                json.dumps(row) if options.json else "  ".join(f"{key} {value}" for key, value in row.items()),
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

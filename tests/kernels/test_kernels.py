@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import pytest
 import torch
 import torch.nn.functional as F
+from kernels.cases import DEVICE, Case, case
 from torch import Generator, Tensor
 
 from gpdm.histograms import bin_range, whole_weights
 from gpdm.kernels import reference
-from kernels.cases import DEVICE, Case, case
 from library.problems import picture
 
 if sys.platform == "linux":
@@ -33,7 +33,7 @@ SHAPES = {
     "sixteen channels": (4, 5, 16, 3, 2, (1, 1)),
     "many filters": (6, 9, 1, 4, 131, (1, 1)),
     "large patches": (15, 18, 1, 15, 2, (1, 1)),
-        "stride": (23, 40, 3, 7, 5, (2, 3)),
+    "stride": (23, 40, 3, 7, 5, (2, 3)),
     "stride beyond the patch": (23, 40, 3, 3, 5, (5, 4)),
 }
 
@@ -130,8 +130,8 @@ def test_the_same_bits_every_time_and_whatever_the_tiles(monkeypatch: pytest.Mon
     arguments = c.image, c.filters, c.bins, c.slopes
     first = triton_gradient.look_up_and_carry_back(*arguments)
     assert torch.equal(triton_gradient.look_up_and_carry_back(*arguments), first)
-    for tallest in (4,):
-        monkeypatch.setattr(triton_gradient, "TALLEST", tallest)
+    for heights in ((4,), (8, 16)):
+        monkeypatch.setattr(triton_gradient, "HEIGHTS", heights)
         assert torch.equal(triton_gradient.look_up_and_carry_back(*arguments), first)
     counts = triton_count.project_and_count(*arguments[:3])
     for shards in (1, 2):
@@ -183,7 +183,9 @@ def test_adam_is_that_of_torch(turned: bool) -> None:
 @pytest.mark.parametrize(("height", "width", "channels"), [(7, 9, 3), (40, 41, 1), (32, 32, 16)])
 def test_pull(height: int, width: int, channels: int) -> None:
     generator = Generator().manual_seed(0)
-    image, target, gradient = (torch.randn(1, channels, height, width, generator=generator).to(DEVICE) for _ in range(3))
+    image, target, gradient = (
+        torch.randn(1, channels, height, width, generator=generator).to(DEVICE) for _ in range(3)
+    )
     weight = torch.rand(1, 1, height, width, generator=generator).to(DEVICE)
     leaf = image.clone().requires_grad_()
     cost = 0.3 * (weight * (leaf - target).square()).sum()

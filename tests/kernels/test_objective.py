@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 import torch.nn.functional as F
+from kernels.cases import DEVICE
 from torch import Generator, Tensor
 
 import gpdm
 from gpdm import Optimizer, PyramidSchedule, SWDLoss, histogram_objective, reference_sides
 from gpdm.kernels import choose
 from gpdm.objectives import PatchWeights
-from kernels.cases import DEVICE
 from library.problems import picture
 
 
@@ -24,7 +24,9 @@ def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reference_sides, "GROUP", 8)
 
 
-def evaluated(loss: SWDLoss, backend: str, references: list[Tensor], image: Tensor, weights: PatchWeights | None = None):
+def evaluated(
+    loss: SWDLoss, backend: str, references: list[Tensor], image: Tensor, weights: PatchWeights | None = None
+):
     """Value and gradient of one step."""
     objective = replace(loss, backend=backend).bind(references, (image.shape[2], image.shape[3]), weights=weights)
     assert objective.backend == backend  # type: ignore[attr-defined]

@@ -131,7 +131,9 @@ def test_only_the_host_knows_comfyui_and_only_the_terminal_touches_files() -> No
             assert not names & {"comfy", "folder_paths", "server", "execution"}, path
         if "cli" not in path.parts:
             # Three fall back to what is slower, and say it aloud; weights.py reads what the user names.
-            allowed = {"memory.py": {"logging"}, "choose.py": {"logging"}, "capture.py": {"logging"}}.get(path.name, set())
+            allowed = {"memory.py": {"logging"}, "choose.py": {"logging"}, "capture.py": {"logging"}}.get(
+                path.name, set()
+            )
             allowed |= {"weights.py": {"pathlib"}}.get(path.name, set())
             forbidden = {"pathlib", "os", "io", "shutil", "tempfile", "argparse", "tqdm", "logging"} - allowed
             assert not names & forbidden, path

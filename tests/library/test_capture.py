@@ -112,7 +112,7 @@ class Log(TorchDispatchMode):
         super().__init__()
         self.calls: list[object] = []
 
-    def __torch_dispatch__(self, function, types, arguments=(), options=None):  # noqa: ANN001
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
         options = options or {}
         self.calls.append((str(function), _shapes(arguments), _shapes(tuple(sorted(options.items())))))
         return function(*arguments, **options)
@@ -174,7 +174,9 @@ def test_replayed_steps_make_the_same_picture(
             num_outputs=2,
             loss=SWDLoss(num_proj=6, border=border),
             pyramid=PyramidSchedule(coarse_dim=64),
-            optimizer=Optimizer(method=method, lr=0.5 if method == "sgd" else 0.03, num_steps=45, fine_steps=0, window=20),
+            optimizer=Optimizer(
+                method=method, lr=0.5 if method == "sgd" else 0.03, num_steps=45, fine_steps=0, window=20
+            ),
         )
 
     replayed = made()
@@ -196,7 +198,9 @@ def test_replayed_steps_make_the_same_picture(
     ],
     ids=["exact", "a sum with another", "a grid that moves"],
 )
-def test_what_is_not_the_same_work_is_not_recorded_as_such(loss: gpdm.Loss, recorder: Recorder, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_not_the_same_work_is_not_recorded_as_such(
+    loss: gpdm.Loss, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def made() -> gpdm.Synthesis:
         return gpdm.synthesize(
             picture(24, 26, seed=1),

@@ -59,7 +59,9 @@ def test_a_cpu_needs_no_triton_and_nothing_is_said(caplog: pytest.LogCaptureFixt
 
 
 def test_asking_for_triton_on_a_cpu_is_refused_before_any_work() -> None:
-    with pytest.raises(OptionError, match=r"backend = 'triton'.*NVIDIA GPUs, and the picture is on cpu.*choose backend auto"):
+    with pytest.raises(
+        OptionError, match=r"backend = 'triton'.*NVIDIA GPUs, and the picture is on cpu.*choose backend auto"
+    ):
         SWDLoss(backend="triton").bind([picture()], (32, 40))
 
 
@@ -101,6 +103,15 @@ def test_a_gpu_on_which_it_works(monkeypatch: pytest.MonkeyPatch, caplog: pytest
     on_a_gpu(monkeypatch, (8, 0), None)
     assert choose.choose("auto", CUDA) == choose.choose("triton", CUDA) == "triton"
     assert not caplog.records
+
+
+def test_pictures_too_large_for_32_bits(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    on_a_gpu(monkeypatch, (9, 0), None)
+    assert choose.choose("auto", CUDA, 2**31 - 1) == "triton"
+    assert choose.choose("auto", CUDA, 2**31) == "torch"
+    assert "2147483648 numbers are too many" in caplog.text
+    with pytest.raises(OptionError, match="too many"):
+        choose.choose("triton", CUDA, 2**31)
 
 
 def test_amd_is_not_taken_for_nvidia(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -271,7 +271,9 @@ def test_what_is_asked_for_two_sizes_is_the_sum_and_is_shared_out() -> None:
         assert held == ([0, 0] if allowed == loss.working_bytes(5000, 6000)[0] else wanted)
 
 
-def sampled(options: dict, image: torch.Tensor, weights: PatchWeights | None = None, memory_bytes: int = 2**30, seed: int = 0):
+def sampled(
+    options: dict, image: torch.Tensor, weights: PatchWeights | None = None, memory_bytes: int = 2**30, seed: int = 0
+):
     loss = SWDLoss(num_proj=24, coherence=0.0, **LARGE, **options)
     return step(loss.bind([picture(80, 90, seed=1)], size_of(image), memory_bytes, weights), image, seed)
 
