@@ -1,6 +1,6 @@
 """Compiles the kernels as a 2048x2048 picture wants them, without a GPU, and says what became of them.
 
-python tests/kernels/compile.py [--json] [--capabilities 80 90]
+python tests/kernels/compile.py [--json] [--products] [--capabilities 80 90]
 """
 
 from __future__ import annotations
@@ -101,10 +101,15 @@ def resources(code: str, capability: int) -> dict[str, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
+    parser.add_argument(
+        "--products", action="store_true", help="patches of 7 pixels only, and what makes no products for 90 only"
+    )
     parser.add_argument("--capabilities", type=int, nargs="+", default=[80, 90])
     options = parser.parse_args()
     for capability in options.capabilities:
         for kernel in kernels():
+            if options.products and kernel[2].get("P") != 7 and (capability != 90 or "P" in kernel[2]):
+                continue
             row = compiled(*kernel, capability)
             print(
                 json.dumps(row) if options.json else "  ".join(f"{key} {value}" for key, value in row.items()),

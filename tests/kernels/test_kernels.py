@@ -20,13 +20,21 @@ if sys.platform == "linux":
 else:
     pytest.importorskip("triton", reason="there is no Triton for this system in the test extra")
 
-from gpdm.kernels import triton_adam, triton_check, triton_compare, triton_count, triton_gradient, triton_pull
+from gpdm.kernels import (
+    triton_adam,
+    triton_check,
+    triton_compare,
+    triton_count,
+    triton_gradient,
+    triton_kernels,
+    triton_pull,
+)
 
 # (height, width, channels, patch size, filters, stride)
 SHAPES = {
     "63 patches": (13, 15, 3, 7, 5, (1, 1)),
-    "1000 patches": (29, 44, 3, 5, 3, (1, 1)),
-    "7186 patches": (4, 3595, 1, 3, 2, (1, 1)),
+    "1000 patches": (28, 43, 3, 4, 3, (1, 1)),
+    "7186 patches": (3, 3594, 1, 2, 2, (1, 1)),
     "one patch": (7, 7, 3, 7, 5, (1, 1)),
     "a pixel is a patch": (9, 6, 1, 1, 3, (1, 1)),
     "four channels": (12, 20, 4, 3, 17, (1, 1)),
@@ -103,13 +111,13 @@ def test_layout_changes_nothing(name: str) -> None:
     assert torch.equal(gradient, triton_gradient.look_up_and_carry_back(c.image, c.filters, c.bins, c.slopes))
 
 
-def natural(height: int = 20, width: int = 33) -> Case:
+def natural(height: int = 12, width: int = 22) -> Case:
     """A picture with independent filters of unit length."""
     generator = Generator().manual_seed(3)
     image = picture(height, width, seed=1).to(DEVICE)
     filters = F.normalize(torch.randn(9, 147, generator=generator)).reshape(9, 3, 7, 7).to(DEVICE)
     projections = reference.project(image, filters, (1, 1)).flatten(1)
-    bins = bin_range(projections.amin(1), projections.amax(1), 128)
+    bins = bin_range(projections.amin(1) - 0.01, projections.amax(1), 128)  # the lowest lies in a bin, not at its edge
     slopes = torch.randn(9, 128, generator=generator).to(DEVICE)
     return Case(image, filters, bins, slopes, torch.ones(1, device=DEVICE))
 
@@ -122,11 +130,11 @@ def test_pictures_within_the_precision_of_tensor_cores() -> None:
     gradient, slope = (
         m.look_up_and_carry_back(c.image, c.filters, c.bins, smooth) for m in (triton_gradient, reference)
     )
-    assert float((gradient - slope).norm() / slope.norm()) < (1e-2 if DEVICE.type == "cuda" else 1e-3)
+    assert float((gradient - slope).norm() / slope.norm()) < 1e-2
 
 
 def test_the_same_bits_every_time_and_whatever_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    c = natural(12, 30)
+    c = natural(9, 28)
     arguments = c.image, c.filters, c.bins, c.slopes
     first = triton_gradient.look_up_and_carry_back(*arguments)
     assert torch.equal(triton_gradient.look_up_and_carry_back(*arguments), first)
@@ -198,10 +206,17 @@ def test_pull(height: int, width: int, channels: int) -> None:
             assert torch.allclose(added, gradient + leaf.grad, rtol=1e-5, atol=1e-5)
 
 
-def test_the_check_agrees_and_names_what_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["project_and_count", "compare", "look_up_and_carry_back", "pull", "adam"])
+def test_the_check_names_what_does_not_agree(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = getattr(triton_kernels, name)
+
+    def off(*arguments):
+        if name == "adam":
+            return real(*arguments[:-1], (0.9, 0.8))
+        result = real(*arguments)
+        return (result[0] * 1.01, *result[1:]) if isinstance(result, tuple) else result + (result == result.max())
+
+    monkeypatch.setattr(triton_kernels, name, off)
+    assert triton_check.disagreement(DEVICE) == f"Triton's {name} and PyTorch do not agree on {DEVICE}"
+    monkeypatch.setattr(triton_kernels, name, real)
     assert triton_check.disagreement(DEVICE) is None
-    real = triton_gradient.look_up_and_carry_back
-    monkeypatch.setattr(triton_gradient, "look_up_and_carry_back", lambda *a: real(*a).flip(3))
-    assert "look_up_and_carry_back and PyTorch do not agree" in (triton_check.disagreement(DEVICE) or "")
-    monkeypatch.setattr(triton_gradient, "look_up_and_carry_back", lambda *a: real(*a) * float("nan"))
-    assert "look_up_and_carry_back and PyTorch do not agree" in (triton_check.disagreement(DEVICE) or "")

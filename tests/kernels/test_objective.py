@@ -87,7 +87,7 @@ def small(backend: str, **more: object) -> gpdm.Synthesis:
     return gpdm.synthesize(
         picture(9, 10, seed=1).to(DEVICE),
         loss=SWDLoss(num_proj=3, patch_size=3, backend=backend, detail=0.0),
-        pyramid=PyramidSchedule(coarse_dim=7, pyr_factor=0.7),
+        pyramid=PyramidSchedule(coarse_dim=9),
         optimizer=Optimizer(num_steps=2, fine_steps=0),
         **more,  # type: ignore[arg-type]
     )
