@@ -78,7 +78,8 @@ def test_gradients_are_the_oracles_to_the_last_bit(name: str, weighted: bool) ->
     assert expected.abs().sum() > 0
 
 
-def test_masses_do_not_overflow() -> None:
+def test_masses_do_not_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_count, "SHARDS", 1)
     c = case(40, 60, 1, 1, 1)
     c.bins.low.fill_(1e6)  # everything falls into the first bin
     mass = whole_weights(torch.full_like(c.mass, 0.7))
@@ -117,7 +118,7 @@ def natural(height: int = 12, width: int = 22) -> Case:
     image = picture(height, width, seed=1).to(DEVICE)
     filters = F.normalize(torch.randn(9, 147, generator=generator)).reshape(9, 3, 7, 7).to(DEVICE)
     projections = reference.project(image, filters, (1, 1)).flatten(1)
-    bins = bin_range(projections.amin(1) - 0.01, projections.amax(1), 128)  # the lowest lies in a bin, not at its edge
+    bins = bin_range(projections.amin(1) - 0.01, projections.amax(1) + 0.01, 128)  # the ends lie in bins, not at edges
     slopes = torch.randn(9, 128, generator=generator).to(DEVICE)
     return Case(image, filters, bins, slopes, torch.ones(1, device=DEVICE))
 
@@ -125,7 +126,7 @@ def natural(height: int = 12, width: int = 22) -> Case:
 def test_pictures_within_the_precision_of_tensor_cores() -> None:
     c = natural()
     counts, expected = (m.project_and_count(c.image, c.filters, c.bins) for m in (triton_count, reference))
-    assert (counts - expected).abs().sum() <= 0.02 * expected.sum()
+    assert (counts - expected).abs().sum() <= (0.02 * expected.sum() if DEVICE.type == "cuda" else 4)
     smooth = torch.linspace(-1, 2, 128, device=DEVICE).expand(9, 128)  # a patch in the next bin has nearly the same
     gradient, slope = (
         m.look_up_and_carry_back(c.image, c.filters, c.bins, smooth) for m in (triton_gradient, reference)

@@ -296,6 +296,15 @@ def test_of_a_large_output_a_sample_of_the_patches_is_counted(options: dict, mon
     assert torch.equal(sampled(options, image, seed=3)[1], several[3][1])
 
 
+def test_a_sample_is_one_of_the_patches_of_the_grid() -> None:
+    image = torch.arange(20 * 30).reshape(1, 1, 20, 30)
+    part, step = passes.Sample(corner=(1, 2), spacing=(3, 4)).of(image, stride=2)
+    assert step == (6, 8)
+    assert torch.equal(part, image[..., 2:, 4:])
+    grid = image[..., ::2, ::2]
+    assert set(part[..., :: step[0], :: step[1]].flatten().tolist()) <= set(grid.flatten().tolist())
+
+
 def test_a_sample_is_not_taken_where_few_patches_may_be_all_that_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     image, weights = picture(90, 100, seed=2), torch.zeros(84, 94)
     weights[41, 47] = 1
