@@ -129,7 +129,7 @@ class CoherentObjective:
         found = self.search.places(wrapped, own.row, own.column)
         view, sums = windows([wrapped], PATCH), wrapped.new_zeros(wrapped.shape)
         totals, covers = (wrapped.new_zeros(wrapped[:, :1].shape) for _ in range(2))
-        for part in blocks(len(own.row)):
+        for part in blocks(own.row):
             patches = take(self.search.view, found[part])
             distance = squared_distance(take(view, own[part]), patches)
             weights = (1 - tolerance / distance.clamp(min=1e-12)).clamp(min=0)

@@ -67,7 +67,7 @@ class HistogramObjective:
         self.output_mass = None if weights.output is None else whole_weights(weights.output)
         device, channels = references[0].device, references[0].shape[1]
         largest = max(math.prod(each) for each in (self.whole, *map(size_of, references)))
-        self.backend = choose(options.backend, device, channels * largest)
+        self.backend = choose(options.backend, device, channels * largest, references[0].dtype)
         self.workspace = Workspace(device, keep_bytes)
         self.passes = passes_of(self.backend, self.workspace)
         self.sides = ReferenceSides(options, references, weights.references, self.workspace, self.passes)

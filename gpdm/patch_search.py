@@ -20,6 +20,8 @@ REACH = 2
 """From a match at half the size a patch is looked for this far around, in pixels."""
 BLOCK = 2**14
 """Patches that are looked at together."""
+GPU_TIMES = 4
+"""How many times as many on a GPU, to make launches few."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class PatchSearch:
         smallest = min(min(size_of(x)) for x in (image, *self.references))
         if self.allowed is None and len(row) * self.number > PAIRS and smallest >= 2 * self.patch_size:
             guess = self._guess(image, own)
-            parts = [self._best(take(view, own[part]), guess[part]) for part in blocks(len(row))]
+            parts = [self._best(take(view, own[part]), guess[part]) for part in blocks(row)]
             return Places.joined(parts)
         index = nearest(take(view, own), self.keys).index
         return self._place_of(index if self.allowed is None else self.allowed[index])
@@ -124,9 +126,10 @@ class PatchSearch:
         return best
 
 
-def blocks(number: int) -> list[slice]:
-    """Parts of so many patches that are worked off together."""
-    return [slice(start, min(start + BLOCK, number)) for start in range(0, number, BLOCK)]
+def blocks(index: Tensor) -> list[slice]:
+    """Parts of an index, (n,), that are worked off together."""
+    number, size = len(index), BLOCK * (GPU_TIMES if index.device.type == "cuda" else 1)
+    return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
 
 def windows(images: Sequence[Tensor], patch_size: int) -> Tensor:

@@ -18,8 +18,8 @@ LEAST_CAPABILITY = (8, 0)
 MOST_NUMBERS = 2**31
 
 
-def choose(backend: str, device: torch.device, numbers: int = 0) -> str:
-    """The backend for pictures of so many `numbers` (pixels times channels) on `device`, "torch" or "triton".
+def choose(backend: str, device: torch.device, numbers: int = 0, dtype: torch.dtype = torch.float32) -> str:
+    """The backend for pictures of so many `numbers` (pixels times channels) of a type on `device`, "torch" or "triton".
 
     "auto" takes Triton on a GPU where it works, and says once in the log why if it does not
 
@@ -31,6 +31,8 @@ def choose(backend: str, device: torch.device, numbers: int = 0) -> str:
     reason = why_not_triton(device)
     if reason is None and numbers >= MOST_NUMBERS:
         reason = f"Triton's kernels count places in a picture with 32 bits, and {numbers} numbers are too many"
+    if reason is None and dtype != torch.float32:
+        reason = f"Triton's kernels take float32, and the picture is {dtype}"
     if reason is None:
         return "triton"
     if backend == "triton":

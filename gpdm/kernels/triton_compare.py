@@ -11,9 +11,10 @@ import triton.language as tl
 from torch import Tensor
 
 from ..histograms import Bins
+from .triton_tiles import PARTS
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=PARTS)
 def _compare(
     function, counts, width, values, slopes, bins, LINE: tl.constexpr, HALVINGS: tl.constexpr, SQUARED: tl.constexpr
 ):

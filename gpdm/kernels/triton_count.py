@@ -15,13 +15,13 @@ from ..histograms import Bins
 from ..images import size_of
 from ..patches import patch_grid
 from .reference import Stride
-from .triton_tiles import DEPTH, block_of, places, tiles
+from .triton_tiles import DEPTH, PARTS, SIZES, block_of, places, tiles
 
 SHARDS = 8
-"""Copies of the counts, at most, among which blocks are shared out, so that fewer meet at one number."""
+"""Copies of the counts, where there are as many blocks, among which blocks are shared out, so that fewer meet at one number."""
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES, do_not_specialize_on_alignment=PARTS)
 def _project_and_count(
     image, filters, low, width, mass, counts,
     patches, columns, number, bins, along, down, right, step_down, step_right,
@@ -50,7 +50,7 @@ def project_and_count(
     rows, columns = (patch_grid(size_of(image), p, step)[i] for i, step in enumerate(stride))
     cut, block = tiles(rows * columns), block_of(number)
     blocks = triton.cdiv(rows * columns, cut.lanes)
-    shards = min(SHARDS, blocks)
+    shards = SHARDS if blocks >= SHARDS else 1
     counts = torch.zeros(
         shards, number, bins.number, dtype=torch.int32 if mass is None else torch.int64, device=image.device
     )

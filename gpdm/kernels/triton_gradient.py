@@ -22,23 +22,23 @@ from ..histograms import Bins
 from ..images import size_of
 from ..patches import patch_grid
 from .reference import Stride
-from .triton_tiles import DEPTH, LARGE, LARGE_PATCHES, SMALL, block_of, places
+from .triton_tiles import DEPTH, LARGE, LARGE_PATCHES, PARTS, SIZES, SMALL, block_of, places
 
 CHANNELS = 4
 """Channels that a program works on; a picture with more is projected again for the next ones."""
-HEIGHTS = (4, 16, 64)
-"""Rows of a tile. Few choices, since each is compiled for itself; low ones for pictures that would leave processors without work."""
+HEIGHTS = 4, 64
+"""Rows of a tile, at least and at most: low ones where processors would be left without work."""
 
 
-@triton.jit
+@triton.jit(do_not_specialize=SIZES, do_not_specialize_on_alignment=PARTS)
 def _look_up_and_carry_back(
     image, filters, low, width, slopes, mass, gradient,
-    rows, columns, height, length, bins, along, down, right, step_down, step_right,
-    TALL: tl.constexpr, NUMBER: tl.constexpr, C: tl.constexpr, P: tl.constexpr, GROUP: tl.constexpr, SLOTS: tl.constexpr,
+    rows, columns, height, length, bins, along, down, right, step_down, step_right, tall,
+    NUMBER: tl.constexpr, C: tl.constexpr, P: tl.constexpr, GROUP: tl.constexpr, SLOTS: tl.constexpr,
     ROWS: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr, WEIGHTED: tl.constexpr,
 ):  # fmt: skip
     across = tl.program_id(0) * (ROWS - P + 1)
-    top = tl.program_id(1) * TALL
+    top = tl.program_id(1) * tall
     lane = tl.arange(0, ROWS)
     x = across - (P - 1) + lane  # of the patches' corners, and of the pixels whose sums this lane holds
     column = x // step_right
@@ -46,8 +46,8 @@ def _look_up_and_carry_back(
     channel = tl.program_id(2) * GROUP + tl.arange(0, GROUP * SLOTS) // SLOTS
     slot = tl.arange(0, GROUP * SLOTS) % SLOTS
     waiting = tl.zeros([ROWS, GROUP * SLOTS], tl.float32)
-    for step in range(TALL + P - 1):
-        y = top - P + 1 + step
+    y = top - P + 1
+    while y < top + tall:
         row = y // step_down
         if (y >= 0) & (y % step_down == 0) & (row < rows):
             corner = row * (step_down * down) + column * (step_right * right)
@@ -76,6 +76,7 @@ def _look_up_and_carry_back(
                 gradient + (line[None, :] + x[:, None]), waiting, mask=done & own[:, None] & (channel < C)[None, :]
             )
         waiting = tl.where(done, 0.0, waiting)
+        y += 1
 
 
 def look_up_and_carry_back(
@@ -93,17 +94,15 @@ def look_up_and_carry_back(
     slots = max(triton.next_power_of_2(p), 4)
     group = CHANNELS if channels > 1 or slots < 16 else 1  # a tensor core takes 16 columns at least
     cut = LARGE if slots <= 8 else LARGE_PATCHES
-    lanes = max(min(triton.next_power_of_2(length + p - 1), cut.lanes), 2 * slots, 16)
-    cut = cut if lanes >= cut.lanes else SMALL
-    across = triton.cdiv(length, lanes - p + 1)
-    wanted = height * across / (2 * processors(image.device))
-    tall = next((each for each in HEIGHTS if each >= wanted), HEIGHTS[-1])
+    cut = SMALL if length + p - 1 <= SMALL.lanes else cut
+    across = triton.cdiv(length, cut.lanes - p + 1)
+    tall = min(max(triton.cdiv(height * across, 2 * processors(image.device)), HEIGHTS[0]), HEIGHTS[1])
     gradient = torch.empty_like(image, memory_format=torch.contiguous_format)
     grid = across, triton.cdiv(height, tall), triton.cdiv(channels, group)
     _look_up_and_carry_back[grid](
         image, filters.contiguous(), bins.low, bins.width, slopes.contiguous(), slopes if mass is None else mass.contiguous(), gradient,
-        rows, columns, height, length, bins.number, *image.stride()[1:], *stride,
-        tall, number, channels, p, group, slots, lanes, block_of(number), DEPTH, mass is not None,
+        rows, columns, height, length, bins.number, *image.stride()[1:], *stride, tall,
+        number, channels, p, group, slots, cut.lanes, block_of(number), DEPTH, mass is not None,
         **cut.options, **(cut.gradient if image.device.type == "cuda" else {}),
     )  # fmt: skip
     return gradient

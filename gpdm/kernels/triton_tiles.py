@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 import triton
 import triton.language as tl
 
+SIZES = ["patches", "rows", "columns", "height", "length", "number", "along", "down", "tall"]
+PARTS = ["filters", "low", "width", "function"]
+"""Arguments of kernels that Triton shall not look at: it would compile anew for sizes and addresses that happen to be divisible by 16. A
+recorded step may not compile at all, and its copies of `PARTS` lie elsewhere."""
 DEPTH = 32
 """Numbers of a patch that are multiplied at a time."""
 
@@ -66,7 +70,7 @@ class Tiles:
 LARGE = Tiles(128, 8, gradient={"maxnreg": 128})
 LARGE_PATCHES = Tiles(64, 4)
 """For the gradient of patches of more than 8 pixels, more of whose sums wait."""
-SMALL = Tiles(32, 4)
+SMALL = Tiles(64, 4)
 """For levels that have fewer patches than a GPU has places to work."""
 FEW_PATCHES = 2**12
 

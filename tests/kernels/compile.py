@@ -17,7 +17,7 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from gpdm.kernels import triton_adam, triton_compare, triton_count, triton_gradient, triton_pull
-from gpdm.kernels.triton_tiles import DEPTH, LARGE
+from gpdm.kernels.triton_tiles import DEPTH, LARGE, PARTS
 
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 FLOATS = [
@@ -51,7 +51,6 @@ def kernels() -> list[tuple]:
         counts = {"mass": "*i32", "counts": "*i32"}
         found.append((triton_count._project_and_count, counts, {**more, "SHARDS": triton_count.SHARDS}, options))
         slotted = {
-            "TALL": triton_gradient.HEIGHTS[-1],
             "NUMBER": number,
             "GROUP": triton_gradient.CHANNELS,
             "SLOTS": slots,
@@ -70,7 +69,11 @@ def compiled(kernel, types: dict, constants: dict, options: dict, capability: in
     names = kernel.arg_names
     kinds = {**dict.fromkeys(FLOATS, "*fp32"), **dict.fromkeys(NUMBERS, "fp32"), **types}
     signature = {name: "constexpr" if name in constants else kinds.get(name, "i32") for name in names}
-    aligned = {(i,): [["tt.divisibility", 16]] for i, name in enumerate(names) if signature[name].startswith("*")}
+    aligned = {
+        (i,): [["tt.divisibility", 16]]
+        for i, name in enumerate(names)
+        if signature[name].startswith("*") and name not in PARTS
+    }
     fixed = {(names.index(name),): value for name, value in constants.items()}
     source = ASTSource(kernel, signature, constexprs=fixed, attrs=aligned)
     result = triton.compile(source, target=GPUTarget("cuda", capability, 32), options=options)

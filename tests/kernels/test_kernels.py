@@ -139,11 +139,11 @@ def test_the_same_bits_every_time_and_whatever_the_tiles(monkeypatch: pytest.Mon
     arguments = c.image, c.filters, c.bins, c.slopes
     first = triton_gradient.look_up_and_carry_back(*arguments)
     assert torch.equal(triton_gradient.look_up_and_carry_back(*arguments), first)
-    for heights in ((4,), (8, 16)):
+    for heights in ((4, 4), (1, 3)):
         monkeypatch.setattr(triton_gradient, "HEIGHTS", heights)
         assert torch.equal(triton_gradient.look_up_and_carry_back(*arguments), first)
     counts = triton_count.project_and_count(*arguments[:3])
-    for shards in (1, 2):
+    for shards in (1, 3):
         monkeypatch.setattr(triton_count, "SHARDS", shards)
         assert torch.equal(triton_count.project_and_count(*arguments[:3]), counts)
 

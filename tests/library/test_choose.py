@@ -114,6 +114,13 @@ def test_pictures_too_large_for_32_bits(monkeypatch: pytest.MonkeyPatch, caplog:
         choose.choose("triton", CUDA, 2**31)
 
 
+def test_kernels_are_for_float32(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    on_a_gpu(monkeypatch, (9, 0), None)
+    assert choose.choose("auto", CUDA, 9, torch.float32) == "triton"
+    assert choose.choose("auto", CUDA, 9, torch.float64) == "torch"
+    assert "the picture is torch.float64" in caplog.text
+
+
 def test_amd_is_not_taken_for_nvidia(monkeypatch: pytest.MonkeyPatch) -> None:
     on_a_gpu(monkeypatch, (9, 4), None)
     monkeypatch.setattr(torch.version, "hip", "6.0")

@@ -340,6 +340,20 @@ def test_where_a_picture_wraps_its_weights_do_too(border: str, axis: int, small:
     assert torch.allclose(gradient(image.roll(5, 2 + axis), weights.roll(5, axis)), expected, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.parametrize("border", ["free", "circular", "circular x", "circular y"])
+def test_one_patch_that_counts_draws_its_own_pixels(border: str) -> None:
+    weights = torch.zeros(
+        20 if border in ("circular", "circular y") else 14, 24 if border in ("circular", "circular x") else 18
+    )
+    weights[5, 8] = 1
+    loss = SWDLoss(num_proj=16, border=border, small_patches=1.0, coherence=0.0)
+    objective = loss.bind([picture(30, 30, seed=2)], (20, 24), weights=PatchWeights(output=weights))
+    drawn = (step(objective, picture(20, 24, seed=1))[1] != 0).any(1)[0]
+    assert drawn[5:12, 8:15].all()
+    drawn[5:12, 8:15] = False
+    assert not drawn.any()
+
+
 def test_weights_with_sorting_are_refused() -> None:
     with pytest.raises(OptionError, match="histogram"):
         SWDLoss(**PAPER).bind([picture()], (32, 40), weights=PatchWeights(output=torch.ones(26, 34)))
