@@ -141,6 +141,8 @@ class GPU:
         for size in self.options.sizes:
             reference, image = methods.pair(self.options.picture, (size, size), self.device)
             memory = 2**33 if self.gpu else 2**28
+            # Where steps are recorded anew in each call, many of them, as a level makes.
+            pull = EVERY * (5 if size <= 512 and self.gpu else 1)
             contest: dict[str, tuple[methods.Steps, int]] = {}
             for backend in dict.fromkeys([self.backend, "torch"]):
                 contest[f"ours, {backend}"] = (
@@ -148,7 +150,7 @@ class GPU:
                     EVERY,
                 )
                 alone = gpdm.SWDLoss(backend=backend, coherence=0.0)
-                contest[f"ours without the pull, {backend}"] = methods.descent(alone, reference, image, memory), 20
+                contest[f"ours without the pull, {backend}"] = methods.descent(alone, reference, image, memory), pull
             if size <= self.options.sorted_limit:
                 contest["sorted"] = methods.algorithm_1(reference, image), 5
             medians = {name: self.timed(*each) for name, each in contest.items()}

@@ -85,7 +85,7 @@ def compiled(kernel, types: dict, constants: dict, options: dict, capability: in
         "bytes": len(result.asm["cubin"]),
         "shared": result.metadata.shared,
         **resources(code, capability),
-        "products": sorted(set(re.findall(r"(?:wgmma\.mma_async|mma\.sync)[\w.]*", code))),
+        "products": sorted(set(re.findall(r"(?:wgmma\.mma_async|mma\.sync|tcgen05\.mma)[\w.:]*", code))),
     }
 
 
@@ -94,8 +94,16 @@ def resources(code: str, capability: int) -> dict[str, int]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernel.ptx"
         path.write_text(code)
-        target = f"sm_{capability}" + ("a" if capability == 90 else "")
-        command = [TOOLS / "ptxas", "-v", "--gpu-name", target, path, "-o", path.with_suffix(".cubin")]
+        target = f"sm_{capability}" + ("a" if capability >= 90 else "")
+        command = [
+            TOOLS / ("ptxas" if capability < 100 else "ptxas-blackwell"),
+            "-v",
+            "--gpu-name",
+            target,
+            path,
+            "-o",
+            path.with_suffix(".cubin"),
+        ]
         said = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True).stderr
     found = {"registers": r"Used (\d+) registers", "spilled": r"(\d+) bytes spill stores"}
     return {name: int(match[1]) if (match := re.search(pattern, said)) else -1 for name, pattern in found.items()}

@@ -78,6 +78,15 @@ def test_gradients_are_the_oracles_to_the_last_bit(name: str, weighted: bool) ->
     assert expected.abs().sum() > 0
 
 
+@pytest.mark.parametrize("patch", range(1, 16))
+def test_every_patch_size(patch: int) -> None:
+    c = case(patch + 2, patch + 3, 1, patch, 3)
+    arguments = c.image, c.filters, c.bins
+    assert torch.equal(triton_count.project_and_count(*arguments), reference.project_and_count(*arguments))
+    gradient = triton_gradient.look_up_and_carry_back(*arguments, c.slopes)
+    assert torch.equal(gradient, reference.look_up_and_carry_back(*arguments, c.slopes))
+
+
 def test_masses_do_not_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triton_count, "SHARDS", 1)
     c = case(40, 60, 1, 1, 1)
