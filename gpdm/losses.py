@@ -13,7 +13,7 @@ from torch import Tensor
 
 from .coherence import LEAST_SIDE, PATCH, CoherentObjective, pull_bytes
 from .errors import OptionError
-from .histogram_objective import HistogramObjective
+from .histogram_objective import COUNTED_PATCHES, HistogramObjective
 from .images import Size, size_of
 from .memory import BLOCK_VALUES, VALUE_BYTES
 from .objectives import ExactObjective, Objective, PatchWeights, SumObjective
@@ -87,7 +87,10 @@ class SWDLoss(SWDOptions):
             return one, one * self.num_proj
         values = min(BLOCK_VALUES, max(reference_pixels, output_pixels) * self.num_proj)
         block = VALUE_BYTES * max(values, TOGETHER_VALUES)
-        return block, block + 8 * output_pixels * min(self.num_proj, GROUP) // self.stride**2
+        patches = output_pixels // self.stride**2
+        # Bins are held from counting to looking up where all patches are counted.
+        held = 8 * patches * min(self.num_proj, GROUP) if patches < 2 * COUNTED_PATCHES else 0
+        return block, block + held
 
     def _bytes_per_projection(self, reference_pixels: int, output_pixels: int) -> int:
         """Float32 projections and their sorted copies on both sides, on the output's also the order (int64) and the gradient;

@@ -20,8 +20,10 @@ def test_a_level_gets_what_it_can_use_and_no_more() -> None:
     loss = SWDLoss()
     for level in plan(loss.working_bytes, levels(256), 3, 1, None):
         assert level.least <= level.working == level.best <= CPU_WORKING_BYTES
+    many = plan(SWDLoss(num_proj=128).working_bytes, levels(700), 3, 1, None)[-1]
+    assert many.least <= many.working <= max(CPU_WORKING_BYTES, many.least) < many.best
     large = plan(loss.working_bytes, levels(2048), 3, 1, None)[-1]
-    assert large.least <= large.working <= max(CPU_WORKING_BYTES, large.least) < large.best
+    assert large.best == large.least, "of a sample nothing is held"
 
 
 def test_a_limit_is_kept_by_pictures_and_steps_together() -> None:
