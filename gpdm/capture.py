@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
@@ -109,9 +110,8 @@ def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
         return change(value)
     if isinstance(value, (tuple, list)):
         return type(value)(map_tensors(change, each) for each in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return dataclasses.replace(value, **{name: map_tensors(change, each) for name, each in fields.items()})
+    if names := _fields(type(value)):
+        return dataclasses.replace(value, **{name: map_tensors(change, getattr(value, name)) for name in names})
     return value
 
 
@@ -121,10 +121,16 @@ def _fixed_parts(value: Any, tensors: list[Tensor]) -> Any:
         tensors.append(value)
         return value.shape, value.stride(), value.dtype, value.device
     if isinstance(value, (tuple, list)):
-        return tuple(_fixed_parts(each, tensors) for each in value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return type(value), *(_fixed_parts(getattr(value, field.name), tensors) for field in dataclasses.fields(value))
+        return [_fixed_parts(each, tensors) for each in value]
+    if names := _fields(type(value)):
+        return type(value), [_fixed_parts(getattr(value, name), tensors) for name in names]
     return value
+
+
+@functools.cache
+def _fields(kind: type) -> tuple[str, ...]:
+    """Of a dataclass; empty for other types."""
+    return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
 class Pace:

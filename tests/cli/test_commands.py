@@ -118,20 +118,22 @@ def test_flags_are_generated_with_the_recipe_defaults(capsys: pytest.CaptureFixt
         assert expected in " ".join(capsys.readouterr().out.split())
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "COMMAND"),
-        (["reshuffle"], "required"),
-        (["paint"], "invalid choice"),
-        (["reshuffle", "a", "-o", "b", "--lr", "x"], "--lr"),
-    ],
-)
-def test_the_installed_command_answers_a_wrong_call_in_one_line(arguments: list[str], message: str) -> None:
+def test_the_installed_command_answers_a_wrong_call_in_one_line() -> None:
     command = Path(sys.executable).with_name("gpdm")
-    done = subprocess.run([command, *arguments], capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert message in done.stderr and len(done.stderr.splitlines()) == 1
+    calls: dict[tuple[str, ...], str] = {
+        (): "COMMAND",
+        ("reshuffle",): "required",
+        ("paint",): "invalid choice",
+        ("reshuffle", "a", "-o", "b", "--lr", "x"): "--lr",
+    }
+    started = [
+        subprocess.Popen([command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for arguments in calls
+    ]
+    for process, message in zip(started, calls.values(), strict=True):
+        _, said = process.communicate()
+        assert process.returncode == 2
+        assert message in said and len(said.splitlines()) == 1
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gpdm import OptionError, PyramidSchedule, StepInfo, SWDLoss, synthesize
+from gpdm import Optimizer, OptionError, PyramidSchedule, StepInfo, SWDLoss, synthesize
 from gpdm.memory import CPU_WORKING_BYTES, plan
 from library.problems import picture
 
@@ -58,7 +58,12 @@ def test_it_is_refused_before_any_step_and_changes_no_bit() -> None:
     def fail(info: StepInfo) -> None:
         raise AssertionError("a step was made")
 
-    quick = {"loss": SWDLoss(num_proj=8), "pyramid": PyramidSchedule(pyr_factor=0.5), "seed": 1}
+    quick = {
+        "loss": SWDLoss(num_proj=8),
+        "pyramid": PyramidSchedule(pyr_factor=0.5),
+        "optimizer": Optimizer(num_steps=30),
+        "seed": 1,
+    }
     with pytest.raises(OptionError, match="memory"):
         synthesize(picture(60, 60), memory=100_000, on_step=fail, **quick)
     with pytest.raises(OptionError, match="memory"):
