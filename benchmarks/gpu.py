@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import statistics
 import subprocess
 import sys
@@ -285,6 +286,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         parser.error("there is no CUDA device here; --device cpu tries the script out")
+    logging.basicConfig(level=logging.INFO, format="%(message)s")  # what falls back says so
     GPU(options).run()
 
 

@@ -22,8 +22,8 @@ SYNCHRONISED = 16
 class Recorder(Protocol):
     """What can record work on a device and replay it."""
 
-    def record(self, work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
-        """A function that does the recorded work, and the scalar into which it puts the result. Recording itself does nothing."""
+    def record(self, work: Callable[[], object]) -> Callable[[], None]:
+        """A function that does the recorded work. Recording itself does nothing."""
         ...
 
 
@@ -33,7 +33,7 @@ class CUDARecorder:
     def __init__(self) -> None:
         self.pool = torch.cuda.graph_pool_handle()
 
-    def record(self, work: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
+    def record(self, work: Callable[[], object]) -> Callable[[], None]:
         """See `Recorder`."""
         # `torch.cuda.graph` would first collect garbage and empty caches, in a host application a tenth of a second each time.
         graph, stream, current = torch.cuda.CUDAGraph(), torch.cuda.Stream(), torch.cuda.current_stream()
@@ -41,11 +41,11 @@ class CUDARecorder:
         with torch.cuda.stream(stream):
             graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
             try:
-                result = work()
+                work()
             finally:
                 graph.capture_end()
         current.wait_stream(stream)
-        return graph.replay, result
+        return graph.replay
 
 
 def recorder_for(device: torch.device) -> Recorder | None:
@@ -79,7 +79,8 @@ class Captured(Generic[T]):
         if self.replay is None and self.alike > ALIKE:
             self._record(given, tensors)
         if self.replay is None:
-            return self.work(given)
+            self.result = self.work(given)
+            return self.result
         new = [(own, other) for own, other, last in zip(self.own, tensors, self.last, strict=True) if other is not last]
         if new:
             torch._foreach_copy_([own for own, _ in new], [other for _, other in new])  # pyright: ignore[reportPrivateImportUsage]
@@ -88,14 +89,17 @@ class Captured(Generic[T]):
         return self.result.clone()
 
     def _record(self, given: T, tensors: list[Tensor]) -> None:
-        copy = map_tensors(torch.clone, given)
+        copy, result = map_tensors(torch.clone, given), torch.empty_like(self.result)
         self.own: list[Tensor] = []
         _fixed_parts(copy, self.own)
         self.last = tensors
         assert self.recorder is not None
         try:
             # Made anew, since what an object has worked out from its tensors is no longer true when they change.
-            self.replay, self.result = self.recorder.record(lambda: self.work(map_tensors(lambda tensor: tensor, copy)))
+            self.replay = self.recorder.record(
+                lambda: result.copy_(self.work(map_tensors(lambda tensor: tensor, copy)))
+            )
+            self.result = result
         except RuntimeError as error:
             logging.getLogger(__name__).warning(
                 "GPDM: a step could not be recorded as a CUDA graph, and is launched piece by piece: %s",
