@@ -16,12 +16,13 @@ BACKENDS: tuple[str, ...] = get_args(Backend)
 LEAST_CAPABILITY = (8, 0)
 """From which on NVIDIA's tensor cores take TF32."""
 MOST_NUMBERS = 2**31
+"""Pixels times channels from which on 32 bits do not tell where a number lies."""
 
 
 def choose(backend: str, device: torch.device, numbers: int = 0, dtype: torch.dtype = torch.float32) -> str:
     """The backend for pictures of so many `numbers` (pixels times channels) of a type on `device`, "torch" or "triton".
 
-    "auto" takes Triton on a GPU where it works, and says once in the log why if it does not
+    "auto" takes Triton on a GPU where it works, and says once in the log why if it does not.
 
     Raises:
         OptionError: "triton" is asked for and cannot be used; the message says why.

@@ -32,7 +32,7 @@ def places(
 ):  # fmt: skip
     """The bins, int32 (ROWS, BLOCK), of the patches whose corners lie at `corner` along the filters `k`.
 
-    A matrix product on the tensor cores: operands are rounded to TF32 (11 significant bits, the nearest), sums are float32.
+    A matrix product on the tensor cores: they cut operands off to TF32, 11 significant bits; sums are float32.
     """
     sums = tl.zeros([ROWS, BLOCK], tl.float32)
     known = k < number

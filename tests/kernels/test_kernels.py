@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Iterator
 
@@ -52,6 +53,14 @@ def poisoned() -> Iterator[None]:
     torch.use_deterministic_algorithms(True, warn_only=True)
     yield
     torch.use_deterministic_algorithms(False)
+
+
+def test_kernels_and_oracle_take_and_return_the_same() -> None:
+    names = [name for name in vars(triton_kernels) if not name.startswith("_")]
+    assert sorted(names) == ["adam", "compare", "look_up_and_carry_back", "project_and_count", "pull"]
+    for name in names:
+        kernel, oracle = (inspect.signature(getattr(module, name)) for module in (triton_kernels, reference))
+        assert kernel == oracle, name
 
 
 WEIGHTED = [(name, False) for name in SHAPES] + [(name, True) for name in ("63 patches", "sixteen channels", "stride")]
