@@ -108,8 +108,6 @@ class HistogramObjective:
         """See `Repeatable`."""
         o, (rows, columns) = self.options, drawn.shift
         shifted = wrap(image, o.patch_size, o.border)[..., rows:, columns:]
-        if self.backend == "torch":
-            shifted = shifted.contiguous(memory_format=torch.channels_last)
         mass = None if self.output_mass is None else self.output_mass[rows :: o.stride, columns :: o.stride]
         results = [
             self.workspace.attempt(partial(self.passes.step, shifted, side, o.distance, o.stride, drawn.sample, mass))
