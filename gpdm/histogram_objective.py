@@ -118,7 +118,7 @@ class HistogramObjective:
         )
         gradient = torch.stack([gradient for _, gradient in results]).sum(0) if len(results) > 1 else results[0][1]
         patches = math.prod(patch_grid(size_of(shifted), o.patch_size, o.stride))
-        gradient = gradient * (
+        gradient = gradient.mul_(
             1 / (patches * o.num_proj) if mass is None else (WEIGHT_UNIT / (mass.sum() * o.num_proj)).to(gradient)
         )
         if rows or columns:
