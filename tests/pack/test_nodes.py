@@ -276,6 +276,29 @@ def test_progress_previews_and_cancel(comfyui_pack: ModuleType) -> None:
         comfyui_pack.nodes.host.use(before)
 
 
+def test_the_browser_is_told_of_changes_only_and_large_pictures_are_made_small_where_they_are(
+    comfyui_pack: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module, host, copied = comfyui_pack.nodes.host, RecordingHost(), []
+    real = module.to_pil
+    monkeypatch.setattr(module, "to_pil", lambda image: copied.append(tuple(image.shape[2:])) or real(image))
+    report = module.Reporter(host)
+    picture = torch.rand(1, 3, 1100, 2100) * 0.1
+    picture[..., 1050:] += 0.8
+
+    def told(done: float) -> None:
+        report(module.StepInfo(0, 1, 0, 1, 0, 1000, done, picture, torch.zeros(())))
+
+    for done in (0.1, 0.1001, 0.1002, 0.5, 0.5001):
+        told(done)
+    assert [step for step, _ in host.steps] == [100, 500] and host.checks == 5
+    assert copied == [(275, 525)], "a mean over 4x4 pixels"
+    (preview,) = host.previews
+    assert preview.size == (512, 268)
+    left, right = (np.asarray(preview)[:, part].mean() for part in (slice(0, 250), slice(262, None)))
+    assert left == pytest.approx(127.5 * 1.05, abs=1) and right == pytest.approx(127.5 * 1.85, abs=1)
+
+
 def test_quality_chooses_the_recipe_and_a_file_without_it_gets_balanced(
     comfyui_pack: ModuleType, terminal: TerminalHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
