@@ -82,17 +82,10 @@ class GPU:
 
     def tests(self) -> None:
         """The kernels' own tests, on this device."""
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "-q",
-            "-x",
-            "-p",
-            "no:cacheprovider",
-            str(ROOT / "tests" / "kernels"),
-        ]
-        limit = self.left() - 60
+        folder = ROOT / "tests" / "kernels"
+        command = [sys.executable, *"-m pytest -q -p no:cacheprovider -W default".split(), str(folder)]
+        command.append(f"--ignore={folder / 'test_compile.py'}")  # it needs no GPU
+        limit = max(self.left() - 60, 20)
         try:
             answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=False)
             said = answer.stdout.strip().splitlines()[-25:]
@@ -246,24 +239,22 @@ class GPU:
         for lanes, warps, stages, registers in [(128, 8, 2, 128), (128, 8, 2, 0), (128, 8, 1, 128), (128, 8, 1, 0), (128, 8, 3, 128), (128, 4, 2, 0), (64, 4, 2, 0), (64, 4, 1, 0), (256, 8, 2, 0)]:  # fmt: skip
             if self.left() < 20:
                 break
-            triton_gradient.LARGE = replace(
-                usual, lanes=lanes, warps=warps, stages=stages, gradient={"maxnreg": registers} if registers else {}
-            )
-            one = self.timed(
-                lambda n: [
-                    triton_gradient.look_up_and_carry_back(image, side.filters, side.bins, slopes) for _ in range(n)
-                ],
-                10,
-            )
-            self.rows.add(
-                "variant",
-                lanes=lanes,
-                warps=warps,
-                stages=stages,
-                registers=registers,
-                milliseconds=round(one * 1e3, 4),
-            )
-        triton_gradient.LARGE = usual
+            found: dict[str, object] = {}
+            limit = {"maxnreg": registers} if registers else {}
+            triton_gradient.LARGE = replace(usual, lanes=lanes, warps=warps, stages=stages, gradient=limit)
+            try:
+                seconds = self.timed(
+                    lambda n: [
+                        triton_gradient.look_up_and_carry_back(image, side.filters, side.bins, slopes) for _ in range(n)
+                    ],
+                    10,
+                )
+                found["milliseconds"] = round(seconds * 1e3, 4)
+            except Exception as error:  # too large for the card, say: the others are tried all the same
+                found["error"] = f"{type(error).__name__}: {str(error)[:200]}"
+            finally:
+                triton_gradient.LARGE = usual
+            self.rows.add("variant", lanes=lanes, warps=warps, stages=stages, registers=registers, **found)
 
     def table(self) -> None:
         """What was asked, and what was measured."""

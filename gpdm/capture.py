@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import gc
 import logging
 from collections.abc import Callable
 from typing import Any, Generic, Protocol, TypeVar
@@ -28,29 +29,51 @@ class Recorder(Protocol):
 
 
 class CUDARecorder:
-    """CUDA graphs. Those of one recorder share their memory."""
-
-    def __init__(self) -> None:
-        self.pool = torch.cuda.graph_pool_handle()
+    """CUDA graphs, each with memory of its own."""
 
     def record(self, work: Callable[[], object]) -> Callable[[], None]:
         """See `Recorder`."""
-        # `torch.cuda.graph` would first collect garbage and empty caches, in a host application a tenth of a second each time.
+        # `torch.cuda.graph` would first collect garbage and empty caches, in a host application a tenth of a second each time. What
+        # is collected during a recording, though, may call CUDA in ways that end it.
         graph, stream, current = torch.cuda.CUDAGraph(), torch.cuda.Stream(), torch.cuda.current_stream()
         stream.wait_stream(current)
-        with torch.cuda.stream(stream):
-            graph.capture_begin(pool=self.pool, capture_error_mode="thread_local")
-            try:
-                work()
-            finally:
-                graph.capture_end()
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            with torch.cuda.stream(stream):
+                graph.capture_begin(capture_error_mode="thread_local")
+                try:
+                    work()
+                finally:
+                    graph.capture_end()
+        finally:
+            if collecting:
+                gc.enable()
         current.wait_stream(stream)
         return graph.replay
 
 
-def recorder_for(device: torch.device) -> Recorder | None:
-    """What can record work on this device, if anything can."""
-    return CUDARecorder() if device.type == "cuda" else None
+_failed: list[str] = []
+"""Why a recording failed in this process. There is no second try: PyTorch may be left with a recording that has not ended."""
+
+
+def recorder_for(device: torch.device, backend: str) -> Recorder | None:
+    """What can record a backend's work on this device, if anything can."""
+    if device.type != "cuda" or torch.version.hip or _failed:
+        return None
+    # Triton refuses addresses that are not there yet, as those which this allocator gives out during a recording.
+    if backend == "triton" and torch.cuda.get_allocator_backend() == "cudaMallocAsync":
+        _say_once(
+            "GPDM: steps are not recorded as CUDA graphs, since PyTorch allocates with cudaMallocAsync; small pictures are faster without it "
+            "(ComfyUI: --disable-cuda-malloc)."
+        )
+        return None
+    return CUDARecorder()
+
+
+@functools.cache
+def _say_once(message: str) -> None:
+    logging.getLogger(__name__).info(message)
 
 
 class Captured(Generic[T]):
@@ -76,7 +99,7 @@ class Captured(Generic[T]):
         if fixed != self.fixed:
             self.fixed, self.alike, self.replay = fixed, 0, None
         self.alike += 1
-        if self.replay is None and self.alike > ALIKE:
+        if self.replay is None and self.alike > ALIKE and not _failed:
             self._record(given, tensors)
         if self.replay is None:
             self.result = self.work(given)
@@ -100,11 +123,13 @@ class Captured(Generic[T]):
                 lambda: result.copy_(self.work(map_tensors(lambda tensor: tensor, copy)))
             )
             self.result = result
-        except RuntimeError as error:
+        except Exception as error:  # whatever it is, the work can still be done piece by piece
+            reason = (str(error.__context__ or error).splitlines() or [type(error).__name__])[0]
             logging.getLogger(__name__).warning(
-                "GPDM: a step could not be recorded as a CUDA graph, and is launched piece by piece: %s",
-                str(error).splitlines()[0],
+                "GPDM: a step could not be recorded as a CUDA graph; steps are launched piece by piece from now on: %s",
+                reason,
             )
+            _failed.append(reason)
             self.recorder = None
 
 

@@ -51,8 +51,6 @@ class HistogramObjective:
         OptionError: The backend that is asked for cannot be used; the message says why.
     """
 
-    repeatable = True
-
     def __init__(
         self,
         options: SWDOptions,
@@ -75,6 +73,15 @@ class HistogramObjective:
         # A choice between several fresh sets would leave some unused, which costs a seventh in distance.
         self.pool: deque[list[Side]] = deque(maxlen=1 if options.reuse == 1 else POOL)
         self.steps = 0
+
+    @property
+    def repeatable(self) -> bool:
+        """See `Repeatable`. A grid or a sample that moves is other work each time; there are few such steps, or they are long."""
+        return self.options.stride == 1 and self._every(patch_grid(self.whole, self.options.patch_size, 1)) == (1, 1)
+
+    def _every(self, grid: Size) -> tuple[int, int]:
+        """Which rows and columns of the grid are counted. With masses a few patches may be all that counts."""
+        return spacing(math.prod(grid) // COUNTED_PATCHES) if self.output_mass is None else (1, 1)
 
     def curvature(self) -> Tensor:
         """See `Objective`."""
@@ -99,8 +106,7 @@ class HistogramObjective:
         shift = o.shift(self.whole, generator)
         rows, columns = (side - place for side, place in zip(self.whole, shift, strict=True))
         grid = patch_grid((rows, columns), o.patch_size, o.stride)
-        # With masses a few patches may be all that counts.
-        every = spacing(math.prod(grid) // COUNTED_PATCHES) if self.output_mass is None else (1, 1)
+        every = self._every(grid)
         sample = WHOLE if every == (1, 1) else Sample(corner(every, grid, generator), every)
         return Drawn(tuple(sides), shift, sample)
 

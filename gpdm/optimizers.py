@@ -164,7 +164,7 @@ class Optimizer(Options):
         """
         objective, walks = problem.objective(), [Walk(image) for image in images]
         device = images[0].device
-        recorder = recorder_for(device) if is_repeatable(objective) else None
+        recorder = recorder_for(device, getattr(objective, "backend", "torch")) if is_repeatable(objective) else None
         steps = [Captured(self._step(objective, walk), recorder) for walk in walks]
         rates, pace = self._rates(num_steps).to(images[0]), Pace(device)
         for step in range(num_steps):

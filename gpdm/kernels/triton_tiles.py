@@ -11,9 +11,9 @@ import triton
 import triton.language as tl
 
 SIZES = ["patches", "rows", "columns", "height", "length", "number", "along", "down", "tall"]
-PARTS = ["filters", "low", "width", "function"]
+PARTS = ["image", "filters", "low", "width", "function"]
 """Arguments of kernels that Triton shall not look at: it would compile anew for sizes and addresses that happen to be divisible by 16. A
-recorded step may not compile at all, and its copies of `PARTS` lie elsewhere."""
+recorded step may not compile at all, and its copies of some `PARTS` lie elsewhere; a sample of an image begins anywhere."""
 DEPTH = 32
 """Numbers of a patch that are multiplied at a time."""
 

@@ -11,8 +11,17 @@ from torch import Generator, Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import gpdm
-from gpdm import CombinedLoss, Optimizer, PatchWeights, PyramidSchedule, SWDLoss, optimizers
-from gpdm.capture import ALIKE, Captured, Pace, map_tensors
+from gpdm import (
+    CombinedLoss,
+    Optimizer,
+    PatchWeights,
+    PyramidSchedule,
+    SWDLoss,
+    capture,
+    histogram_objective,
+    optimizers,
+)
+from gpdm.capture import ALIKE, Captured, Pace, map_tensors, recorder_for
 from gpdm.histograms import bin_range
 from gpdm.objectives import Objective, draw, evaluate, is_repeatable
 from library.problems import picture
@@ -75,16 +84,45 @@ def test_the_same_tensor_with_new_numbers_is_given_as_another() -> None:
     assert [float(x) for x in seen] == [0, 1, 2, 3, 4, 5]
 
 
-def test_what_cannot_be_recorded_is_done_piece_by_piece_and_said(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("error", [RuntimeError, ValueError])
+def test_what_cannot_be_recorded_is_done_piece_by_piece_and_said_and_not_tried_again(
+    error: type[Exception], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class Refuses(Recorder):
         def record(self, work: Callable[[], object]) -> Callable[[], None]:
-            raise RuntimeError("operation not permitted when stream is capturing\nand much more")
+            try:
+                raise error("operation not permitted when stream is capturing\nand much more")
+            finally:
+                raise RuntimeError("the recording was not ended")
 
+    monkeypatch.setattr(capture, "_failed", [])
     captured = Captured(lambda given: given.sum(), Refuses())
     assert [float(captured(torch.tensor([float(i)]))) for i in range(8)] == list(range(8))
-    assert [record.getMessage() for record in caplog.records] == [
-        "GPDM: a step could not be recorded as a CUDA graph, and is launched piece by piece: operation not permitted when stream is capturing"
-    ]
+    (record,) = caplog.records
+    assert (
+        "launched piece by piece from now on: operation not permitted when stream is capturing" in record.getMessage()
+    )
+    monkeypatch.setattr(capture, "CUDARecorder", Recorder)
+    assert recorder_for(torch.device("cuda"), "torch") is None
+
+
+def test_which_devices_record(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    cuda = torch.device("cuda")
+    monkeypatch.setattr(capture, "_failed", [])
+    monkeypatch.setattr(capture, "CUDARecorder", Recorder)
+    capture._say_once.cache_clear()
+    allocators = {"native": Recorder, "cudaMallocAsync": type(None)}
+    for allocator, kind in allocators.items():
+        monkeypatch.setattr(torch.cuda, "get_allocator_backend", lambda allocator=allocator: allocator)
+        with caplog.at_level("INFO"):
+            assert type(recorder_for(cuda, "triton")) is kind
+            assert type(recorder_for(cuda, "triton")) is kind
+        assert type(recorder_for(cuda, "torch")) is Recorder
+        assert recorder_for(torch.device("cpu"), "torch") is None
+    (record,) = caplog.records
+    assert "--disable-cuda-malloc" in record.getMessage()
+    monkeypatch.setattr(torch.version, "hip", "6.0")
+    assert recorder_for(cuda, "torch") is None
 
 
 def test_copies_forget_what_was_worked_out_from_the_old_numbers() -> None:
@@ -156,7 +194,7 @@ def test_a_step_is_the_same_work_every_time_and_asks_the_device_for_nothing(name
 @pytest.fixture
 def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     recorder = Recorder()
-    monkeypatch.setattr(optimizers, "recorder_for", lambda device: recorder)
+    monkeypatch.setattr(optimizers, "recorder_for", lambda device, backend: recorder)
     return recorder
 
 
@@ -181,7 +219,7 @@ def test_replayed_steps_make_the_same_picture(
     replayed = made()
     assert recorder.recorded == 2 * len(replayed.levels), "one for each output and level"
     assert recorder.replayed > 2 * 30
-    monkeypatch.setattr(optimizers, "recorder_for", lambda device: None)
+    monkeypatch.setattr(optimizers, "recorder_for", lambda device, backend: None)
     plain = made()
     assert torch.equal(replayed.images, plain.images)
     for a, b in zip(replayed.losses, plain.losses, strict=True):
@@ -209,10 +247,18 @@ def test_what_is_not_the_same_work_is_not_recorded_as_such(
         )
 
     images = made().images
-    monkeypatch.setattr(optimizers, "recorder_for", lambda device: None)
+    monkeypatch.setattr(optimizers, "recorder_for", lambda device, backend: None)
     assert torch.equal(made().images, images)
-    if not (isinstance(loss, SWDLoss) and loss.stride > 1):
-        assert recorder.recorded == 0
+    assert recorder.recorded == 0
+
+
+def test_a_sample_that_moves_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    loss, size = SWDLoss(num_proj=8, coherence=0.0), (40, 44)
+    assert is_repeatable(loss.bind([picture(*size)], size))
+    monkeypatch.setattr(histogram_objective, "COUNTED_PATCHES", 500)
+    assert not is_repeatable(loss.bind([picture(*size)], size))
+    weights = PatchWeights(output=torch.ones(34, 38))
+    assert is_repeatable(loss.bind([picture(*size)], size, weights=weights))
 
 
 def test_the_host_waits_for_a_cpu_at_no_time() -> None:
