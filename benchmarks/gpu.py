@@ -13,9 +13,11 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +32,7 @@ import gpdm
 from gpdm.coherence import EVERY
 from gpdm.kernels.choose import choose
 
-PARTS = ("ceilings", "pictures", "steps", "peak", "tests", "profile", "variants")
+PARTS = ("ceilings", "pictures", "steps", "peak", "allocator", "tests", "profile", "variants")
 REACH = (
     ("one step at 1024x1024, times faster than sorted", "step 1024", 20.0, 60.0, True),
     ("one step at 2048x2048, times its floor", "floor 2048", 4.0, 2.0, False),
@@ -83,7 +85,7 @@ class GPU:
     def tests(self) -> None:
         """The kernels' own tests, on this device."""
         folder = ROOT / "tests" / "kernels"
-        command = [sys.executable, *"-m pytest -q -p no:cacheprovider -W default".split(), str(folder)]
+        command = [sys.executable, *["-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "default"], str(folder)]
         command.append(f"--ignore={folder / 'test_compile.py'}")  # it needs no GPU
         limit = max(self.left() - 60, 20)
         try:
@@ -200,6 +202,20 @@ class GPU:
             )
             self.figures[f"peak {size}"] = int(answer.stdout) / 2**30
             self.rows.add("peak", size=size, bytes=int(answer.stdout))
+
+    def allocator(self) -> None:
+        """A small picture with the allocator that ComfyUI takes by default on many cards."""
+        if not self.gpu:
+            return
+        command = [sys.executable, "-m", "gpdm.cli.main", "reshuffle", str(self.options.picture), "-o", ""]
+        with tempfile.TemporaryDirectory() as folder:
+            command[-1] = str(Path(folder) / "out.png")
+            command += ["--height", "96", "--quality", "fast", "--device", self.device]
+            environment = {**os.environ, "PYTORCH_CUDA_ALLOC_CONF": "backend:cudaMallocAsync"}
+            answer = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=90, check=False)
+        self.rows.add(
+            "allocator", passed=answer.returncode == 0, said=answer.stderr[-400:] if answer.returncode else ""
+        )
 
     def profile(self) -> None:
         """Where the time of a step goes: the kernels that take longest, at a small and at a large size."""
