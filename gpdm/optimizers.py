@@ -166,7 +166,7 @@ class Optimizer(Options):
         device = images[0].device
         recorder = recorder_for(device, getattr(objective, "backend", "torch")) if is_repeatable(objective) else None
         steps = [Captured(self._step(objective, walk), recorder) for walk in walks]
-        rates, pace = self._rates(num_steps).to(images[0]), Pace(device)
+        rates, pace = self._rates(num_steps).to(images[0].dtype).to(device), Pace(device)
         for step in range(num_steps):
             objective.advance()
             for number, walk in enumerate(walks):
@@ -217,9 +217,9 @@ class Optimizer(Options):
             drawn, rates = given
             loss, gradient = evaluate(objective, image, drawn)
             if curvature is not None:
-                image.sub_(gradient.div_(curvature).mul_(rates[0]))
+                image.sub_(gradient.div(curvature).mul_(rates[0]))
             elif self.method == "sgd":
-                image.sub_(gradient.mul_(rates[0] * pixels))
+                image.sub_(gradient.mul(rates[0] * pixels))
             elif self.method == "adam":
                 adam(image, gradient, first, second, rates, pixels, (BETA_1, self.beta_2))
             else:
