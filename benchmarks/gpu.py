@@ -21,11 +21,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import methods
 import torch
-from roofline import Ceilings, ceilings, synchronise, work
+from roofline import Ceilings, ceilings, work
 from speed import ROOT, Rows, commit, processor
 
 import gpdm
@@ -116,10 +117,9 @@ class GPU:
                 for attempt in range(2):
                     if self.left() < 30 + 2 * (times[-1] if times else 0):
                         break
-                    start = time.perf_counter()
-                    result = gpdm.reshuffle(reference, recipe=recipe, seed=0)
-                    synchronise(self.device)
-                    times.append(time.perf_counter() - start)
+                    results: list[gpdm.Synthesis] = []
+                    make = partial(gpdm.reshuffle, reference, recipe=recipe, seed=0)
+                    times.append(methods.seconds(lambda: results.append(make()), self.device))  # noqa: B023
                     name = f"picture {size[0]}x{size[1]}"
                     self.rows.add(
                         "picture",
@@ -127,7 +127,7 @@ class GPU:
                         backend=backend,
                         attempt=attempt,
                         seconds=round(times[-1], 4),
-                        steps=[x.shape[1] for x in result.losses],
+                        steps=[x.shape[1] for x in results[0].losses],
                     )
                     if backend == self.backend:
                         self.figures[name] = times[-1]
@@ -178,11 +178,7 @@ class GPU:
         for _ in range(repeats):
             if times and self.left() < 60:
                 break
-            synchronise(self.device)
-            start = time.perf_counter()
-            steps(number)
-            synchronise(self.device)
-            times.append((time.perf_counter() - start) / number)
+            times.append(methods.seconds(lambda: steps(number), self.device) / number)
         return statistics.median(times)
 
     def peak(self) -> None:
@@ -231,7 +227,7 @@ class GPU:
             steps(20)
             with profiled(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as seen:
                 steps(20)
-                synchronise(self.device)
+                methods.synchronise(self.device)
             found = [
                 (event.key[:70], event.self_device_time_total / 20, event.count / 20) for event in seen.key_averages()
             ]

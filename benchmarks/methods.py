@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -45,6 +46,21 @@ class Bound(Problem):
 
 Steps = Callable[[int], None]
 """Makes so many steps."""
+
+
+def synchronise(device: str) -> None:
+    """Waits for a GPU."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def seconds(work: Callable[[], object], device: str) -> float:
+    """Wall-clock time of `work`, a GPU's queue emptied before and after."""
+    synchronise(device)
+    start = time.perf_counter()
+    work()
+    synchronise(device)
+    return time.perf_counter() - start
 
 
 def picture(path: Path, size: tuple[int, int], device: str) -> Tensor:

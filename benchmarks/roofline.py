@@ -9,11 +9,11 @@ that the floor is lower than any real one.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from methods import seconds
 
 import gpdm
 from gpdm.histogram_objective import COUNTED_PATCHES
@@ -75,17 +75,4 @@ def ceilings(device: str) -> Ceilings:
 
 def best(run: Callable[[], object], device: str, repeats: int = 12) -> float:
     """Seconds of the fastest of several runs: a ceiling is what is reached at best."""
-    times = []
-    for _ in range(repeats):
-        synchronise(device)
-        start = time.perf_counter()
-        run()
-        synchronise(device)
-        times.append(time.perf_counter() - start)
-    return min(times)
-
-
-def synchronise(device: str) -> None:
-    """Waits for a GPU."""
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
+    return min(seconds(run, device) for _ in range(repeats))

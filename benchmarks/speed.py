@@ -26,7 +26,6 @@ import os
 import platform
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -121,16 +120,8 @@ class Bench:
         return times
 
     def seconds(self, work: Callable[[], object]) -> float:
-        """Wall-clock time of `work`, a GPU's queue emptied before and after."""
-        self._synchronise()
-        start = time.perf_counter()
-        work()
-        self._synchronise()
-        return time.perf_counter() - start
-
-    def _synchronise(self) -> None:
-        if self.options.device.startswith("cuda"):
-            torch.cuda.synchronize()
+        """Of `work`, on the device that is asked for."""
+        return methods.seconds(work, self.options.device)
 
     def peak(self) -> None:
         """Peak memory of a step at every size, each in a process of its own."""

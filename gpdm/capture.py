@@ -12,6 +12,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
+from .kernels.choose import say_once
+
 T = TypeVar("T")
 ALIKE = 3
 """After so many steps in a row that differ in their tensors' numbers only, a step is recorded. Until then, what is compiled or
@@ -63,17 +65,13 @@ def recorder_for(device: torch.device, backend: str) -> Recorder | None:
         return None
     # Triton refuses addresses that are not there yet, as those which this allocator gives out during a recording.
     if backend == "triton" and torch.cuda.get_allocator_backend() == "cudaMallocAsync":
-        _say_once(
+        say_once(
             "GPDM: steps are not recorded as CUDA graphs, since PyTorch allocates with cudaMallocAsync; small pictures are faster without it "
-            "(ComfyUI: --disable-cuda-malloc)."
+            "(ComfyUI: --disable-cuda-malloc).",
+            logging.INFO,
         )
         return None
     return CUDARecorder()
-
-
-@functools.cache
-def _say_once(message: str) -> None:
-    logging.getLogger(__name__).info(message)
 
 
 class Captured(Generic[T]):

@@ -18,7 +18,7 @@ from torch import Generator, Tensor
 from .images import Size, size_of
 from .kernels.choose import kernels
 from .nearest import COLUMNS, ROWS, squared_distance
-from .objectives import Objective, PatchWeights, draw, evaluate, is_repeatable
+from .objectives import Objective, PatchWeights, backend_of, draw, evaluate, is_repeatable
 from .patch_search import BLOCK, PAIRS, PatchSearch, Places, add, blocks, take, windows
 from .patches import patch_grid, wrap, wrap_adjoint
 from .swd_options import SWDOptions
@@ -98,7 +98,7 @@ class CoherentObjective:
     @property
     def backend(self) -> str:
         """See `Repeatable`."""
-        return getattr(self.objective, "backend", "torch")
+        return backend_of(self.objective)
 
     def draw(self, image: Tensor, generator: Generator) -> tuple[Any, Pull]:
         """See `Repeatable`; looks for the nearest patches when it is time to."""

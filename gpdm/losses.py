@@ -111,7 +111,7 @@ class SWDLoss(SWDOptions):
             weights: Weights of the patches on either side (solver histogram).
 
         Raises:
-            OptionError: Weights are given with solver exact.
+            OptionError: Weights are given with solver exact, or the backend cannot be used here.
         """
         reference_pixels, pixels = sum(math.prod(size_of(x)) for x in references), math.prod(size)
         smallest = min(min(size_of(reference)) for reference in references)
@@ -133,9 +133,9 @@ class SWDLoss(SWDOptions):
         if weights is None or reach == 0:
             return weights
 
-        def smaller(grid: Tensor, wraps: tuple[bool, bool]) -> Tensor:
+        def smaller(grid: Tensor, around: tuple[bool, bool]) -> Tensor:
             sums, number = (
-                F.avg_pool2d(_continued(each[None, None], reach, wraps), reach + 1, 1)[0, 0]
+                F.avg_pool2d(_continued(each[None, None], reach, around), reach + 1, 1)[0, 0]
                 for each in (grid, torch.ones_like(grid))
             )
             return sums / number

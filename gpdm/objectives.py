@@ -67,6 +67,11 @@ def is_repeatable(objective: Objective) -> bool:
     return _in_halves(objective) and objective.repeatable
 
 
+def backend_of(objective: Objective) -> str:
+    """What does its work: of one without halves plain PyTorch, as far as is known."""
+    return objective.backend if _in_halves(objective) else "torch"
+
+
 def draw(objective: Objective, image: Tensor, generator: Generator) -> Any:
     """The first half of `objective(image, generator)`: of one without halves, no more than the generator."""
     return objective.draw(image, generator) if _in_halves(objective) else generator
@@ -115,7 +120,7 @@ class SumObjective:
     @property
     def backend(self) -> str:
         """See `Repeatable`."""
-        return next((b for _, part in self.parts if (b := getattr(part, "backend", "torch")) != "torch"), "torch")
+        return "triton" if "triton" in [backend_of(part) for _, part in self.parts] else "torch"
 
     def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
         """See `Objective`."""

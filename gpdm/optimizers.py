@@ -17,7 +17,7 @@ from .errors import OptionError
 from .kernels.choose import kernels
 from .kernels.reference import EPSILON
 from .losses import Loss
-from .objectives import Objective, draw, evaluate, is_repeatable
+from .objectives import Objective, backend_of, draw, evaluate, is_repeatable
 from .pyramid import Level
 
 Method = Literal["adam", "sgd", "newton", "adam picture"]
@@ -164,8 +164,9 @@ class Optimizer(Options):
         """
         objective, walks = problem.objective(), [Walk(image) for image in images]
         device = images[0].device
-        recorder = recorder_for(device, getattr(objective, "backend", "torch")) if is_repeatable(objective) else None
-        steps = [Captured(self._step(objective, walk), recorder) for walk in walks]
+        recorder = recorder_for(device, backend_of(objective)) if is_repeatable(objective) else None
+        curvature = objective.curvature() if self.method == "newton" else None
+        steps = [Captured(self._step(objective, walk.image, curvature), recorder) for walk in walks]
         rates, pace = self._rates(num_steps).to(images[0].dtype).to(device), Pace(device)
         for step in range(num_steps):
             objective.advance()
@@ -202,16 +203,16 @@ class Optimizer(Options):
                 rows.append((share * self.lr / corrections[0], corrections[1]))
         return torch.tensor(rows, dtype=torch.float64)
 
-    def _step(self, objective: Objective, walk: Walk) -> Callable[[tuple[Any, Tensor]], Tensor]:
-        """What one step does to an image, given what was drawn for it and its two rates; it returns the loss."""
+    def _step(
+        self, objective: Objective, image: Tensor, curvature: Tensor | None
+    ) -> Callable[[tuple[Any, Tensor]], Tensor]:
+        """What one step does to an image, with the method newton by its curvature, given what was drawn for it and its two rates; it returns the loss."""
         # The objective is a mean over patches, so its gradient shrinks as the image grows until Adam's epsilon is no longer
         # small beside it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less). Times the number of
         # pixels it does not depend on the size, and neither does the step of plain descent.
-        image = walk.image
         pixels = image.shape[-2] * image.shape[-1]
-        curvature = objective.curvature() if self.method == "newton" else None
         first, second = (torch.zeros_like(image if self.method.startswith("adam") else image[:0]) for _ in range(2))
-        adam = kernels(getattr(objective, "backend", "torch") if self.method == "adam" else "torch").adam
+        adam = kernels(backend_of(objective) if self.method == "adam" else "torch").adam
 
         def step(given: tuple[Any, Tensor]) -> Tensor:
             drawn, rates = given

@@ -5,7 +5,7 @@ The same in Triton: kernels/triton_passes.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -126,9 +126,7 @@ class TorchPasses:
             return bins.index(project_rows(down[:, :, part], side.scaled, stride, bins.offset).flatten(0, 1), into)
 
         if sample == WHOLE:
-            counts = image.new_zeros(number, bins.number, dtype=wide(image.device))
-            for part in strips:
-                counts += count(index_of(part), bins, None if mass is None else mass[part].flatten())
+            counts = _counted(strips, index_of, number, bins, mass)
         else:
             counted, spacing = sample.of(image, stride)
             counts = self._count(counted, side.scaled, bins, spacing, None)
@@ -146,12 +144,22 @@ class TorchPasses:
         return value, side.adjoint(values(), size_of(image))
 
     def _count(self, image: Tensor, scaled: FilterBank, bins: Bins, stride: Stride, mass: Tensor | None) -> Tensor:
-        number = len(scaled)
         down = project_columns(image, scaled, stride[0])
         columns = (down.shape[3] - scaled.patch_size) // stride[1] + 1
-        counts = image.new_zeros(number, bins.number, dtype=wide(image.device))
-        for part in self.workspace.strips(down.shape[2], columns, number):
+
+        def index_of(part: slice) -> Tensor:
             places = project_rows(down[:, :, part], scaled, stride[1], bins.offset).flatten(0, 1)
-            index = bins.index(places, self.workspace.buffer("sampled", places.numel(), torch.int64))
-            counts += count(index, bins, None if mass is None else mass[part].flatten())
-        return counts
+            return bins.index(places, self.workspace.buffer("sampled", places.numel(), torch.int64))
+
+        strips = self.workspace.strips(down.shape[2], columns, len(scaled))
+        return _counted(strips, index_of, len(scaled), bins, mass)
+
+
+def _counted(
+    strips: Sequence[slice], index_of: Callable[[slice], Tensor], number: int, bins: Bins, mass: Tensor | None
+) -> Tensor:
+    """Counts of `number` directions, strip by strip."""
+    counts = bins.width.new_zeros(number, bins.number, dtype=wide(bins.width.device))
+    for part in strips:
+        counts += count(index_of(part), bins, None if mass is None else mass[part].flatten())
+    return counts

@@ -40,7 +40,7 @@ def choose(backend: str, device: torch.device, numbers: int = 0, dtype: torch.dt
         raise OptionError(
             "backend", backend, reason, "choose backend auto or torch, which make the same kind of picture"
         )
-    _say_once(f"GPDM: plain PyTorch does the work on {device}, since {reason}.")
+    say_once(f"GPDM: plain PyTorch does the work on {device}, since {reason}.")
     return "torch"
 
 
@@ -83,5 +83,6 @@ def interpreted() -> bool:
 
 
 @functools.cache
-def _say_once(message: str) -> None:
-    logging.getLogger(__name__).warning(message)
+def say_once(message: str, level: int = logging.WARNING) -> None:
+    """Logs a message, the first time."""
+    logging.getLogger(__name__).log(level, message)

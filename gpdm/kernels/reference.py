@@ -11,9 +11,7 @@ from torch import Tensor
 
 from ..histograms import SLOPES, Bins
 from ..images import size_of
-
-Stride = tuple[int, int]
-"""Rows and columns from one patch to the next."""
+from ..passes import Stride
 
 
 def project(image: Tensor, filters: Tensor, stride: Stride) -> Tensor:
@@ -85,8 +83,7 @@ def look_up_and_carry_back(
     if mass is not None:
         values = values * mass
     covered = F.conv_transpose2d(values[None], filters, stride=stride)
-    missing = (side - own for side, own in zip(size_of(image), size_of(covered), strict=True))
-    down, right = missing
+    down, right = (side - own for side, own in zip(size_of(image), size_of(covered), strict=True))
     return F.pad(covered, (0, right, 0, down))
 
 

@@ -13,9 +13,8 @@ from torch import Tensor
 
 from ..histograms import Bins
 from ..images import size_of
-from ..patches import patch_grid
-from .reference import Stride
-from .triton_tiles import DEPTH, PARTS, SIZES, block_of, places, tiles
+from ..passes import Stride
+from .triton_tiles import DEPTH, PARTS, SIZES, block_of, grid_of, places, tiles
 
 SHARDS = 8
 """Copies of the counts, where there are as many blocks, among which blocks are shared out, so that fewer meet at one number."""
@@ -47,7 +46,7 @@ def project_and_count(
 ) -> Tensor:
     """See `reference.project_and_count`."""
     number, channels, p, _ = filters.shape
-    rows, columns = (patch_grid(size_of(image), p, step)[i] for i, step in enumerate(stride))
+    rows, columns = grid_of(size_of(image), p, stride)
     cut, block = tiles(rows * columns), block_of(number)
     blocks = triton.cdiv(rows * columns, cut.lanes)
     shards = SHARDS if blocks >= SHARDS else 1

@@ -20,9 +20,8 @@ from torch import Tensor
 
 from ..histograms import Bins
 from ..images import size_of
-from ..patches import patch_grid
-from .reference import Stride
-from .triton_tiles import DEPTH, LARGE, LARGE_PATCHES, PARTS, SIZES, SMALL, block_of, places
+from ..passes import Stride
+from .triton_tiles import DEPTH, LARGE, PARTS, SIZES, SMALL, block_of, grid_of, places
 
 CHANNELS = 4
 """Channels that a program works on; a picture with more is projected again for the next ones."""
@@ -90,11 +89,10 @@ def look_up_and_carry_back(
     """See `reference.look_up_and_carry_back`."""
     number, channels, p, _ = filters.shape
     height, length = size_of(image)
-    rows, columns = (patch_grid(size_of(image), p, step)[i] for i, step in enumerate(stride))
+    rows, columns = grid_of(size_of(image), p, stride)
     slots = max(triton.next_power_of_2(p), 4)
     group = CHANNELS if channels > 1 or slots < 16 else 1  # a tensor core takes 16 columns at least
-    cut = LARGE if slots <= 8 else LARGE_PATCHES
-    cut = SMALL if length + p - 1 <= SMALL.lanes else cut
+    cut = LARGE if slots <= 8 and length + p - 1 > SMALL.lanes else SMALL
     across = triton.cdiv(length, cut.lanes - p + 1)
     tall = min(max(triton.cdiv(height * across, 2 * processors(image.device)), HEIGHTS[0]), HEIGHTS[1])
     gradient = torch.empty_like(image, memory_format=torch.contiguous_format)
@@ -103,7 +101,7 @@ def look_up_and_carry_back(
         image, filters.contiguous(), bins.low, bins.width, slopes.contiguous(), slopes if mass is None else mass.contiguous(), gradient,
         rows, columns, height, length, bins.number, *image.stride()[1:], *stride, tall,
         number, channels, p, group, slots, cut.lanes, block_of(number), DEPTH, mass is not None,
-        **cut.options, **(cut.gradient if image.device.type == "cuda" else {}),
+        **cut.options, **cut.gradient,
     )  # fmt: skip
     return gradient
 

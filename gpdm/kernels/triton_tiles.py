@@ -10,6 +10,10 @@ from dataclasses import dataclass, field
 import triton
 import triton.language as tl
 
+from ..images import Size
+from ..passes import Stride
+from ..patches import patch_grid
+
 SIZES = ["patches", "rows", "columns", "height", "length", "number", "along", "down", "tall"]
 PARTS = ["image", "filters", "low", "width", "function"]
 """Arguments of kernels that Triton shall not look at: it would compile anew for sizes and addresses that happen to be divisible by 16. A
@@ -66,18 +70,22 @@ class Tiles:
         return {"num_warps": self.warps, "num_stages": self.stages}
 
 
-# Two blocks of the gradient's kernel fit on a multiprocessor with so many registers; without the limit it takes 224.
+# Two blocks of the gradient's kernel fit on a multiprocessor with so many registers; without the limit it takes 235.
 LARGE = Tiles(128, 8, gradient={"maxnreg": 128})
-LARGE_PATCHES = Tiles(64, 4)
-"""For the gradient of patches of more than 8 pixels, more of whose sums wait."""
 SMALL = Tiles(64, 4)
-"""For levels that have fewer patches than a GPU has places to work."""
+"""For levels that have fewer patches than a GPU has places to work, and for the gradient of patches of more than 8 pixels, more of whose
+sums wait."""
 FEW_PATCHES = 2**12
 
 
 def tiles(patches: int) -> Tiles:
     """How to cut so many patches."""
     return LARGE if patches > FEW_PATCHES else SMALL
+
+
+def grid_of(size: Size, patch_size: int, stride: Stride) -> Size:
+    """Rows and columns of the patches inside an image of `size`."""
+    return patch_grid(size, patch_size, stride[0])[0], patch_grid(size, patch_size, stride[1])[1]
 
 
 def block_of(number: int) -> int:

@@ -18,7 +18,7 @@ BELOW = {
     "pyramid": {"_options", "errors", "images"},
     "memory": {"errors", "images", "pyramid"},
     "patches": {"images", "projections"},
-    "capture": set(),
+    "capture": {"kernels.choose"},
     "passes": {"histograms", "images", "memory", "patches", "projections"},
     "swd_options": {"_options", "images", "kernels.choose", "patches", "projections", "swd"},
     "objectives": {"images", "memory", "patches", "swd", "swd_options"},

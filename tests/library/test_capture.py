@@ -23,6 +23,7 @@ from gpdm import (
 )
 from gpdm.capture import ALIKE, Captured, Pace, map_tensors, recorder_for
 from gpdm.histograms import bin_range
+from gpdm.kernels.choose import say_once
 from gpdm.objectives import Objective, draw, evaluate, is_repeatable
 from library.problems import picture
 
@@ -110,7 +111,7 @@ def test_which_devices_record(monkeypatch: pytest.MonkeyPatch, caplog: pytest.Lo
     cuda = torch.device("cuda")
     monkeypatch.setattr(capture, "_failed", [])
     monkeypatch.setattr(capture, "CUDARecorder", Recorder)
-    capture._say_once.cache_clear()
+    say_once.cache_clear()
     allocators = {"native": Recorder, "cudaMallocAsync": type(None)}
     for allocator, kind in allocators.items():
         monkeypatch.setattr(torch.cuda, "get_allocator_backend", lambda allocator=allocator: allocator)

@@ -19,7 +19,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
 def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing is known yet, and kernels are not interpreted."""
     monkeypatch.setattr(choose, "interpreted", lambda: False)
-    for function in (choose.why_not_triton, choose._say_once):
+    for function in (choose.why_not_triton, choose.say_once):
         function.cache_clear()
     yield
     choose.why_not_triton.cache_clear()
