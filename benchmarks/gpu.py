@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 
 import methods
+import passive_threads  # noqa: F401
 import torch
 from roofline import Ceilings, ceilings, work
 from speed import ROOT, Rows, commit, processor

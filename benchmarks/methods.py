@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import passive_threads  # noqa: F401
 import torch
 import torch.nn.functional as F
 from judge import nearest

@@ -13,6 +13,7 @@ import json
 import platform
 from pathlib import Path
 
+import passive_threads  # noqa: F401
 import torch
 import torch.nn.functional as F
 from PIL import Image

@@ -12,6 +12,7 @@ import argparse
 import contextlib
 from pathlib import Path
 
+import passive_threads  # noqa: F401
 import torch
 from methods import PICTURE, Steps, descent, pair
 

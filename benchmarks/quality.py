@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import passive_threads  # noqa: F401
 import torch
 from PIL import Image
 from torch import Tensor

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import passive_threads  # noqa: F401
 import torch
 from methods import seconds
 

@@ -31,6 +31,7 @@ from pathlib import Path
 
 import methods
 import numpy as np
+import passive_threads  # noqa: F401
 import torch
 from judge import held_out
 

@@ -23,6 +23,7 @@ from .losses import Loss, SWDLoss
 from .memory import LevelMemory, device_limit, plan
 from .optimizers import Optimizer
 from .pyramid import Level, PyramidSchedule
+from .threads import threads_for
 
 
 @dataclass(frozen=True)
@@ -146,13 +147,15 @@ def synthesize(
         ]
         for level, level_plan, num_steps in zip(levels, plans, steps, strict=True):
             level_references = [resize(x, s) for x, s in zip(working, level.reference_sizes, strict=True)]
-            descents = optimizer.descend(
-                [resize(run.image, level.size) for run in runs],
-                Problem(level_references, level.size, loss, level_plan.working),
-                [run.generator for run in runs],
-                num_steps,
-                _reporter(on_step, runs, outputs, level, levels, steps),
-            )
+            pixels = max(math.prod(each) for each in (level.size, *level.reference_sizes))
+            with threads_for(pixels, references[0].device):
+                descents = optimizer.descend(
+                    [resize(run.image, level.size) for run in runs],
+                    Problem(level_references, level.size, loss, level_plan.working),
+                    [run.generator for run in runs],
+                    num_steps,
+                    _reporter(on_step, runs, outputs, level, levels, steps),
+                )
             for run, descent in zip(runs, descents, strict=True):
                 run.image = descent.image if value_range is None else descent.image.clamp(*value_range)
                 run.losses.append(descent.losses)

@@ -14,9 +14,10 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-import torch
 
-from gpdm.cli import host, pack
+from gpdm.cli import host, pack  # isort: skip  (before torch is loaded: it sets the wait policy of its threads)
+
+import torch
 
 ROOT = Path(__file__).resolve().parent.parent
 assert pack.ROOT == ROOT, f"gpdm is installed from {pack.ROOT}; run pip install -e . in {ROOT}"
