@@ -31,8 +31,8 @@ from roofline import Ceilings, ceilings, work
 from speed import ROOT, Rows, commit, processor
 
 import gpdm
-from gpdm.coherence import EVERY
 from gpdm.kernels.choose import choose
+from gpdm.losses.coherence import EVERY
 
 PARTS = ("ceilings", "pictures", "steps", "peak", "allocator", "tests", "profile", "variants")
 REACH = (

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gpdm.images import resize, scaled, size_of
-from gpdm.patches import project
-from gpdm.projections import draw_filters
-from gpdm.swd import sliced_wasserstein
+from gpdm.patches.filters import draw_filters
+from gpdm.patches.linear import project
+from gpdm.transport.sorted import sliced_wasserstein
 
 PATCH_SIZES = (3, 7, 11)
 SCALES = (1.0, 0.5, 0.25)

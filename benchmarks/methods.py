@@ -16,14 +16,14 @@ from PIL import Image
 from torch import Generator, Tensor
 
 import gpdm
-from gpdm.descent import Problem
-from gpdm.histogram_objective import HistogramObjective
-from gpdm.histograms import binned_sliced_wasserstein
 from gpdm.images import size_of
-from gpdm.passes import TorchSide
-from gpdm.patches import project, project_adjoint
-from gpdm.projections import FilterBank, draw_filters
-from gpdm.swd import sliced_wasserstein
+from gpdm.kernels.torch_backend import TorchSide
+from gpdm.losses.swd_binned import HistogramObjective
+from gpdm.optimizers.base import Problem
+from gpdm.patches.filters import FilterBank, draw_filters
+from gpdm.patches.linear import project, project_adjoint
+from gpdm.transport.binned import binned_sliced_wasserstein
+from gpdm.transport.sorted import sliced_wasserstein
 
 PICTURE = Path(__file__).resolve().parent.parent / "workflows" / "inputs" / "pavilion.jpg"
 PATCH, FILTERS = 7, 64

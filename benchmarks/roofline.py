@@ -17,9 +17,9 @@ import torch
 from methods import seconds
 
 import gpdm
-from gpdm.histogram_objective import COUNTED_PATCHES
-from gpdm.patches import patch_grid
-from gpdm.reference_sides import REFERENCE_PATCHES, spacing
+from gpdm.losses.reference_cdfs import REFERENCE_PATCHES, spacing
+from gpdm.losses.swd_binned import COUNTED_PATCHES
+from gpdm.patches.linear import patch_grid
 
 
 @dataclass(frozen=True)

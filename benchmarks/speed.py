@@ -36,7 +36,7 @@ import torch
 from judge import held_out
 
 import gpdm
-from gpdm.coherence import EVERY
+from gpdm.losses.coherence import EVERY
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ("steps", "peak", "tasks", "reach")

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from ._options import Options, option
 from .errors import GPDMError, ImageError, OptionError
 from .images import check_alike, check_image, resize
+from .options import Options, option
 from .pyramid import Level
 
 Source = Literal["noise", "reference", "image"]

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ._options import Options, option
 from .errors import OptionError
 from .images import Size, scaled
+from .options import Options, option
 
 KNEE = 64
 """Smaller side of the reference, in pixels, from which on levels are spaced by `fine_factor`."""

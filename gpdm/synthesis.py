@@ -15,15 +15,15 @@ import torch
 from torch import Generator, Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from .descent import LevelOptimizer, Problem, Stop
 from .errors import OptionError
 from .guess import InitialGuess
 from .images import Size, as_references, resize, size_of
-from .losses import Loss, SWDLoss
+from .losses.swd import Loss, SWDLoss
 from .memory import LevelMemory, device_limit, plan
-from .optimizers import Optimizer
+from .optimizers.base import LevelOptimizer, Problem, Stop
+from .optimizers.gradient import Optimizer
+from .optimizers.threads import threads_for
 from .pyramid import Level, PyramidSchedule
-from .threads import threads_for
 
 
 @dataclass(frozen=True)

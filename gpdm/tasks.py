@@ -8,13 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
-from ._options import Options, option
-from .descent import LevelOptimizer
 from .errors import OptionError
 from .guess import InitialGuess
 from .images import Size, as_references, check_alike, check_image, resize, scaled, size_of
-from .losses import Loss, SWDLoss
-from .optimizers import Optimizer
+from .losses.swd import Loss, SWDLoss
+from .optimizers.base import LevelOptimizer
+from .optimizers.gradient import Optimizer
+from .options import Options, option
 from .pyramid import PyramidSchedule
 from .synthesis import StepInfo, Synthesis, synthesize
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from .. import __version__
 from ..errors import GPDMError
-from ..memory import is_out_of_memory
+from ..kernels.workspace import is_out_of_memory
 from .evaluate import add_eval_parser, run_eval
 from .run import run_command
 from .tasks import TASKS, add_common, add_parser, run_task

@@ -10,8 +10,8 @@ from typing import Any
 
 from torch import Tensor
 
-from .._options import OptionSpec, describe
 from ..errors import GPDMError
+from ..options import OptionSpec, describe
 from ..synthesis import Synthesis
 from ..tasks import RECIPES, Recipe, reshuffle, retarget, style_transfer, texture
 from .files import check_target, indexed, load_image, save_image

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..histograms import SLOPES, Bins
 from ..images import size_of
-from ..passes import Stride
+from ..transport.binned import SLOPES, Bins
+from .torch_backend import Stride
 
 
 def project(image: Tensor, filters: Tensor, stride: Stride) -> Tensor:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from ..histograms import Bins
+from ..transport.binned import Bins
 from . import reference, triton_kernels
 
 SMALL = ((9, 14, 5, 7),)

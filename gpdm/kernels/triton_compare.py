@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..histograms import Bins
+from ..transport.binned import Bins
 from .triton_tiles import PARTS
 
 

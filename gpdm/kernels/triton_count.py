@@ -11,9 +11,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..histograms import Bins
 from ..images import size_of
-from ..passes import Stride
+from ..transport.binned import Bins
+from .torch_backend import Stride
 from .triton_tiles import DEPTH, PARTS, SIZES, block_of, grid_of, places, tiles
 
 SHARDS = 8

@@ -18,9 +18,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..histograms import Bins
 from ..images import size_of
-from ..passes import Stride
+from ..transport.binned import Bins
+from .torch_backend import Stride
 from .triton_tiles import DEPTH, LARGE, PARTS, SIZES, SMALL, block_of, grid_of, places
 
 CHANNELS = 4

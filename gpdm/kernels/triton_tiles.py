@@ -11,8 +11,8 @@ import triton
 import triton.language as tl
 
 from ..images import Size
-from ..passes import Stride
-from ..patches import patch_grid
+from ..patches.linear import patch_grid
+from .torch_backend import Stride
 
 SIZES = ["patches", "rows", "columns", "height", "length", "number", "along", "down", "tall"]
 PARTS = ["image", "filters", "low", "width", "function"]

@@ -16,8 +16,8 @@ from gpdm import GPDMError, evaluate, from_pil, to_pil
 from gpdm.cli import evaluate as eval_command
 from gpdm.cli import files
 from gpdm.cli.main import build_parser, main
-from gpdm.metrics import MEANINGS
-from gpdm.sifid import LAYERS
+from gpdm.evaluation.metrics import MEANINGS
+from gpdm.evaluation.sifid import LAYERS
 from library.problems import picture
 
 QUICK = ["--num-steps", "1", "--num-proj", "2", "--device", "cpu"]

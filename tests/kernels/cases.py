@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from gpdm.histograms import Bins
+from gpdm.transport.binned import Bins
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from kernels.cases import DEVICE, Case, case
 from torch import Generator, Tensor
 
-from gpdm.histograms import bin_range, whole_weights
 from gpdm.kernels import reference
+from gpdm.transport.binned import bin_range, whole_weights
 from library.problems import picture
 
 if sys.platform == "linux":

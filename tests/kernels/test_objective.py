@@ -11,9 +11,11 @@ from kernels.cases import DEVICE
 from torch import Generator, Tensor
 
 import gpdm
-from gpdm import Optimizer, PyramidSchedule, SWDLoss, histogram_objective, reference_sides
+from gpdm import Optimizer, PyramidSchedule, SWDLoss
 from gpdm.kernels import choose
-from gpdm.objectives import PatchWeights
+from gpdm.losses import reference_cdfs as reference_sides
+from gpdm.losses import swd_binned as histogram_objective
+from gpdm.losses.objectives import PatchWeights
 from library.problems import picture
 
 

@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from gpdm import BidirectionalLoss, GPDMError, Optimizer, OptionError, PyramidSchedule, bidirectional, synthesize
-from gpdm.bidirectional import BidirectionalObjective
+from gpdm import BidirectionalLoss, GPDMError, Optimizer, OptionError, PyramidSchedule, synthesize
 from gpdm.images import size_of
-from gpdm.patches import BORDERS
+from gpdm.losses import bidirectional
+from gpdm.losses.bidirectional import BidirectionalObjective
+from gpdm.patches.linear import BORDERS
 from library.problems import picture
 
 P = 5

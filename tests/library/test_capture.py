@@ -11,20 +11,14 @@ from torch import Generator, Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import gpdm
-from gpdm import (
-    CombinedLoss,
-    Optimizer,
-    PatchWeights,
-    PyramidSchedule,
-    SWDLoss,
-    capture,
-    histogram_objective,
-    optimizers,
-)
-from gpdm.capture import ALIKE, Captured, Pace, map_tensors, recorder_for
-from gpdm.histograms import bin_range
+from gpdm import CombinedLoss, Optimizer, PatchWeights, PyramidSchedule, SWDLoss
 from gpdm.kernels.choose import say_once
-from gpdm.objectives import Objective, draw, evaluate, is_repeatable
+from gpdm.losses import swd_binned as histogram_objective
+from gpdm.losses.objectives import Objective, draw, evaluate, is_repeatable
+from gpdm.optimizers import cuda_graphs as capture
+from gpdm.optimizers import gradient as optimizers
+from gpdm.optimizers.cuda_graphs import ALIKE, Captured, Pace, map_tensors, recorder_for
+from gpdm.transport.binned import bin_range
 from library.problems import picture
 
 

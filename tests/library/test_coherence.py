@@ -9,15 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gpdm import Optimizer, PatchWeights, PyramidSchedule, SWDLoss, coherence, synthesize
-from gpdm.coherence import EVERY, LEAST_SIDE, PATCH, CoherentObjective, Pull
+from gpdm import Optimizer, PatchWeights, PyramidSchedule, SWDLoss, synthesize
 from gpdm.guess import gaussian_blur
-from gpdm.histogram_objective import HistogramObjective
 from gpdm.images import size_of
-from gpdm.nearest import all_patches, nearest
-from gpdm.objectives import ExactObjective
-from gpdm.patch_search import PatchSearch
-from gpdm.patches import patch_grid, wrap, wrap_adjoint
+from gpdm.losses import coherence
+from gpdm.losses.coherence import EVERY, LEAST_SIDE, PATCH, CoherentObjective, Pull
+from gpdm.losses.objectives import ExactObjective
+from gpdm.losses.swd_binned import HistogramObjective
+from gpdm.patches.linear import patch_grid, wrap, wrap_adjoint
+from gpdm.patches.nearest import all_patches, nearest
+from gpdm.patches.search import PatchSearch
 from library.problems import picture
 
 

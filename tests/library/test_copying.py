@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from gpdm.copying import VERBATIM, Sources, copied_share, largest_region
+from gpdm.evaluation.copying import VERBATIM, Sources, copied_share, largest_region
 from gpdm.images import size_of
-from gpdm.nearest import all_patches, nearest
-from gpdm.patches import patch_grid
+from gpdm.patches.linear import patch_grid
+from gpdm.patches.nearest import all_patches, nearest
 from library.problems import picture
 
 PATCH = 7

@@ -12,9 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from gpdm import diversity, evaluate, evaluation_maps, evaluation_plot, evaluation_text
-from gpdm.drawing import SERIES
-from gpdm.evaluation_plots import CORNERS, DECIBELS, WORST, copy_map, copy_map_key, error_map
-from gpdm.metrics import MEANINGS, PATCH, Evaluation
+from gpdm.evaluation.drawing import SERIES
+from gpdm.evaluation.metrics import MEANINGS, PATCH, Evaluation
+from gpdm.evaluation.report import CORNERS, DECIBELS, WORST, copy_map, copy_map_key, error_map
 from library.problems import picture
 
 REFERENCE = picture(48, 60, seed=1)

@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpdm.histograms import Bins, bin_count, bin_range, binned_sliced_wasserstein, count, look_up, whole_weights
-from gpdm.patches import project
-from gpdm.projections import draw_filters
-from gpdm.swd import sliced_wasserstein
+from gpdm.patches.filters import draw_filters
+from gpdm.patches.linear import project
+from gpdm.transport.binned import Bins, bin_count, bin_range, binned_sliced_wasserstein, count, look_up, whole_weights
+from gpdm.transport.sorted import sliced_wasserstein
 from library.problems import Problem, picture, problems
 
 

@@ -6,13 +6,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpdm import OptionError, SWDLoss, histogram_objective, histograms, memory, passes, reference_sides
-from gpdm.histogram_objective import HistogramObjective
+from gpdm import OptionError, SWDLoss
 from gpdm.images import size_of
-from gpdm.memory import with_less_on_failure
-from gpdm.objectives import Objective, PatchWeights, SumObjective
-from gpdm.projections import draw_filters
-from gpdm.swd_options import SMALL
+from gpdm.kernels import torch_backend as passes
+from gpdm.kernels import workspace
+from gpdm.kernels.workspace import with_less_on_failure
+from gpdm.losses import reference_cdfs as reference_sides
+from gpdm.losses import swd_binned as histogram_objective
+from gpdm.losses.objectives import Objective, PatchWeights, SumObjective
+from gpdm.losses.swd_binned import HistogramObjective
+from gpdm.losses.swd_options import SMALL
+from gpdm.patches.filters import draw_filters
+from gpdm.transport import binned as histograms
 from library.problems import picture
 
 LARGE = {"small_patches": 0.0}
@@ -105,7 +110,7 @@ def test_memory_changes_no_bit(border: str, stride: int, monkeypatch: pytest.Mon
     assert tight.workspace.keep_bytes == 0  # type: ignore[attr-defined]
     assert torch.equal(step(tight, image)[1], gradient)
     for block in (2**16, 2**14):
-        monkeypatch.setattr(memory, "BLOCK_VALUES", block)
+        monkeypatch.setattr(workspace, "BLOCK_VALUES", block)
         in_strips = step(loss.bind([reference], (64, 80)), image)
         assert torch.equal(in_strips[0], value)
         assert torch.equal(in_strips[1], gradient)
@@ -141,7 +146,7 @@ def test_running_out_of_memory_costs_time_and_nothing_else(
     with caplog.at_level("WARNING"):
         monkeypatch.setattr(F, "conv2d", scarce)
         value, gradient = step(objective, image)
-    assert [record.name for record in caplog.records] == ["gpdm.memory"] * 2
+    assert [record.name for record in caplog.records] == ["gpdm.kernels.workspace"] * 2
     assert "out of memory" in caplog.text
     assert float(value) == pytest.approx(float(expected[0]), rel=1e-6)
     assert torch.allclose(gradient, expected[1], rtol=1e-4, atol=1e-8)
@@ -318,7 +323,7 @@ def test_memory_changes_no_bit_of_a_sampled_step(monkeypatch: pytest.MonkeyPatch
     image = picture(90, 100, seed=2)
     value, gradient = sampled({"distance": "l1"}, image)
     for block in (2**16, 2**13):
-        monkeypatch.setattr(memory, "BLOCK_VALUES", block)
+        monkeypatch.setattr(workspace, "BLOCK_VALUES", block)
         less = sampled({"distance": "l1"}, image, memory_bytes=2**25)
         assert torch.equal(less[0], value) and torch.equal(less[1], gradient)
 

@@ -12,11 +12,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gpdm import from_pil, metrics
+from gpdm import from_pil
 from gpdm.errors import GPDMError, ImageError, OptionError
-from gpdm.guess import gaussian_blur
-from gpdm.images import resize
-from gpdm.metrics import (
+from gpdm.evaluation import metrics
+from gpdm.evaluation.metrics import (
     BORDER,
     HIGH,
     MEANINGS,
@@ -32,7 +31,9 @@ from gpdm.metrics import (
     seam_ratio,
     spectra,
 )
-from gpdm.nearest import all_patches, nearest
+from gpdm.guess import gaussian_blur
+from gpdm.images import resize
+from gpdm.patches.nearest import all_patches, nearest
 
 INPUTS = Path(__file__).resolve().parents[2] / "workflows" / "inputs"
 
@@ -433,8 +434,8 @@ def test_with_faiss_nothing_is_searched_exactly(monkeypatch: pytest.MonkeyPatch)
         raise AssertionError("searched exactly")
 
     monkeypatch.setitem(sys.modules, "faiss", ModuleType("faiss"))
-    monkeypatch.setattr("gpdm.nearest._faiss_nearest", first)
-    monkeypatch.setattr("gpdm.nearest._blocks", exact)
+    monkeypatch.setattr("gpdm.patches.nearest._faiss_nearest", first)
+    monkeypatch.setattr("gpdm.patches.nearest._blocks", exact)
     result = evaluate(GOOD, GOOD, search="faiss", tiles="circular")
     assert not result.sources.row.any()
     assert not result.sources.column.any()

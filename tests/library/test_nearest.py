@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from gpdm import nearest as module
 from gpdm.errors import GPDMError
-from gpdm.nearest import Nearest, all_patches, least_distances, mutual, nearest, squared_distance
+from gpdm.patches import nearest as module
+from gpdm.patches.nearest import Nearest, all_patches, least_distances, mutual, nearest, squared_distance
 from library.problems import picture
 
 SIZES = [(1, 1), (1, 12), (23, 1), (7, 5), (8, 11), (23, 31)]

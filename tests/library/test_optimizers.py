@@ -10,8 +10,8 @@ import torch
 from torch import Generator, Tensor
 
 from gpdm import Objective, Optimizer, OptionError, PyramidSchedule, SWDLoss, synthesize
-from gpdm.descent import Descent, OnStep, Problem
 from gpdm.images import size_of
+from gpdm.optimizers.base import Descent, OnStep, Problem
 from library.problems import picture
 
 SIDE = 8

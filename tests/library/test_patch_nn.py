@@ -10,11 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gpdm import GPDMError, OptionError, PatchNN, PyramidSchedule, StepInfo, SWDLoss, patch_nn, synthesize
-from gpdm.descent import Descent, Problem
+from gpdm import GPDMError, OptionError, PatchNN, PyramidSchedule, StepInfo, SWDLoss, synthesize
 from gpdm.images import size_of
-from gpdm.nearest import least_distances
-from gpdm.patch_nn import vote
+from gpdm.optimizers import patch_nn
+from gpdm.optimizers.base import Descent, Problem
+from gpdm.optimizers.patch_nn import vote
+from gpdm.patches.nearest import least_distances
 from library.problems import picture
 
 P = 5

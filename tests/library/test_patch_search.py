@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gpdm import patch_search
 from gpdm.guess import gaussian_blur
-from gpdm.nearest import all_patches, squared_distance
-from gpdm.patch_search import BLOCK, PatchSearch, Places, add, blocks, take, windows
+from gpdm.patches import search as patch_search
+from gpdm.patches.nearest import all_patches, squared_distance
+from gpdm.patches.search import BLOCK, PatchSearch, Places, add, blocks, take, windows
 from library.problems import picture
 
 P = 5

@@ -6,8 +6,17 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from gpdm.patches import BORDERS, Adjoint, patch_count, project, project_adjoint, wrap, wrap_adjoint, wrapped_size
-from gpdm.projections import KINDS, draw_filters
+from gpdm.patches.filters import KINDS, draw_filters
+from gpdm.patches.linear import (
+    BORDERS,
+    Adjoint,
+    patch_count,
+    project,
+    project_adjoint,
+    wrap,
+    wrap_adjoint,
+    wrapped_size,
+)
 from library.problems import picture
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gpdm import Optimizer, SWDLoss, loss_curve, synthesize
-from gpdm.plots import _carried_on
+from gpdm.evaluation.loss_curve import _carried_on
 from library.problems import picture
 
 

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from gpdm import SWDLoss
-from gpdm.patches import patch_grid, project, project_adjoint
-from gpdm.projections import GRID, KINDS, FilterBank, draw_filters
+from gpdm.patches.filters import GRID, KINDS, FilterBank, draw_filters
+from gpdm.patches.linear import patch_grid, project, project_adjoint
 from library.problems import picture
 
 CASES = [(1, 5, 6, 4), (3, 7, 9, 4), (4, 4, 5, 5), (3, 5, 80, 1), (3, 2, 5, 2)]

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gpdm.errors import GPDMError, ImageError
-from gpdm.sifid import LAYERS, SMALLEST, Inception, frechet_distance, load_inception, sifid
+from gpdm.evaluation.sifid import LAYERS, SMALLEST, Inception, frechet_distance, load_inception, sifid
 from library.problems import picture
 
 PLAN = {"Conv2d_1a_3x3": (3, 32, 2, 0), "Conv2d_2a_3x3": (32, 32, 1, 0), "Conv2d_2b_3x3": (32, 64, 1, 1)}

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpdm.swd import quantile_coupling, sliced_wasserstein, sort_rows, sort_values
+from gpdm.transport.sorted import quantile_coupling, sliced_wasserstein, sort_rows, sort_values
 from library.problems import Problem, problems
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from gpdm import Optimizer, PyramidSchedule, synthesize, threads
-from gpdm.threads import SHARED_PIXELS, threads_for
+from gpdm import Optimizer, PyramidSchedule, synthesize
+from gpdm.optimizers import threads
+from gpdm.optimizers.threads import SHARED_PIXELS, threads_for
 from library.problems import picture
 
 CPU = torch.device("cpu")

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from gpdm.errors import GPDMError
-from gpdm.sifid import LAYERS, load_inception
-from gpdm.weights import load_inception_file
+from gpdm.evaluation.inception_weights import load_inception_file
+from gpdm.evaluation.sifid import LAYERS, load_inception
 
 
 def state_dict() -> dict[str, torch.Tensor]:

@@ -32,7 +32,7 @@ from gpdm import (
 )
 from gpdm.cli.host import TerminalHost
 from gpdm.cli.pack import load_pack
-from gpdm.sifid import LAYERS
+from gpdm.evaluation.sifid import LAYERS
 from library.problems import picture
 
 SCHEMAS = Path(__file__).with_name("schemas.json")

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from ..errors import ImageError, OptionError
+from ..images import as_references, check_alike, check_image, resize, scaled, size_of
+from ..patches.filters import FilterBank, draw_filters
+from ..patches.linear import BORDERS, patch_grid, project, wrap
+from ..patches.nearest import SEARCHES, all_patches, import_faiss, mutual, nearest
+from ..transport.sorted import sliced_wasserstein
 from .copying import Sources, copied_share, largest_region
-from .errors import ImageError, OptionError
-from .images import as_references, check_alike, check_image, resize, scaled, size_of
-from .nearest import SEARCHES, all_patches, import_faiss, mutual, nearest
-from .patches import BORDERS, patch_grid, project, wrap
-from .projections import FilterBank, draw_filters
-from .swd import sliced_wasserstein
 
 PATCH_SIZES, SCALES = (3, 5, 7, 11), (1.0, 0.5, 0.25)
 """Patches and picture sizes over which the held-out distances are a mean."""

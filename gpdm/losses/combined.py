@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ._options import Options, option
-from .errors import OptionError
-from .images import Size
-from .losses import Loss
+from ..errors import OptionError
+from ..images import Size
+from ..options import Options, option
+from ..pyramid import Level
 from .objectives import Objective, SumObjective
-from .pyramid import Level
+from .swd import Loss
 
 
 @dataclass(frozen=True, kw_only=True)

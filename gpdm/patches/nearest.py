@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .errors import GPDMError
+from ..errors import GPDMError
 
 Search = Literal["exact", "faiss"]
 SEARCHES: tuple[str, ...] = get_args(Search)

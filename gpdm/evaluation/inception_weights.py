@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from .errors import GPDMError
+from ..errors import GPDMError
 from .sifid import WANTED, Inception, load_inception
 
 READABLE = (".pth", ".pt", ".safetensors")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..histograms import WEIGHT_UNIT, Bins, wide
-from ..passes import Sample, Stride
-from ..projections import FilterBank
+from ..patches.filters import FilterBank
+from ..transport.binned import WEIGHT_UNIT, Bins, wide
+from .torch_backend import Sample, Stride
 from .triton_compare import compare
 from .triton_count import project_and_count
 from .triton_gradient import look_up_and_carry_back

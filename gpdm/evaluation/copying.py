@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .images import Size, size_of
-from .patches import patch_grid
+from ..images import Size, size_of
+from ..patches.linear import patch_grid
 
 VERBATIM = 2.5e-4
 """Mean squared difference, for values from 0 to 1, up to which a patch counts as the same: four grey levels of 255 in the mean."""

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from .histograms import SLOPES, WEIGHT_UNIT, Bins, count, look_up, wide
-from .images import size_of
-from .memory import Workspace
-from .patches import Adjoint, patch_grid, project_columns, project_rows
-from .projections import FilterBank
+from ..images import size_of
+from ..patches.filters import FilterBank
+from ..patches.linear import Adjoint, patch_grid, project_columns, project_rows
+from ..transport.binned import SLOPES, WEIGHT_UNIT, Bins, count, look_up, wide
+from .workspace import Workspace
 
 Stride = tuple[int, int]
 """Rows and columns from one patch to the next."""

@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from .kernels.choose import say_once
+from ..kernels.choose import say_once
 
 T = TypeVar("T")
 ALIKE = 3

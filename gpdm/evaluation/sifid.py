@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .errors import GPDMError, ImageError
-from .images import check_image, size_of
+from ..errors import GPDMError, ImageError
+from ..images import check_image, size_of
 
 WANTED = (
     "give the state dict of Inception-v3, as in torchvision's inception_v3_google-0cc3c7bd.pth (which SinGAN uses) "

@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from ._options import Options, option
-from .histograms import wide
-from .images import Size, size_of
-from .nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, nearest, search_bytes
+from ..images import Size, size_of
+from ..options import Options, option
+from ..patches.linear import BORDER_HELP, BORDERS, wrap, wrap_adjoint
+from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, nearest, search_bytes
+from ..pyramid import Level, check_levels
+from ..transport.binned import wide
 from .objectives import Objective
-from .patches import BORDER_HELP, BORDERS, wrap, wrap_adjoint
-from .pyramid import Level, check_levels
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from .images import Size, size_of
-from .memory import with_less_on_failure
-from .patches import patch_count, project, project_adjoint, wrap, wrap_adjoint, wrapped_size
-from .swd import quantile_coupling, sliced_wasserstein
+from ..images import Size, size_of
+from ..kernels.workspace import with_less_on_failure
+from ..patches.linear import patch_count, project, project_adjoint, wrap, wrap_adjoint, wrapped_size
+from ..transport.sorted import quantile_coupling, sliced_wasserstein
 from .swd_options import SWDOptions
 
 

@@ -8,8 +8,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ..synthesis import Synthesis
 from .drawing import FAINT, GRID, INK, LINE, font, polyline
-from .synthesis import Synthesis
 
 
 def loss_curve(result: Synthesis, size: tuple[int, int] = (960, 480)) -> Image.Image:

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from ._options import Options, option
-from .descent import Descent, OnStep, Problem
-from .images import Size, size_of
-from .nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, least_distances, nearest, search_bytes
-from .pyramid import Level, check_levels
+from ..images import Size, size_of
+from ..options import Options, option
+from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, least_distances, nearest, search_bytes
+from ..pyramid import Level, check_levels
+from .base import Descent, OnStep, Problem
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from ..images import size_of
 from .copying import Sources, moved_as_one
 from .drawing import GRID, INK, SERIES, Colour, font, polyline
-from .images import size_of
 from .metrics import HIGH, MEANINGS, PATCH_SIZES, SCALES, Evaluation
 
 CORNERS = ((0.87, 0.24, 0.21), (0.98, 0.83, 0.25), (0.22, 0.33, 0.85), (0.27, 0.75, 0.42))

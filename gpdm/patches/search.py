@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .images import resize, scaled, size_of
+from ..images import resize, scaled, size_of
 from .nearest import all_patches, nearest, squared_distance
 
 PAIRS = 5 * 10**8

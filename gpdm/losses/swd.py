@@ -11,15 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..errors import OptionError
+from ..images import Size, size_of
+from ..kernels.workspace import BLOCK_VALUES, VALUE_BYTES
+from ..patches.linear import wraps
+from ..pyramid import Level, check_levels
 from .coherence import LEAST_SIDE, PATCH, CoherentObjective, pull_bytes
-from .errors import OptionError
-from .histogram_objective import COUNTED_PATCHES, HistogramObjective
-from .images import Size, size_of
-from .memory import BLOCK_VALUES, VALUE_BYTES
 from .objectives import ExactObjective, Objective, PatchWeights, SumObjective
-from .patches import wraps
-from .pyramid import Level, check_levels
-from .reference_sides import GROUP, TOGETHER_VALUES
+from .reference_cdfs import GROUP, TOGETHER_VALUES
+from .swd_binned import COUNTED_PATCHES, HistogramObjective
 from .swd_options import SMALL, SWDOptions
 
 

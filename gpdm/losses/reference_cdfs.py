@@ -9,12 +9,12 @@ from functools import partial
 import torch
 from torch import Generator, Tensor
 
-from .histograms import bin_count, bin_range, cumulative, whole_weights, wide
-from .images import Size, size_of
-from .memory import Workspace
-from .passes import Passes, Sample, Side, Stride
-from .patches import patch_count, patch_grid, project
-from .projections import FilterBank
+from ..images import Size, size_of
+from ..kernels.torch_backend import Passes, Sample, Side, Stride
+from ..kernels.workspace import Workspace
+from ..patches.filters import FilterBank
+from ..patches.linear import patch_count, patch_grid, project
+from ..transport.binned import bin_count, bin_range, cumulative, whole_weights, wide
 from .swd_options import SWDOptions
 
 GROUP = 128

@@ -12,14 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from .histograms import WEIGHT_UNIT, whole_weights
-from .images import Size, size_of
-from .kernels.choose import choose
-from .memory import Workspace
+from ..images import Size, size_of
+from ..kernels.choose import choose
+from ..kernels.torch_backend import WHOLE, Passes, Sample, Side, TorchPasses
+from ..kernels.workspace import Workspace
+from ..patches.linear import patch_grid, wrap, wrap_adjoint, wrapped_size
+from ..transport.binned import WEIGHT_UNIT, whole_weights
 from .objectives import PatchWeights, curvature
-from .passes import WHOLE, Passes, Sample, Side, TorchPasses
-from .patches import patch_grid, wrap, wrap_adjoint, wrapped_size
-from .reference_sides import ReferenceSides, corner, spacing
+from .reference_cdfs import ReferenceSides, corner, spacing
 from .swd_options import SWDOptions
 
 POOL = 8
@@ -136,6 +136,6 @@ def passes_of(backend: str, workspace: Workspace) -> Passes:
     """The backend's way to do the work of a step."""
     if backend == "torch":
         return TorchPasses(workspace)
-    from .kernels.triton_passes import TritonPasses
+    from ..kernels.triton_backend import TritonPasses
 
     return TritonPasses()

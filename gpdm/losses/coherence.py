@@ -15,12 +15,12 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from .images import Size, size_of
-from .kernels.choose import kernels
-from .nearest import COLUMNS, ROWS, squared_distance
+from ..images import Size, size_of
+from ..kernels.choose import kernels
+from ..patches.linear import patch_grid, wrap, wrap_adjoint
+from ..patches.nearest import COLUMNS, ROWS, squared_distance
+from ..patches.search import BLOCK, PAIRS, PatchSearch, Places, add, blocks, take, windows
 from .objectives import Objective, PatchWeights, backend_of, draw, evaluate, is_repeatable
-from .patch_search import BLOCK, PAIRS, PatchSearch, Places, add, blocks, take, windows
-from .patches import patch_grid, wrap, wrap_adjoint
 from .swd_options import SWDOptions
 
 PATCH = 7

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import torch
 from torch import Generator, Tensor
 
-from .images import to_device
+from ..images import to_device
 
 Kind = Literal["independent", "orthonormal", "factored"]
 KINDS: tuple[str, ...] = get_args(Kind)

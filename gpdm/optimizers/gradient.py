@@ -10,15 +10,15 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Generator, Tensor
 
-from ._options import Options, option
-from .capture import Captured, Pace, recorder_for
-from .descent import Descent, OnStep, Problem
-from .errors import OptionError
-from .kernels.choose import kernels
-from .kernels.reference import EPSILON
-from .losses import Loss
-from .objectives import Objective, backend_of, draw, evaluate, is_repeatable
-from .pyramid import Level
+from ..errors import OptionError
+from ..kernels.choose import kernels
+from ..kernels.reference import EPSILON
+from ..losses.objectives import Objective, backend_of, draw, evaluate, is_repeatable
+from ..losses.swd import Loss
+from ..options import Options, option
+from ..pyramid import Level
+from .base import Descent, OnStep, Problem
+from .cuda_graphs import Captured, Pace, recorder_for
 
 Method = Literal["adam", "sgd", "newton", "adam picture"]
 

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .images import Size
-from .projections import FilterBank
+from ..images import Size
+from .filters import FilterBank
 
 Border = Literal["free", "circular", "circular x", "circular y"]
 BORDERS: tuple[str, ...] = get_args(Border)

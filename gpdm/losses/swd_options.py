@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Generator
 
-from ._options import Options, option
-from .images import Size
-from .kernels.choose import BACKENDS
-from .patches import BORDER_HELP, BORDERS
-from .projections import KINDS, FilterBank, draw_filters
-from .swd import DISTANCES, SOLVERS
+from ..images import Size
+from ..kernels.choose import BACKENDS
+from ..options import Options, option
+from ..patches.filters import KINDS, FilterBank, draw_filters
+from ..patches.linear import BORDER_HELP, BORDERS
+from ..transport.sorted import DISTANCES, SOLVERS
 
 SMALL = 3
 """Side of the small patches, in pixels."""

@@ -8,10 +8,10 @@ from typing import Literal, Protocol
 
 from torch import Generator, Tensor
 
-from .images import Size
-from .losses import Loss
-from .objectives import Objective
-from .pyramid import Level
+from ..images import Size
+from ..losses.objectives import Objective
+from ..losses.swd import Loss
+from ..pyramid import Level
 
 Stop = Literal["converged", "step limit"]
 OnStep = Callable[[int, int, Tensor, Tensor], None]

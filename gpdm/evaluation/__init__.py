@@ -1,0 +1,1 @@
+"""Judging results. Nothing here is ever minimised."""

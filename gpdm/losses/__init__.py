@@ -1,0 +1,1 @@
+"""What is minimised, and what it becomes at one pyramid level."""

@@ -1,0 +1,1 @@
+"""How one pyramid level is solved."""

@@ -1,0 +1,1 @@
+"""The distance between two distributions on the line: value and gradient, sorted and binned."""
