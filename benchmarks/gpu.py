@@ -144,7 +144,7 @@ class GPU:
             reference, image = methods.pair(self.options.picture, (size, size), self.device)
             memory = 2**33 if self.gpu else 2**28
             # Where steps are recorded anew in each call, many of them, as a level makes.
-            pull = EVERY * (5 if size <= 512 and self.gpu else 1)
+            number = EVERY * (5 if size <= 512 and self.gpu else 1)
             contest: dict[str, tuple[methods.Steps, int]] = {}
             for backend in dict.fromkeys([self.backend, "torch"]):
                 contest[f"ours, {backend}"] = (
@@ -152,23 +152,23 @@ class GPU:
                     EVERY,
                 )
                 alone = gpdm.SWDLoss(backend=backend, coherence=0.0)
-                contest[f"ours without the pull, {backend}"] = methods.descent(alone, reference, image, memory), pull
+                contest[f"ours without coherence, {backend}"] = methods.descent(alone, reference, image, memory), number
             if size <= self.options.sorted_limit:
                 contest["sorted"] = methods.algorithm_1(reference, image), 5
             medians = {name: self.timed(*each) for name, each in contest.items()}
             for name, seconds in medians.items():
                 self.rows.add("step", size=size, method=name, milliseconds=round(seconds * 1e3, 4))
             floor = work(gpdm.SWDLoss(coherence=0.0), (size, size)).seconds(self.limits)
-            ours, alone = medians[f"ours, {self.backend}"], medians[f"ours without the pull, {self.backend}"]
+            ours, alone = medians[f"ours, {self.backend}"], medians[f"ours without coherence, {self.backend}"]
             ratios = {
                 "floor": round(floor * 1e3, 4),
                 "times its floor": round(alone / floor, 2),
-                "with the pull": round(ours / floor, 2),
+                "with coherence": round(ours / floor, 2),
             }
             self.figures[f"floor {size}"] = alone / floor
             if "sorted" in medians:
                 ratios["times faster than sorted"] = round(medians["sorted"] / ours, 2)
-                ratios["without the pull"] = round(medians["sorted"] / alone, 2)
+                ratios["without coherence"] = round(medians["sorted"] / alone, 2)
                 self.figures[f"step {size}"] = medians["sorted"] / ours
             self.rows.add("roofline", size=size, **ratios)
 
@@ -244,10 +244,10 @@ class GPU:
         from gpdm.kernels import triton_gradient, triton_tiles
 
         reference, image = methods.pair(self.options.picture, (2048, 2048), self.device)
-        objective = gpdm.SWDLoss(small_patches=0.0, num_proj=38, coherence=0.0).bind([reference], (2048, 2048))
-        objective.advance()
-        side = objective.draw(image, torch.Generator().manual_seed(0)).sides[0]  # type: ignore[attr-defined]
-        slopes = torch.randn_like(side.function)
+        loss = gpdm.SWDLoss(small_patches=0.0, num_proj=38, coherence=0.0)
+        objective = gpdm.bind(loss, gpdm.as_references(reference), gpdm.Canvas(size=(2048, 2048)))
+        projected = objective.sample(image, 0, gpdm.OutputState(torch.Generator().manual_seed(0))).references[0]
+        gradients = torch.randn_like(projected.cdf_p)
         usual = triton_tiles.LARGE
         for lanes, warps, stages, registers in [(128, 8, 2, 128), (128, 8, 2, 0), (128, 8, 1, 128), (128, 8, 1, 0), (128, 8, 3, 128), (128, 4, 2, 0), (64, 4, 2, 0), (64, 4, 1, 0), (256, 8, 2, 0)]:  # fmt: skip
             if self.left() < 20:
@@ -258,7 +258,8 @@ class GPU:
             try:
                 seconds = self.timed(
                     lambda n: [
-                        triton_gradient.look_up_and_carry_back(image, side.filters, side.bins, slopes) for _ in range(n)
+                        triton_gradient.backproject(image, projected.filters, projected.bins, gradients)
+                        for _ in range(n)
                     ],
                     10,
                 )

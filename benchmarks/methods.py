@@ -3,50 +3,67 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import algorithm_1 as authors
 import passive_threads  # noqa: F401
 import torch
 import torch.nn.functional as F
+from algorithm_1 import FILTERS, PATCH, Steps, sample_filters
 from judge import nearest
 from PIL import Image
 from torch import Generator, Tensor
 
 import gpdm
 from gpdm.images import size_of
-from gpdm.kernels.torch_backend import TorchSide
-from gpdm.losses.swd_binned import HistogramObjective
-from gpdm.optimizers.base import Problem
+from gpdm.kernels.torch_backend import TorchProjectedReference
+from gpdm.losses.swd_binned import BinnedObjective
+from gpdm.optimizers.base import LevelProblem, solve_level
 from gpdm.patches.filters import FilterBank, draw_filters
 from gpdm.patches.linear import project, project_adjoint
 from gpdm.transport.binned import binned_sliced_wasserstein
 from gpdm.transport.sorted import sliced_wasserstein
 
 PICTURE = Path(__file__).resolve().parent.parent / "workflows" / "inputs" / "pavilion.jpg"
-PATCH, FILTERS = 7, 64
 LEAST_COSINE = {64: 0.95, 128: 0.97}
 """By size of the pair, which is hard on bins: its distributions are close. 64 pixels have 128 bins, 128 have 512; for l1, whose
-slope is a sign. That of l2 agrees to three digits."""
+gradient is a sign. That of l2 agrees to three digits."""
 MOST_ERROR = 0.05
 """Of the value, relative."""
 
 
+class Continued:
+    """An objective that goes on from one `solve_level` to the next, as it does within a level; it remembers one output."""
+
+    def __init__(self, objective: gpdm.Objective) -> None:
+        self.objective, self.backend, self.capturable = objective, objective.backend, objective.capturable
+        self.step, self.state = 0, gpdm.OutputState(Generator().manual_seed(0))
+
+    def sample(self, image: Tensor, step: int, state: gpdm.OutputState) -> Any:
+        """See `Objective`; the step is the number of samples so far."""
+        del step, state
+        sample = self.objective.sample(image, self.step, self.state)
+        self.step += 1
+        return sample
+
+    def evaluate(self, image: Tensor, sample: Any, into: Tensor) -> Tensor:
+        """See `Objective`."""
+        return self.objective.evaluate(image, sample, into)
+
+
 @dataclass(frozen=True)
-class Bound(Problem):
+class Bound(LevelProblem):
     """A problem whose objective is there already."""
 
-    found: gpdm.Objective
+    objective: gpdm.Objective
 
-    def objective(self) -> gpdm.Objective:
-        """It."""
-        return self.found
-
-
-Steps = Callable[[int], None]
-"""Makes so many steps."""
+    def objectives(self, images: Sequence[Tensor]) -> list[gpdm.Objective]:
+        """It, for each image."""
+        return [self.objective] * len(images)
 
 
 def synchronise(device: str) -> None:
@@ -80,39 +97,26 @@ def pair(path: Path, size: tuple[int, int], device: str) -> tuple[Tensor, Tensor
 
 def descent(loss: gpdm.SWDLoss, reference: Tensor, image: Tensor, memory: int) -> Steps:
     """This package's steps, by its public path. The objective stays, as it does within a level."""
-    objective = loss.bind([reference], size_of(image), memory)
-    problem = Bound([reference], size_of(image), loss, memory, objective)
-    generator = Generator().manual_seed(0)
+    references, canvas = gpdm.as_references(reference), gpdm.Canvas(size=size_of(image), border=loss.border)
+    objective = Continued(gpdm.bind(loss, references, canvas, memory))
+    problem = Bound(references, canvas, loss, memory, objective)
 
     @torch.no_grad()
     def steps(number: int) -> None:
         optimizer = gpdm.Optimizer(num_steps=number, window=number + 1)
-        optimizer.descend([image.clone()], problem, [generator], number, lambda *_: None)
+        solve_level(optimizer, problem, [image.clone()], [objective.state.generator], number, lambda *_: None)
 
     return steps
 
 
 def algorithm_1(reference: Tensor, image: Tensor) -> Steps:
-    """The authors' steps: fresh filters, two convolutions, two sorts, autograd, Adam."""
-    generator = Generator().manual_seed(0)
-    image = image.clone().requires_grad_(True)
-    adam = torch.optim.Adam([image], lr=0.01)
-
-    def steps(number: int) -> None:
-        for _ in range(number):
-            w = filters(generator).to(image.device)
-            p, q = F.conv2d(reference, w)[0].flatten(1), F.conv2d(image, w)[0].flatten(1)
-            loss = (p.sort(1).values - q.sort(1).values).abs().mean()
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
-
-    return steps
+    """The authors' steps."""
+    return authors.solve(reference, image.clone(), Generator().manual_seed(0))
 
 
 def floor(reference: Tensor, image: Tensor, layout: torch.memory_format) -> Steps:
     """The convolutions alone, without which there is no step: two forward and one transposed, in the given layout."""
-    w = filters(Generator().manual_seed(0)).to(image.device)
+    w = sample_filters(Generator().manual_seed(0)).to(image.device)
     values = torch.randn(1, FILTERS, *(side - PATCH + 1 for side in size_of(image)), device=image.device)
     x, y, w, values = (each.contiguous(memory_format=layout) for each in (reference, image, w, values))
 
@@ -137,16 +141,10 @@ def nearest_neighbours(reference: Tensor, image: Tensor) -> Steps:
     return steps
 
 
-def filters(generator: Generator) -> Tensor:
-    """Independent random filters of unit length, drawn as the authors draw them."""
-    w = torch.randn(FILTERS, 3 * PATCH**2, generator=generator)
-    return (w / w.norm(dim=1, keepdim=True)).reshape(FILTERS, 3, PATCH, PATCH)
-
-
 def gate(path: Path, size: int, device: str) -> dict[str, float]:
     """Agreement of the fast value and image gradient with the exact ones, on the same filters: cosines and relative errors.
 
-    Once for the pieces, with filters drawn for it, and once for the objective that is timed, with the filters it drew.
+    Once for the pieces, with filters sampled for it, and once for the objective that is timed, with the filters it sampled.
 
     Raises:
         SystemExit: They do not agree; there is no point in timing what is wrong.
@@ -156,15 +154,14 @@ def gate(path: Path, size: int, device: str) -> dict[str, float]:
     pieces = _on_projections(reference, image, bank, binned_sliced_wasserstein)
     exact = _on_projections(reference, image, bank, sliced_wasserstein)
 
-    loss = gpdm.SWDLoss(
-        coherence=0.0, small_patches=0.0
-    )  # the pull is no distance, and small patches are the same once more
-    objective = loss.bind([reference], (size, size))
-    assert isinstance(objective, HistogramObjective)
-    objective.advance()
-    drawn = objective.draw(image, Generator().manual_seed(2))
-    own = objective.evaluate(image, drawn)
-    own_bank = FilterBank.of(_filters_of(drawn.sides[0]))
+    # Coherence is no distance, and small patches are the same once more.
+    loss = gpdm.SWDLoss(coherence=0.0, small_patches=0.0)
+    objective = gpdm.bind(loss, gpdm.as_references(reference), gpdm.Canvas(size=(size, size), border=loss.border))
+    assert isinstance(objective, BinnedObjective)
+    sample = objective.sample(image, 0, gpdm.OutputState(Generator().manual_seed(2)))
+    gradient = torch.zeros_like(image)
+    own = objective.evaluate(image, sample, gradient), gradient
+    own_bank = FilterBank.of(_filters_of(sample.references[0]))
     own_exact = _on_projections(reference, image, own_bank, partial(sliced_wasserstein, distance=loss.distance))
 
     cosines = [_cosine(a[1], b[1]) for a, b in ((pieces, exact), (own, own_exact))]
@@ -181,11 +178,11 @@ def gate(path: Path, size: int, device: str) -> dict[str, float]:
     return result
 
 
-def _filters_of(side: object) -> Tensor:
+def _filters_of(reference: Any) -> Tensor:
     """The filters that a backend holds in one form or another, (K, C, p, p)."""
-    if isinstance(side, TorchSide):
-        return side.scaled.filters() / side.bins.scale[:, None, None, None]
-    return side.filters  # type: ignore[attr-defined]
+    if isinstance(reference, TorchProjectedReference):
+        return reference.scaled.filters() / reference.bins.scale[:, None, None, None]
+    return reference.filters
 
 
 def _on_projections(
@@ -194,8 +191,8 @@ def _on_projections(
     """Value and image gradient of a distance between projections."""
     found = project(image, bank)
     p, q = (each.flatten(0, 1).T for each in (project(reference, bank), found))
-    value, slope = distance(p, q)
-    return value, project_adjoint(slope.T.reshape(found.shape), bank, size_of(image))
+    value, gradient = distance(p, q)
+    return value, project_adjoint(gradient.T.reshape(found.shape), bank, size_of(image))
 
 
 def _cosine(a: Tensor, b: Tensor) -> float:

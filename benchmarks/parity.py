@@ -13,6 +13,7 @@ import json
 import platform
 from pathlib import Path
 
+import algorithm_1 as authors
 import passive_threads  # noqa: F401
 import torch
 import torch.nn.functional as F
@@ -20,34 +21,30 @@ from PIL import Image
 from torch import Tensor
 
 import gpdm
+from gpdm.images import size_of
 
 INPUTS = Path(__file__).resolve().parent.parent / "workflows" / "inputs"
 
 
 def algorithm_1(reference: Tensor, levels: tuple[gpdm.Level, ...], seed: int, steps: int) -> Tensor:
-    """The paper's Algorithm 1 at each level, with Adam and the authors' learning rate, differentiated by autograd."""
+    """The paper's Algorithm 1 at each level."""
     generator = torch.Generator().manual_seed(seed)
     y = 1.5 * torch.randn(1, reference.shape[1], *levels[0].size, generator=generator)
     for level in levels:
         x = F.interpolate(reference, size=level.reference_sizes[0], mode="bilinear", antialias=True)
-        y = F.interpolate(y, size=level.size, mode="bilinear", antialias=True).requires_grad_(True)
-        adam = torch.optim.Adam([y], lr=0.01)
-        for _ in range(steps):
-            w = torch.randn(64, x.shape[1] * 49, generator=generator)
-            w = (w / w.norm(dim=1, keepdim=True)).reshape(64, -1, 7, 7)
-            p, q = F.conv2d(x, w)[0].flatten(1), F.conv2d(y, w)[0].flatten(1)
-            loss = (p.sort(1).values - q.sort(1).values).abs().mean()
-            adam.zero_grad()
-            loss.backward()
-            adam.step()
+        y = F.interpolate(y, size=level.size, mode="bilinear", antialias=True)
+        authors.solve(x, y, generator)(steps)
         y = y.detach().clamp(-1, 1)
     return y
 
 
 def distance(reference: Tensor, image: Tensor) -> float:
     """Sliced Wasserstein distance at the finest scale over 512 directions of a seed that no run uses."""
-    judge = gpdm.SWDLoss(num_proj=512).bind([reference], (image.shape[-2], image.shape[-1]))
-    return float(judge(image, torch.Generator().manual_seed(2**63 - 1))[0])
+    # The solver that sorts: filters of the other are the same for every seed, and runs have seen them.
+    loss = gpdm.SWDLoss(num_proj=512, solver="exact", coherence=0.0)
+    judge = gpdm.bind(loss, gpdm.as_references(reference), gpdm.Canvas(size=size_of(image)))
+    state = gpdm.OutputState(torch.Generator().manual_seed(2**63 - 1))
+    return float(gpdm.value_and_gradient(judge, image, 0, state)[0])
 
 
 def main() -> None:

@@ -95,7 +95,7 @@ def _line(rows: Sequence[Row], recipe: str, title: str) -> str:
 
 
 def frontier(rows: Sequence[Row], file: Path) -> None:
-    """What pulls against each other: copying and coherence, distance and sharpness; one point a recipe."""
+    """What is traded for what: copying and coherence, distance and sharpness; one point a recipe."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -186,4 +186,7 @@ def band(path: Path, recipes: Sequence[str], keep: Path) -> Image.Image:
 
 def _picture(name: str, path: Path, keep: Path) -> Image.Image:
     file = keep / f"{path.stem}-{name.replace(' ', '_').replace(',', '')}-0.png"
-    return Image.open(file).convert("RGB") if file.exists() else Image.new("RGB", load(path).shape[3:1:-1], "white")
+    if file.exists():
+        return Image.open(file).convert("RGB")
+    height, width = load(path).shape[2:]
+    return Image.new("RGB", (width, height), "white")

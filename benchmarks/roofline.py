@@ -17,7 +17,7 @@ import torch
 from methods import seconds
 
 import gpdm
-from gpdm.losses.reference_cdfs import REFERENCE_PATCHES, spacing
+from gpdm.losses.reference_cdfs import REFERENCE_PATCHES, subsample_stride
 from gpdm.losses.swd_binned import COUNTED_PATCHES
 from gpdm.patches.linear import patch_grid
 
@@ -45,20 +45,22 @@ class Work:
 
 
 def work(loss: gpdm.SWDLoss, size: tuple[int, int], channels: int = 3) -> Work:
-    """Of one step with a picture and a reference of this size, without the pull."""
+    """Of one step with a picture and a reference of this size, without coherence."""
     operations = 0.0
-    for _, part in loss._parts():
-        p = part.patch_size
-        grid = patch_grid(size, p, part.stride)
-        products = 2 * channels * p**2 * part.num_proj
+    for _, term in loss.terms():
+        if not isinstance(term, gpdm.SlicedWasserstein):
+            continue
+        p = term.grid.size
+        grid = patch_grid(size, p, term.grid.stride)
+        products = 2 * channels * p**2 * term.filters.number
         counted = _taken(grid, COUNTED_PATCHES)
         operations += products * (counted + 2 * math.prod(grid) + _taken(patch_grid(size, p, 1), REFERENCE_PATCHES))
     return Work(operations, 6 * 4 * channels * math.prod(size))
 
 
 def _taken(grid: tuple[int, int], most: int) -> int:
-    every = spacing(math.prod(grid) // most)
-    return math.prod(-(-side // step) for side, step in zip(grid, every, strict=True))
+    stride = subsample_stride(math.prod(grid) // most)
+    return math.prod(-(-side // step) for side, step in zip(grid, stride, strict=True))
 
 
 def ceilings(device: str) -> Ceilings:

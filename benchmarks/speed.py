@@ -88,8 +88,9 @@ class Bench:
             reference, image = methods.pair(o.picture, (size, size), o.device)
             alone = gpdm.SWDLoss(coherence=0.0)
             contest: dict[str, tuple[methods.Steps, int]] = {
-                "ours": (methods.descent(gpdm.SWDLoss(), reference, image, o.memory), EVERY),  # one search for the pull
-                "ours, without the pull": (methods.descent(alone, reference, image, o.memory), 1),
+                # A period has one search for coherence.
+                "ours": (methods.descent(gpdm.SWDLoss(), reference, image, o.memory), EVERY),
+                "ours, without coherence": (methods.descent(alone, reference, image, o.memory), 1),
                 "floor": (methods.floor(reference, image, torch.contiguous_format), 1),
                 "floor, channels last": (methods.floor(reference, image, torch.channels_last), 1),
             }

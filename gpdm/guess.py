@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
-import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from .errors import GPDMError, ImageError, OptionError
+from .borders import gaussian_blur, join_borders
+from .canvas import Canvas
+from .errors import ImageError, OptionError
 from .images import check_alike, check_image, resize
 from .options import Options, option
 from .pyramid import Level
+from .references import Reference
 
 Source = Literal["noise", "reference", "image"]
 
@@ -62,16 +63,14 @@ class InitialGuess(Options):
         ge=1,
         le=64,
     )
-    image: Tensor | None = None
-    """The picture of source "image", shape (B, C, H, W), values in [-1, 1]; output i starts from picture i modulo B."""
 
-    def check(self, reference: Tensor) -> None:
-        """Raises `OptionError` or `ImageError` if source and image do not fit together or to the reference (1, C, H, W)."""
-        if self.source == "image" and self.image is None:
+    def check(self, init: Tensor | None, reference: Tensor) -> None:
+        """Raises `OptionError` or `ImageError` if source and init (B, C, h, w) do not fit together or to the reference (1, C, H, W)."""
+        if self.source == "image" and init is None:
             raise OptionError(
                 "source", self.source, "no image is connected", "connect init, or choose noise or reference"
             )
-        if self.image is not None:
+        if init is not None:
             if self.source != "image":
                 raise OptionError(
                     "source",
@@ -79,71 +78,74 @@ class InitialGuess(Options):
                     "an image is connected and would be ignored",
                     "choose source image, or disconnect it",
                 )
-            check_alike(check_image(self.image, "init"), "init", reference, "reference")
-
-    def starting_from(self, image: Tensor) -> InitialGuess:
-        """This guess with `image` (B, C, h, w) as the picture of source "image".
-
-        Raises:
-            GPDMError: It has a picture already.
-        """
-        if self.image is not None:
-            raise GPDMError("two pictures to start from are given, one of them by the guess; disconnect one")
-        return replace(self, image=image)
-
-    def outputs(self, num_outputs: int) -> int:
-        """How many outputs there are: `num_outputs`, or one for each picture of an init batch.
-
-        Raises:
-            ImageError: The init batch has several pictures and another number of outputs is asked for.
-        """
-        batch = 1 if self.image is None else self.image.shape[0]
-        if batch > 1 and num_outputs not in (1, batch):
-            raise ImageError(
-                f"init has {batch} pictures and num_outputs is {num_outputs}; use num_outputs 1 or {batch}"
-            )
-        return max(batch, num_outputs)
+            check_alike(check_image(init, "init"), "init", reference, "reference")
 
     def generators(self, seed: int) -> list[Generator]:
-        """A CPU generator for each of the `starts` guesses of the output with this seed."""
+        """Returns a CPU generator for each of the `starts` guesses of the output with this seed."""
         generator = Generator().manual_seed(seed % 2**64)
         if self.starts == 1:
             return [generator]
         seeds = torch.randint(2**62, (self.starts,), generator=generator).tolist()
         return [Generator().manual_seed(own) for own in seeds]
 
-    def make(self, references: Sequence[Tensor], level: Level, item: int, generator: Generator) -> Tensor:
-        """The guess of output `item` at the coarsest `level`.
+    def make(
+        self,
+        references: Sequence[Reference],
+        canvas: Canvas,
+        item: int,
+        generator: Generator,
+        init: Tensor | None = None,
+    ) -> Tensor:
+        """Returns the guess of output `item`.
 
         Arguments:
-            references: References of the finest level, each (1, C, h, w); source "reference" uses the first.
-            level: The coarsest level.
+            references: References of the finest level; source "reference" uses the first.
+            canvas: The canvas of the coarsest level. Where it wraps, an image is made to go on smoothly across its borders.
             item: Index of the output.
             generator: CPU generator of that output.
+            init: Images of source "image", (B, C, h, w); output i starts from image i modulo B.
 
         Returns:
-            A new tensor (1, C, H, W) of the level's size, with dtype and device of the references. With noise its values
-            go beyond [-1, 1].
+            A new tensor (1, C, H, W) of the canvas' size, with dtype and device of the references. With noise its values go beyond
+            [-1, 1].
         """
-        like = references[0]
+        like = references[0].image
         if self.source == "noise":
-            base, sigma = like.new_zeros(1, like.shape[1], *level.size), self.noise_sigma
+            base, sigma = like.new_zeros(1, like.shape[1], *canvas.size), self.noise_sigma
         else:
-            picture = like if self.image is None else self.image[item % self.image.shape[0]][None].to(like)
-            base, sigma = gaussian_blur(resize(picture, level.size), self.blur), self.image_noise_sigma
+            picture = references[0].at(1.0).image if init is None else init[item % init.shape[0]][None].to(like)
+            # Not interpolated circularly: nothing says that it tiles.
+            picture = join_borders(resize(picture, canvas.size), canvas.border)
+            base, sigma = gaussian_blur(picture, self.blur, canvas.border), self.image_noise_sigma
         if sigma == 0:
             return base.clone()
         return base + sigma * torch.randn(base.shape, generator=generator).to(base)
 
 
-def gaussian_blur(image: Tensor, sigma: float) -> Tensor:
-    """`image` (B, C, H, W) convolved with a Gaussian of standard deviation `sigma` pixels; the border pixels are repeated."""
-    if sigma == 0:
-        return image
-    radius = math.ceil(3 * sigma)
-    x = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
-    kernel = torch.exp(-(x**2) / (2 * sigma**2))
-    kernel = (kernel / kernel.sum()).expand(image.shape[1], 1, 1, -1)  # (C, 1, 1, 2 r + 1)
-    groups = image.shape[1]
-    image = F.conv2d(F.pad(image, (radius, radius, 0, 0), mode="replicate"), kernel, groups=groups)
-    return F.conv2d(F.pad(image, (0, 0, radius, radius), mode="replicate"), kernel.mT, groups=groups)
+def count_outputs(num_outputs: int, init: Tensor | None) -> int:
+    """Returns how many outputs there are: `num_outputs`, or one for each picture of an init batch (B, C, h, w).
+
+    Raises:
+        ImageError: The init batch has several pictures and another number of outputs is asked for.
+    """
+    batch = 1 if init is None else init.shape[0]
+    if batch > 1 and num_outputs not in (1, batch):
+        raise ImageError(f"init has {batch} pictures and num_outputs is {num_outputs}; use num_outputs 1 or {batch}")
+    return max(batch, num_outputs)
+
+
+START_TOLERANCE = 3
+"""Loss, as a multiple of the least of several starts, up to which a start is kept."""
+
+
+def select_start(losses: Sequence[float]) -> int:
+    """Returns which of several starts is kept: the first whose loss is within `START_TOLERANCE` of the best.
+
+    Those left behind lack a part of the reference; the best of all is often so good because it is a copy.
+    """
+    return next(index for index, loss in enumerate(losses) if loss <= START_TOLERANCE * min(losses))
+
+
+def selection_level_of(levels: Sequence[Level]) -> int:
+    """Returns the index of the last level that all starts are optimised at: that of twice the coarsest size, where the layout is fixed."""
+    return max(level.index for level in levels if level.scale <= 2 * levels[0].scale)

@@ -1,20 +1,21 @@
-"""Images in the core: float tensors (B, C, H, W), channels grey, grey+alpha, RGB or RGBA, values in [-1, 1].
+"""Images in the core: floating-point tensors (B, C, H, W) with any number of channels.
 
-The range is the one of the reference implementation, so that published learning rates and noise levels carry
-over. Nothing here or in the loop depends on it except the clamp at the end of a level, which can be turned off.
+Pictures are grey, grey+alpha, RGB or RGBA with values in [-1, 1], the range of the reference implementation, so that published
+learning rates and noise levels carry over. Data in other ranges (latents, height maps, stacks of maps) are brought to comparable
+units before any work and back after it (`references.Units`), so that the result does not depend on their range or offset.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch import Tensor
 
-from .errors import ImageError
+from .borders import interpolate
+from .errors import ImageError, OptionError
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
@@ -37,31 +38,12 @@ def check_image(image: object, name: str) -> Tensor:
     return image
 
 
-def as_references(reference: Tensor | Sequence[Tensor]) -> list[Tensor]:
-    """Splits a batch, or a list of batches of different sizes, into single references of shape (1, C, H, W).
-
-    Raises:
-        ImageError: One of them is unusable, the list is empty, or channels or devices differ.
-    """
-    batches = [reference] if isinstance(reference, Tensor) else list(reference)
-    if not batches:
-        raise ImageError("reference is an empty list; give at least one image")
-    singles: list[Tensor] = []
-    for i, batch in enumerate(batches):
-        name = "reference" if len(batches) == 1 else f"reference[{i}]"
-        singles += check_image(batch, name).split(1)
-    first = singles[0]
-    for i, other in enumerate(singles):
-        check_alike(other, f"reference {i}", first, "reference 0")
-    return singles
-
-
 def check_alike(image: Tensor, name: str, other: Tensor, other_name: str) -> None:
     """Raises `ImageError` unless both images have the same number of channels and the same device."""
     if image.shape[1] != other.shape[1]:
         raise ImageError(
             f"{name} has {image.shape[1]} channels and {other_name} has {other.shape[1]}; "
-            "convert one of them (grey 1, grey+alpha 2, RGB 3, RGBA 4)"
+            "convert one of them, so that both have the same (pictures: grey 1, grey+alpha 2, RGB 3, RGBA 4)"
         )
     if image.device != other.device:
         raise ImageError(f"{name} is on {image.device} and {other_name} on {other.device}; move them to one device")
@@ -72,16 +54,43 @@ def size_of(image: Tensor) -> Size:
     return image.shape[-2], image.shape[-1]
 
 
+def check_size(size: object) -> Size:
+    """Returns `size` as (height, width); raises `OptionError` if it is not two whole numbers from 1 on."""
+    if isinstance(size, (tuple, list)) and len(size) == 2 and all(isinstance(x, Integral) and int(x) > 0 for x in size):
+        return int(size[0]), int(size[1])
+    raise OptionError("size", size, "it must be (height, width), two whole numbers from 1 on")
+
+
 def scaled(size: Size, factor: float) -> Size:
     """`size` (height, width) times `factor`, in whole pixels, at least 1."""
     return max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)
 
 
-def resize(image: Tensor, size: Size) -> Tensor:
-    """`image` (B, C, H, W) at `size`, bilinear, low-pass filtered when it shrinks (as the reference implementation)."""
-    if size_of(image) == tuple(size):
-        return image
-    return F.interpolate(image, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
+def resize(image: Tensor, size: Size, border: str = "free") -> Tensor:
+    """Returns `image` (B, C, H, W) at `size`, bilinear, low-pass filtered when it shrinks (as the reference implementation).
+
+    Across borders that wrap it is interpolated circularly, so that an image that tiles still tiles. An image of that size is returned
+    as it is, not as a copy.
+    """
+    return image if size_of(image) == tuple(size) else interpolate(image, size, border)
+
+
+def resize_known(image: Tensor, known: Tensor, size: Size, border: str = "free") -> tuple[Tensor, Tensor]:
+    """Resizes the known pixels of an image, so that nothing of the unknown ones leaks into them.
+
+    Arguments:
+        image: Image, (1, C, H, W).
+        known: 1 where the image is known, 0 elsewhere, (1, 1, H, W).
+        size: Height and width of the result.
+        border: One of `borders.BORDERS`.
+
+    Returns:
+        The image at `size`, 0 where nothing is known, and the share of each of its pixels that is known, (1, 1, h, w).
+    """
+    share = resize(known, size, border)
+    # A share of rounding errors is none; where all is known the division by 1 changes no bit.
+    share = torch.where(share < 1e-4, torch.zeros_like(share), share)
+    return torch.where(share > 0, resize(image * known, size, border) / share.clamp(min=1e-4), 0), share
 
 
 def from_pil(picture: Image.Image) -> Tensor:
@@ -129,6 +138,6 @@ def to_pil(image: Tensor) -> Image.Image:
     return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
 
 
-def to_device(values: Tensor, device: torch.device) -> Tensor:
-    """A copy of CPU `values` on `device`, for which the host does not wait: a GPU fetches it when it is its turn."""
-    return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)
+def to_preview(image: Tensor) -> Tensor:
+    """Returns what can be shown of an image (1, C, H, W) with any number of channels: up to four of them, the first three of more."""
+    return image if image.shape[1] <= 4 else image[:, :3]

@@ -1,4 +1,4 @@
-"""How much memory a synthesis takes: planned before it begins, and what to do when it runs out all the same."""
+"""How much memory a synthesis takes, planned before it begins."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 
 from .errors import OptionError
-from .images import Size, scaled
+from .images import scaled
 from .pyramid import Level
 
-WorkingBytes = Callable[[int, int], tuple[int, int]]
-"""Of reference pixels and output pixels: what a step takes at least and at best speed, in bytes (`Loss.working_bytes`)."""
+LevelBytes = Callable[[Level], tuple[int, int]]
+"""How many bytes a step takes at a level besides the images: at least, and at best speed (`LevelSolver.memory`)."""
 
 CPU_WORKING_BYTES = 3 * 2**27
 """What a step may take on a CPU if no limit is given: more would not make it faster."""
@@ -34,12 +34,12 @@ class LevelMemory:
 
 
 def plan(
-    working_bytes: WorkingBytes, levels: Sequence[Level], channels: int, outputs: int, limit: int | None
+    level_bytes: LevelBytes, levels: Sequence[Level], channels: int, outputs: int, limit: int | None
 ) -> tuple[LevelMemory, ...]:
     """What every level takes, and what its steps may use.
 
     Arguments:
-        working_bytes: Of the loss.
+        level_bytes: Of the optimizer.
         levels: The levels, coarse to fine.
         channels: Channels of the pictures.
         outputs: Pictures made at once.
@@ -50,7 +50,7 @@ def plan(
     """
     plans = []
     for level in levels:
-        pictures, (least, best) = _needs(working_bytes, level.size, level.reference_sizes, channels, outputs)
+        pictures, (least, best) = _needs(level_bytes, level, channels, outputs)
         room = max(least, CPU_WORKING_BYTES) if limit is None else limit - pictures
         working = min(best, room)
         plans.append(LevelMemory(pictures, least, best, working))
@@ -60,16 +60,13 @@ def plan(
             "memory",
             f"{limit / 2**20:.0f} MiB",
             f"{outputs} picture(s) of {levels[-1].size[1]}x{levels[-1].size[0]} need at least {math.ceil(needed / 2**20)} MiB",
-            _advice(working_bytes, levels[-1], channels, outputs, limit),
+            _advice(level_bytes, levels[-1], channels, outputs, limit),
         )
     return tuple(plans)
 
 
-def _needs(
-    working_bytes: WorkingBytes, size: Size, reference_sizes: Sequence[Size], channels: int, outputs: int
-) -> tuple[int, tuple[int, int]]:
-    own, references = math.prod(size), sum(math.prod(reference) for reference in reference_sizes)
-    return picture_bytes(own, references, channels, outputs), working_bytes(references, own)
+def _needs(level_bytes: LevelBytes, level: Level, channels: int, outputs: int) -> tuple[int, tuple[int, int]]:
+    return picture_bytes(level.pixels, level.reference_pixels, channels, outputs), level_bytes(level)
 
 
 def picture_bytes(output_pixels: int, reference_pixels: int, channels: int, outputs: int) -> int:
@@ -81,12 +78,13 @@ def picture_bytes(output_pixels: int, reference_pixels: int, channels: int, outp
     return 4 * channels * (output_pixels * (3 * outputs + 3) + 2 * reference_pixels)
 
 
-def _advice(working_bytes: WorkingBytes, level: Level, channels: int, outputs: int, limit: int) -> str:
+def _advice(level_bytes: LevelBytes, level: Level, channels: int, outputs: int, limit: int) -> str:
     """The largest share of the size that fits, in words."""
 
     def fits(outputs: int, share: float) -> bool:
-        references = [scaled(size, share) for size in level.reference_sizes]
-        pictures, (least, _) = _needs(working_bytes, scaled(level.size, share), references, channels, outputs)
+        references = tuple(scaled(size, share) for size in level.reference_sizes)
+        smaller = Level(level.index, level.scale * share, scaled(level.size, share), references)
+        pictures, (least, _) = _needs(level_bytes, smaller, channels, outputs)
         return pictures + least <= limit
 
     if outputs > 1 and fits(1, 1.0):

@@ -87,3 +87,10 @@ class Options:
         for spec in describe(type(self)):
             # The dataclass is frozen; this is the one moment at which it may still be written.
             object.__setattr__(self, spec.name, spec.check(getattr(self, spec.name)))
+
+
+def check_int(name: str, value: object, least: int | None = None) -> int:
+    """Returns `value` as an int; raises `OptionError` if it is none, or below `least`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and value < least):
+        raise OptionError(name, value, "it must be a whole number" + ("" if least is None else f" from {least} on"))
+    return int(value)

@@ -27,6 +27,16 @@ class Level:
     reference_sizes: tuple[Size, ...]
     """Height and width of every reference at this level, in pixels."""
 
+    @property
+    def pixels(self) -> int:
+        """Number of pixels of an output."""
+        return math.prod(self.size)
+
+    @property
+    def reference_pixels(self) -> int:
+        """Number of pixels of all references together."""
+        return sum(math.prod(size) for size in self.reference_sizes)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PyramidSchedule(Options):
@@ -79,24 +89,29 @@ def _spaced(low: float, high: float, factor: float) -> list[float]:
     return [low * (high / low) ** (i / steps) for i in range(steps)]
 
 
-def check_levels(levels: Sequence[Level], patch_size: int) -> None:
-    """Raises `OptionError` if a level is smaller than a patch."""
-    for level in levels:
-        smallest = min(min(size) for size in (level.size, *level.reference_sizes))
-        if smallest < patch_size:
-            needed = max(round(smallest / level.scale), 1)
-            hint = (
-                f"use patch_size {smallest} or less, or a coarse_dim of at least "
-                f"{-(-patch_size * min(map(min, level.reference_sizes)) // smallest)}"
-                if needed >= patch_size
-                else f"use patch_size {needed} or less, or a larger picture"
-            )
-            sizes = f"output {level.size[1]}x{level.size[0]}, " + ", ".join(
-                f"reference {width}x{height}" for height, width in level.reference_sizes
-            )
-            raise OptionError(
-                "patch_size",
-                patch_size,
-                f"pyramid level {level.index} is smaller than a patch ({sizes})",
-                hint,
-            )
+def grid_offsets(levels: int) -> list[tuple[float, float]]:
+    """Returns by how many pixels the grid of the level before, and of each level itself, is displaced along axes that wrap.
+
+    So no place, the border least of all, lies alike among the pixels of all levels. The finest grid is where it belongs.
+    """
+    golden = (math.sqrt(5) - 1) / 2
+    own = [(index * golden) % 1 - 0.5 for index in range(1, levels)] + [0.0]
+    return [(own[max(index - 1, 0)], own[index]) for index in range(levels)]
+
+
+def check_level(level: Level, patch_size: int) -> None:
+    """Raises `OptionError` if the level is smaller than a patch."""
+    smallest = min(min(size) for size in (level.size, *level.reference_sizes))
+    if smallest >= patch_size:
+        return
+    needed = max(round(smallest / level.scale), 1)
+    hint = (
+        f"use patch_size {smallest} or less, or a coarse_dim of at least "
+        f"{-(-patch_size * min(map(min, level.reference_sizes)) // smallest)}"
+        if needed >= patch_size
+        else f"use patch_size {needed} or less, or a larger picture"
+    )
+    sizes = f"output {level.size[1]}x{level.size[0]}, " + ", ".join(
+        f"reference {width}x{height}" for height, width in level.reference_sizes
+    )
+    raise OptionError("patch_size", patch_size, f"pyramid level {level.index} is smaller than a patch ({sizes})", hint)

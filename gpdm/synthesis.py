@@ -6,24 +6,29 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import groupby
-from numbers import Integral
+from numbers import Real
 
 import torch
 from torch import Generator, Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from .borders import upsample
+from .canvas import Canvas, Keep
 from .errors import OptionError
-from .guess import InitialGuess
-from .images import Size, as_references, resize, size_of
-from .losses.swd import Loss, SWDLoss
+from .guess import InitialGuess, count_outputs, select_start, selection_level_of
+from .images import Size, check_size, size_of
+from .losses.base import Loss, count_regions, is_per_output
+from .losses.swd import SWDLoss
 from .memory import LevelMemory, device_limit, plan
-from .optimizers.base import LevelOptimizer, Problem, Stop
+from .optimizers.base import LevelProblem, LevelResult, LevelSolver, Stop, solve_level
 from .optimizers.gradient import Optimizer
 from .optimizers.threads import threads_for
-from .pyramid import Level, PyramidSchedule
+from .options import check_int
+from .pyramid import Level, PyramidSchedule, grid_offsets
+from .references import Reference, Units, as_references, sizes_of
 
 
 @dataclass(frozen=True)
@@ -39,10 +44,18 @@ class StepInfo:
     """The step limit of the level; it may converge earlier."""
     done: float
     """Share of the whole work, in pixels times steps, that lies behind, in (0, 1]; it jumps ahead when a level converges early."""
-    image: Tensor
-    """The current image, (1, C, H, W), not yet clamped. It changes with the next step: clone it to keep it."""
+    working_image: Tensor
+    """The current image in the units of the work, (1, C, H, W), not yet clamped: about [-1, 1] for every kind of data, so that it can be
+    shown. It changes with the next step: clone it to keep it."""
     loss_tensor: Tensor
     """The loss of this step, a scalar on the device of the image."""
+    units: Units | None = None
+    """The units of the work; None if they are those of the references."""
+
+    @cached_property
+    def image(self) -> Tensor:
+        """The current image in the units of the references, (1, C, H, W), not yet clamped. Clone it to keep it."""
+        return self.working_image if self.units is None else self.units.leave(self.working_image)
 
     @cached_property
     def loss(self) -> float:
@@ -71,9 +84,8 @@ class Synthesis:
 OnStep = Callable[[StepInfo], None]
 
 
-@torch.no_grad()
 def synthesize(
-    reference: Tensor | Sequence[Tensor],
+    reference: Tensor | Reference | Sequence[Tensor | Reference],
     *,
     init: Tensor | None = None,
     size: Size | None = None,
@@ -82,26 +94,36 @@ def synthesize(
     loss: Loss | None = None,
     pyramid: PyramidSchedule | None = None,
     guess: InitialGuess | None = None,
-    optimizer: LevelOptimizer | None = None,
+    optimizer: LevelSolver | None = None,
+    border: str = "free",
+    symmetry: str = "none",
+    keep: Keep | None = None,
+    constraint: Callable[[Tensor, Canvas], None] | None = None,
     value_range: tuple[float, float] | None = (-1.0, 1.0),
     memory: int | None = None,
     on_step: OnStep | None = None,
 ) -> Synthesis:
-    """New images whose patches have the distribution of the reference's patches.
+    """Returns new images whose patches have the distribution of the references' patches.
 
     Arguments:
-        reference: One or several references, (B, C, H, W) in [-1, 1], or a list of such batches of different sizes.
-            Together they make one distribution. Device and dtype of the work follow them; half precision is computed in
-            float32 and returned in half.
-        init: Picture to start from, (B, C, h, w); short for `guess=InitialGuess(source="image", image=init)`.
-        size: Height and width of the output; by default those of `init`, else those of the first reference.
-        num_outputs: Number of outputs. Output i is the picture of a single run with seed + i.
-        seed: Any integer; taken modulo 2**64.
+        reference: One or several references: images (B, C, H, W) in [-1, 1] with any number of channels, or `Reference`s with weights
+            and regions, or a list of either of different sizes. Together they make one distribution, or one for each region. Device
+            and dtype of the work follow them; half precision is computed in float32 and returned in half.
+        init: Image to start from, (B, C, h, w), if the guess has source "image" (the default with init).
+        size: Height and width of the output; by default those of `keep`, of `init` or of the first reference, the first there is.
+        num_outputs: Number of outputs. Output i is the image of a single run with seed + i.
+        seed: Any integer; taken modulo 2**64. It decides the noise of the start, and which patches are looked up; the filters of the
+            binned distance are the same for every seed, those of the exact one are not.
         loss, pyramid, guess, optimizer: What is minimised, at which sizes, from where, and how; by default `SWDLoss()`,
             `PyramidSchedule()`, `InitialGuess()` and `Optimizer()`.
-        value_range: Range to which the image is clamped at the end of each level; None leaves it free.
-        memory: Bytes that may be in use at once, pictures included. By default four fifths of what a GPU has free, and no
-            limit on a CPU. Where steps must do with less than they could use they take longer; the result is the same.
+        border: One of `borders.BORDERS`: in which directions the output tiles. If it is free, the border of the loss holds.
+        symmetry: One of `canvas.SYMMETRIES`.
+        keep: Pixels of the output that are given. They come back bit for bit.
+        constraint: A further projection of the images of all outputs; see `Canvas.constraint`.
+        value_range: Range of the data, (-1, 1) for pictures, to which images are clamped at the end of each level. Another range is
+            mapped to that one for the work. None, for data without one: channels are brought to one mean and spread (`Units.of`).
+        memory: Bytes that may be in use at once, images included. By default four fifths of what a GPU has free, and no limit on a CPU.
+            Where steps must do with less than they could use they take longer; the result is the same.
         on_step: Called after every step; what it raises stops the run and reaches the caller.
 
     Returns:
@@ -109,8 +131,8 @@ def synthesize(
 
     Raises:
         OptionError: An option does not fit the images (a level smaller than the patch, say), or the memory does not suffice.
-        ImageError: An image is unusable or does not fit the others. Both are raised before any work begins, save one
-            that only the work can show: OptionError when the descent diverges at this learning rate.
+        ImageError: An image is unusable or does not fit the others. Both are raised before any work begins, except
+            OptionError when the descent diverges at this learning rate, or when weights leave no whole patch at a level.
 
     References:
         Elnekave and Weiss, Generating Natural Images with Direct Patch Distributions Matching, ECCV 2022, section 3.
@@ -119,51 +141,73 @@ def synthesize(
     _check_parts(loss, pyramid, guess, optimizer, value_range, on_step)
     loss, pyramid, optimizer = loss or SWDLoss(), pyramid or PyramidSchedule(), optimizer or Optimizer()
     references = as_references(reference)
-    if init is not None:
-        guess = (guess or InitialGuess(source="image")).starting_from(init)
-    guess = guess or InitialGuess()
-    guess.check(references[0])
-    outputs = guess.outputs(_whole("num_outputs", num_outputs, 1))
+    like = references[0].image
+    guess = guess or InitialGuess(source="noise" if init is None else "image")
+    guess.check(init, like)
+    outputs = count_outputs(check_int("num_outputs", num_outputs, 1), init)
+    seed = check_int("seed", seed)
     if size is None:
-        size = size_of(references[0] if guess.image is None else guess.image)
-    levels = pyramid.levels([size_of(image) for image in references], _checked_size(size))
+        size = size_of(next(x for x in (keep and keep.image, init, like) if x is not None))
+    canvas = Canvas(
+        size=check_size(size),
+        border=loss.border if border == "free" else border,
+        symmetry=symmetry,
+        keep=keep,
+        constraint=constraint,
+        value_range=value_range,
+    ).check(like)
+    levels = pyramid.levels(sizes_of(references), canvas.size)
     optimizer.check(loss, levels)
-    seed = _whole("seed", seed)
 
     if memory is not None:
-        memory = _whole("memory", memory, 1)
-    limit = device_limit(references[0].device) if memory is None else memory
-    plans = plan(partial(optimizer.working_bytes, loss), levels, references[0].shape[1], outputs, limit)
+        memory = check_int("memory", memory, 1)
+    limit = device_limit(like.device) if memory is None else memory
+    objectives = count_regions(references) * (outputs if is_per_output(loss) else 1)
+    plans = plan(partial(_memory, optimizer, loss, objectives), levels, like.shape[1], outputs, limit)
     steps = optimizer.steps(levels)
-    contest = _last_level_of_contest(levels) if guess.starts > 1 else -1
+    selection_level = selection_level_of(levels) if guess.starts > 1 else -1
 
-    dtype = references[0].dtype
-    working = [image.to(torch.promote_types(dtype, torch.float32)) for image in references]
-    with _on(references[0].device):
+    with torch.no_grad(), _on(like.device):
+        dtype = torch.promote_types(like.dtype, torch.float32)
+        units = Units.of(references, value_range)
+
+        def enter(image: Tensor) -> Tensor:
+            return image.to(dtype) if units is None else units.enter(image.to(dtype))
+
+        working = [replace(each, image=enter(each.image)) for each in references]
+        canvas, init = canvas.entered(enter), None if init is None else enter(init)
+        coarsest = canvas.at(levels[0].scale)
         runs = [
-            Run(output, generator, guess.make(working, levels[0], output, generator))
+            Run(output, generator, guess.make(working, coarsest, output, generator, init))
             for output in range(outputs)
             for generator in guess.generators(seed + output)
         ]
+        offsets = grid_offsets(len(levels))
         for level, level_plan, num_steps in zip(levels, plans, steps, strict=True):
-            level_references = [resize(x, s) for x, s in zip(working, level.reference_sizes, strict=True)]
-            pixels = max(math.prod(each) for each in (level.size, *level.reference_sizes))
-            with threads_for(pixels, references[0].device):
-                descents = optimizer.descend(
-                    [resize(run.image, level.size) for run in runs],
-                    Problem(level_references, level.size, loss, level_plan.working),
+            own = canvas.at(level.scale)
+            problem = LevelProblem(
+                [each.at(level.scale, canvas.border) for each in working], own, loss, level_plan.working
+            )
+            with threads_for(max(level.pixels, level.reference_pixels), like.device):
+                results = solve_level(
+                    optimizer,
+                    problem,
+                    [upsample(run.image, level.size, canvas.border, *offsets[level.index]) for run in runs],
                     [run.generator for run in runs],
                     num_steps,
-                    _reporter(on_step, runs, outputs, level, levels, steps),
+                    _reporter(on_step, runs, outputs, level, levels, steps, units),
                 )
-            for run, descent in zip(runs, descents, strict=True):
-                run.image = descent.image if value_range is None else descent.image.clamp(*value_range)
-                run.losses.append(descent.losses)
-                run.stops.append(descent.stop)
-            if level.index == contest:
-                runs = [_near_enough(list(group)) for _, group in groupby(runs, key=lambda run: run.output)]
+            for run, result in zip(runs, results, strict=True):
+                run.finish(own, result)
+            if level.index == selection_level:
+                groups = [list(group) for _, group in groupby(runs, key=lambda run: run.output)]
+                runs = [group[select_start([run.final_loss() for run in group])] for group in groups]
+        images = torch.cat([run.image for run in runs])
+        images = (images if units is None else units.leave(images)).to(like.dtype)
+        if keep is not None:
+            images = keep.restore(images)
     return Synthesis(
-        images=torch.cat([run.image for run in runs]).to(dtype),
+        images=images,
         losses=tuple(_loss_table([run.losses[level.index] for run in runs]) for level in levels),
         stops=tuple(tuple(run.stops[level.index] for run in runs) for level in levels),
         levels=levels,
@@ -174,7 +218,7 @@ def synthesize(
 
 @dataclass
 class Run:
-    """One picture in the making."""
+    """One output, or one of its starts, from level to level."""
 
     output: int
     generator: Generator
@@ -182,66 +226,49 @@ class Run:
     losses: list[Tensor] = field(default_factory=list)
     stops: list[Stop] = field(default_factory=list)
 
+    def finish(self, canvas: Canvas, result: LevelResult) -> None:
+        """Takes the result of a level."""
+        self.image = canvas.finish(result.image)
+        self.losses.append(result.losses)
+        self.stops.append(result.stop)
+
     def final_loss(self) -> float:
-        """The mean loss over the last quarter of the steps of the last level."""
+        """Returns the mean loss over the last quarter of the steps of the last level."""
         losses = self.losses[-1]
         return float(losses[-max(len(losses) // 4, 1) :].mean())
 
 
-NEAR_ENOUGH = 3
-"""Loss, as a multiple of the least of several starts, with which a start goes on."""
-
-
-def _near_enough(runs: Sequence[Run]) -> Run:
-    """The first start that ends nearly as near to the reference as the nearest. Those left behind lack a part of the reference; the
-    nearest of all is often so near because it is a copy."""
-    least = min(run.final_loss() for run in runs)
-    return next(run for run in runs if run.final_loss() <= NEAR_ENOUGH * least)
-
-
-def _last_level_of_contest(levels: Sequence[Level]) -> int:
-    """Several guesses are worked out to twice the coarsest size: what is to be where is decided by then."""
-    return max(level.index for level in levels if level.scale <= 2 * levels[0].scale)
+def _memory(optimizer: LevelSolver, loss: Loss, objectives: int, level: Level) -> tuple[int, int]:
+    """Returns how many bytes a step takes with so many objectives, each of which keeps its buffers."""
+    least, best = optimizer.memory(loss, level)
+    return objectives * least, objectives * best
 
 
 def _check_parts(
     loss: object, pyramid: object, guess: object, optimizer: object, value_range: object, on_step: object
 ) -> None:
-    for name, part, kind in (
-        ("pyramid", pyramid, PyramidSchedule),
-        ("guess", guess, InitialGuess),
+    for name, part, kind, example in (
+        ("loss", loss, Loss, "an SWDLoss or another Loss"),
+        ("pyramid", pyramid, PyramidSchedule, "a PyramidSchedule"),
+        ("guess", guess, InitialGuess, "an InitialGuess"),
+        ("optimizer", optimizer, LevelSolver, "an Optimizer or another LevelSolver"),
     ):
-        if part is not None and not isinstance(part, kind):
-            raise OptionError(name, part, f"it must be a {kind.__name__}")
-    for name, part, kind, protocol in (
-        ("loss", loss, "SWDLoss", ("has_curvature", "check", "working_bytes", "bind")),
-        ("optimizer", optimizer, "Optimizer", ("check", "working_bytes", "steps", "descend")),
-    ):
-        if part is not None and not all(hasattr(part, member) for member in protocol):
-            raise OptionError(name, part, f"it must be an {kind} or another object with {', '.join(protocol)}")
+        if part is not None and (isinstance(part, type) or not isinstance(part, kind)):
+            raise OptionError(name, part, f"it must be {example}")
     if on_step is not None and not callable(on_step):
         raise OptionError("on_step", on_step, "it must be a function of a StepInfo")
     if value_range is not None and not (
-        isinstance(value_range, tuple) and len(value_range) == 2 and value_range[0] < value_range[1]
+        isinstance(value_range, tuple)
+        and len(value_range) == 2
+        and all(isinstance(end, Real) and math.isfinite(end) for end in value_range)
+        and value_range[0] < value_range[1]
     ):
-        raise OptionError("value_range", value_range, "it must be (lowest, highest) or None")
-
-
-def _whole(name: str, value: object, least: int | None = None) -> int:
-    if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and value < least):
-        raise OptionError(name, value, "it must be a whole number" + ("" if least is None else f" from {least} on"))
-    return int(value)
+        raise OptionError("value_range", value_range, "it must be (lowest, highest), two finite numbers, or None")
 
 
 def _on(device: torch.device) -> AbstractContextManager[object]:
-    """Launches and recordings go to the current CUDA device, which need not be that of the pictures."""
+    """Launches and recordings go to the current CUDA device, which need not be that of the images."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
-
-
-def _checked_size(size: Size) -> Size:
-    if not isinstance(size, (tuple, list)) or len(size) != 2:
-        raise OptionError("size", size, "it must be (height, width)")
-    return _whole("height of size", size[0], 1), _whole("width of size", size[1], 1)
 
 
 def _reporter(
@@ -251,8 +278,9 @@ def _reporter(
     level: Level,
     levels: Sequence[Level],
     steps: Sequence[int],
+    units: Units | None,
 ) -> Callable[[int, int, Tensor, Tensor], None]:
-    """What the optimiser calls after each step of each run."""
+    """Returns what the level loop calls after each step of each run."""
     if on_step is None:
         return lambda run, step, loss, image: None
     work = [math.prod(level.size) * number for level, number in zip(levels, steps, strict=True)]
@@ -260,7 +288,7 @@ def _reporter(
 
     def report(run: int, step: int, loss: Tensor, image: Tensor) -> None:
         done = (before + now * (step + (run + 1) / len(runs)) / number) / sum(work)
-        on_step(StepInfo(runs[run].output, outputs, level.index, len(levels), step, number, done, image, loss))
+        on_step(StepInfo(runs[run].output, outputs, level.index, len(levels), step, number, done, image, loss, units))
 
     return report
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ..gpdm import StepInfo, to_pil
+from ..gpdm import StepInfo, to_pil, to_preview
 
 PREVIEWS_PER_SECOND = 4
 PARTS_OF_PROGRESS = 1000
@@ -135,8 +135,9 @@ class Reporter:
             return None
         self.next_preview = now + 1 / PREVIEWS_PER_SECOND
         # Most of a large picture is left behind before it leaves its device.
-        shrink = max(info.image.shape[2:]) // LARGEST_PREVIEW
-        picture = to_pil(F.avg_pool2d(info.image, shrink) if shrink > 1 else info.image).convert("RGB")
+        image = to_preview(info.working_image)
+        shrink = max(image.shape[2:]) // LARGEST_PREVIEW
+        picture = to_pil(F.avg_pool2d(image, shrink) if shrink > 1 else image).convert("RGB")
         picture.thumbnail((LARGEST_PREVIEW, LARGEST_PREVIEW))
         # Small levels are shown as crisp pixels.
         zoom = max(1, SMALLEST_PREVIEW // max(picture.size))

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from ..gpdm import BidirectionalLoss, CombinedLoss, InitialGuess, Optimizer, PatchNN, PyramidSchedule, SWDLoss, describe
-from . import convert, inputs
+from . import base, convert, inputs
 
 
 class OptionNode:
@@ -83,9 +83,9 @@ class GPDMInitialGuess(OptionNode):
     def sockets(cls) -> dict[str, inputs.Input]:
         return {"init": inputs.image("The picture of source image. A batch makes one output from each.")}
 
-    def execute(self, init: torch.Tensor | None = None, **options: Any) -> tuple[InitialGuess]:
+    def execute(self, init: torch.Tensor | None = None, **options: Any) -> tuple[base.Start]:
         with torch.inference_mode(False):
-            return (InitialGuess(image=None if init is None else convert.to_core(init, "init"), **options),)
+            return (base.Start(InitialGuess(**options), None if init is None else convert.to_core(init, "init")),)
 
 
 class GPDMOptimizer(OptionNode):

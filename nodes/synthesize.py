@@ -50,27 +50,28 @@ class GPDMSynthesize(base.SynthesisNode):
         init: Tensor | None = None,
         loss: Any = None,
         pyramid: Any = None,
-        guess: InitialGuess | None = None,
+        guess: base.Start | None = None,
         optimizer: Any = None,
         quality: str = "balanced",
         **output: Any,
     ) -> tuple[Tensor, Tensor]:
+        start = _started_from(guess, init) or base.Start(RECIPE[quality].guess)
         recipe = inputs.overridden(
             RECIPE[quality],
             loss=loss,
             pyramid=pyramid,
-            guess=_started_from(guess, init),
+            guess=start.guess,
             optimizer=optimizer,
             output=OutputOptions(**output),
         )
-        return base.synthesized(from_reference, {"reference": reference}, recipe, seed)
+        return base.synthesized(from_reference, {"reference": reference}, recipe, seed, start.init)
 
 
-def _started_from(guess: InitialGuess | None, init: Tensor | None) -> InitialGuess | None:
+def _started_from(start: base.Start | None, init: Tensor | None) -> base.Start | None:
     if init is None:
-        return guess
+        return start
     with torch.inference_mode(False):
-        return (guess or InitialGuess(source="image")).starting_from(convert.to_core(init, "init"))
+        return (start or base.Start(InitialGuess(source="image"))).starting_from(convert.to_core(init, "init"))
 
 
 NODES = [GPDMSynthesize]

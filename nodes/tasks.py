@@ -34,21 +34,22 @@ class TaskNode(base.SynthesisNode):
         seed: int,
         loss: Any = None,
         pyramid: Any = None,
-        guess: Any = None,
+        guess: base.Start | None = None,
         optimizer: Any = None,
         quality: str = "balanced",
         **more: Any,
     ) -> tuple[Tensor, Tensor]:
         images = {name: more.pop(name) for name in self.IMAGES}
+        start = guess or base.Start(RECIPES[self.TASK][quality].guess)
         recipe = inputs.overridden(
             RECIPES[self.TASK][quality],
             loss=loss,
             pyramid=pyramid,
-            guess=guess,
+            guess=start.guess,
             optimizer=optimizer,
             output=OutputOptions(**more),
         )
-        return base.synthesized(type(self).RUN, images, recipe, seed)
+        return base.synthesized(type(self).RUN, images, recipe, seed, start.init)
 
 
 class GPDMReshuffle(TaskNode):

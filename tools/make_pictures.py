@@ -49,10 +49,10 @@ def make(name: str, folder: Path) -> tuple[int, list[Path], list[Path]]:
     height = next(node.inputs["height"] for node in prompt.values() if "height" in node.inputs)
     if not list(folder.glob("GPDM_*.png")):
         assert gpdm(["run", str(WORKFLOWS / f"{name}.json"), "--out", str(folder)]) == 0
-    drawn = [
+    results = [
         file for file in sorted(folder.glob("GPDM_*.png")) if "_plot_" not in file.name and "_maps_" not in file.name
     ]
-    return height, inputs, drawn
+    return height, inputs, results
 
 
 def strip(height: int, inputs: list[Path], results: list[Path]) -> Image.Image:

@@ -8,13 +8,13 @@ from typing import Any
 
 import torch
 
+from ..borders import BORDERS
 from ..errors import GPDMError, ImageError
 from ..evaluation.inception_weights import load_inception_file
 from ..evaluation.metrics import check_pair, diversity, evaluate
 from ..evaluation.report import evaluation_maps, evaluation_plot, evaluation_text
 from ..evaluation.sifid import sifid
 from ..images import size_of
-from ..patches.linear import BORDERS
 from ..patches.nearest import SEARCHES, import_faiss
 from .files import check_target, indexed, load_image, save_image, save_picture
 from .host import Bar, parse_device

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import GPDMError
 from ..options import OptionSpec, describe
 from ..synthesis import Synthesis
-from ..tasks import RECIPES, Recipe, reshuffle, retarget, style_transfer, texture
+from ..tasks.basic import RECIPES, Recipe, reshuffle, retarget, style_transfer, texture
 from .files import check_target, indexed, load_image, save_image
 from .host import StepBar, parse_device
 
@@ -111,10 +111,12 @@ def run_task(options: argparse.Namespace) -> dict[str, Any]:
     count = recipe.output.num_outputs
     targets = [indexed(options.out, i, count) for i in range(count)]
     check_target(targets[0], first.shape[1])
+    more: dict[str, Any] = {}
     if getattr(options, "init", None) is not None:
-        recipe = replace(recipe, guess=replace(recipe.guess, source="image", image=load_image(options.init).to(device)))
+        recipe = replace(recipe, guess=replace(recipe.guess, source="image"))
+        more["init"] = load_image(options.init).to(device)
     with StepBar(task.command) as bar:
-        result: Synthesis = task.run(*pictures, recipe=recipe, seed=options.seed, on_step=bar)
+        result: Synthesis = task.run(*pictures, recipe=recipe, seed=options.seed, on_step=bar, **more)
     saved = [save_image(image, target) for image, target in zip(result.images.split(1), targets, strict=True)]
     return {"saved": [str(path) for path in saved], "device": str(device), **_summary(result, options.seed)}
 

@@ -10,13 +10,16 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
+from ..borders import BORDERS
 from ..errors import ImageError, OptionError
-from ..images import as_references, check_alike, check_image, resize, scaled, size_of
+from ..images import check_alike, check_image, resize, scaled, size_of
 from ..patches.filters import FilterBank, draw_filters
-from ..patches.linear import BORDERS, patch_grid, project, wrap
-from ..patches.nearest import SEARCHES, all_patches, import_faiss, mutual, nearest
+from ..patches.linear import patch_grid, project
+from ..patches.nearest import SEARCHES, all_patches, import_faiss, mutual
+from ..references import Reference, as_references, reference_patch_weights
 from ..transport.sorted import sliced_wasserstein
 from .copying import Sources, copied_share, largest_region
+from .seams import ratio, seam_gradients, seam_ratio
 
 PATCH_SIZES, SCALES = (3, 5, 7, 11), (1.0, 0.5, 0.25)
 """Patches and picture sizes over which the held-out distances are a mean."""
@@ -63,7 +66,11 @@ MEANINGS = {
     "completeness": "the same the other way round: 0 if nothing of the reference is missing",
     "high frequencies": "power above a quarter of the sampling rate against the reference, in decibels: below 0 soft, above 0 noisy",
     "border": f"coherence of the outer {BORDER} pixels over that of the inside: above 1 the border is worse",
-    "seam": "coherence across the opposite borders over that of the inside, for pictures that tile: above 1 the seam shows",
+    "seam": "coherence across the opposite borders over that of the inside, for pictures that tile: above 1 patches there are unlike the reference's",
+    "seam gradient x": "mean step from the right border to the left over the median step between columns: 1 no seam, above 1 the seam is an edge",
+    "seam rank x": "share of the columns whose step is smaller than that one: about 0.5 without a seam, 1 if it is the largest of all",
+    "seam gradient y": "mean step from the lower border to the upper over the median step between rows: 1 no seam, above 1 the seam is an edge",
+    "seam rank y": "share of the rows whose step is smaller than that one: about 0.5 without a seam, 1 if it is the largest of all",
     "copied": "share of the patches that moved as one with all their neighbours: 1 for a copy, less where the reference repeats itself",
     "largest verbatim region": "the largest piece that moved as one and is the same, as a share of the picture: 1 for a copy, likewise",
     "SIFID": "distance of the statistics of Inception features: 0 for the same; only comparable with the same weights",
@@ -72,13 +79,15 @@ MEANINGS = {
 """What the figures say, in words."""
 
 
-def evaluate(
-    reference: Tensor | Sequence[Tensor], image: Tensor, *, search: str = "exact", tiles: str = "free"
-) -> Evaluation:
-    """`image` by every instrument.
+Images = Tensor | Reference | Sequence[Tensor | Reference]
+
+
+def evaluate(reference: Images, image: Tensor, *, search: str = "exact", tiles: str = "free") -> Evaluation:
+    """Measures `image` by every instrument.
 
     Arguments:
-        reference: One or several references, (B, C, h, w) in [-1, 1] or a list of such.
+        reference: One or several references: images (B, C, h, w) in [-1, 1], `Reference`s, or a list of either. Weights hold for
+            distances, coherence and completeness; spectra are those of the whole images.
         image: The picture, (1, C, H, W) in [-1, 1], of any size.
         search: How nearest patches are found, one of `SEARCHES`.
         tiles: One of `BORDERS`: across which borders the picture is meant to go on. There is a figure "seam" if it is not free.
@@ -94,7 +103,7 @@ def evaluate(
             raise OptionError(name, value, f"it must be one of {', '.join(known)}")
     if search == "faiss":
         import_faiss()
-    image = image.to(references[0])
+    image, images = image.to(references[0].image), [each.image for each in references]
     with torch.no_grad():
         cells = {
             f"{kind} {patch_size}x{patch_size} at {scale:g}": held_out(references, image, patch_size, scale, kind)
@@ -103,7 +112,7 @@ def evaluate(
             for patch_size in PATCH_SIZES
         }
         sources, completeness, errors = _match(references, image, search)
-        found = spectra(references, image)
+        found = spectra(images, image)
         figures = {
             "held-out distance": _mean(cells, "all"),
             "detail distance": _mean(cells, "detail"),
@@ -114,22 +123,29 @@ def evaluate(
         }
         if tiles != "free":
             figures["seam"] = seam_ratio(references, image, tiles, search)
+            figures |= seam_gradients(image, tiles)
         figures |= {"copied": copied_share(sources), "largest verbatim region": largest_region(sources)}
         return Evaluation(figures, cells, sources, errors, found)
 
 
-def check_pair(reference: Tensor | Sequence[Tensor], image: Tensor) -> list[Tensor]:
-    """The references, one by one. Raises the `ImageError`s of `evaluate`."""
+def check_pair(reference: Images, image: Tensor) -> list[Reference]:
+    """Returns the references, one by one, in float32 or wider. Raises the errors of `evaluate` that are about images."""
     references = as_references(reference)
-    check_alike(check_image(image, "image"), "image", references[0], "reference")
+    check_alike(check_image(image, "image"), "image", references[0].image, "reference")
+    if any(each.region is not None for each in references):
+        raise OptionError(
+            "region", "given", "a picture is judged against whole references", "judge each part against its own"
+        )
     if len(image) != 1:
         raise ImageError(f"image is a batch of {len(image)} pictures; evaluate them one by one")
     needed = round(max(PATCH_SIZES) / min(SCALES))
-    for name, picture in [("image", image), *(("reference", each) for each in references)]:
+    for name, picture in [("image", image), *(("reference", each.image) for each in references)]:
         if min(size_of(picture)) < needed:
             height, width = size_of(picture)
             raise ImageError(f"{name} is {width}x{height}; {needed} pixels on the smaller side are needed to judge it")
-    return [each.to(torch.promote_types(each.dtype, torch.float32)) for each in references]
+    return [
+        replace(each, image=each.image.to(torch.promote_types(each.image.dtype, torch.float32))) for each in references
+    ]
 
 
 def _mean(cells: Mapping[str, float], kind: str) -> float:
@@ -137,17 +153,20 @@ def _mean(cells: Mapping[str, float], kind: str) -> float:
     return sum(chosen) / len(chosen)
 
 
-def held_out(references: Sequence[Tensor], image: Tensor, patch_size: int, scale: float, kind: str = "all") -> float:
-    """The sliced Wasserstein distance (L1, exact) between all patches, over `HELD_OUT_FILTERS` filters drawn for it alone, divided
-    by the mean absolute deviation of the reference's projections from their mean: 0 for the same patches, 1 for one flat colour.
+def held_out(
+    references: Sequence[Tensor | Reference], image: Tensor, patch_size: int, scale: float, kind: str = "all"
+) -> float:
+    """Returns the sliced Wasserstein distance (L1, exact) between all patches, over `HELD_OUT_FILTERS` filters that no run has seen,
+    divided by the mean absolute deviation of the reference's projections from their mean: 0 for the same patches, 1 for one flat colour.
 
     Arguments:
-        references, image: (1, C, h, w) each.
+        references: One or several, (1, C, h, w) each.
+        image: (1, C, H, W).
         patch_size: Side of the patches.
-        scale: Factor by which all pictures are first scaled down.
+        scale: Factor by which all images are first scaled down.
         kind: "all" or "detail", whose filters have mean zero in each channel.
     """
-    references = [resize(each, scaled(size_of(each), scale)) for each in references]
+    own = [each.at(scale) for each in as_references(references)]
     image = resize(image, scaled(size_of(image), scale))
     generator = Generator().manual_seed(HELD_OUT_SEED)
     bank = draw_filters("independent", HELD_OUT_FILTERS, image.shape[1], patch_size, generator)
@@ -157,45 +176,43 @@ def held_out(references: Sequence[Tensor], image: Tensor, patch_size: int, scale
         filters = filters - filters.mean((2, 3), keepdim=True)
         bank = FilterBank.of(filters / filters.flatten(1).norm(dim=1)[:, None, None, None])
     bank = bank.to(image)
-    p = torch.cat([project(each, bank).flatten(0, 1) for each in references]).T.contiguous()
+    p = torch.cat([project(each.image, bank).flatten(0, 1) for each in own]).T.contiguous()
     q = project(image, bank).flatten(0, 1).T.contiguous()
-    spread = (p - p.mean(1, keepdim=True)).abs().mean()
+    weights = reference_patch_weights(own, patch_size)
+    if weights is None:
+        distance, spread = sliced_wasserstein(p, q)[0], (p - p.mean(1, keepdim=True)).abs().mean()
+    else:
+        shares = torch.cat([each.flatten() for each in weights])
+        distance, shares = sliced_wasserstein(p, q, p_weights=shares)[0], shares / shares.sum()
+        spread = ((p - (p * shares).sum(1, keepdim=True)).abs() * shares).sum(1).mean()
     # A flat reference has no spread; whatever differs from it is then as far away as can be.
-    return float(sliced_wasserstein(p, q)[0] / spread.clamp(min=1e-6))
+    return float(distance / spread.clamp(min=1e-6))
 
 
-def _match(references: Sequence[Tensor], image: Tensor, search: str) -> tuple[Sources, float, Tensor]:
-    queries, keys = all_patches([image], PATCH), all_patches(references, PATCH)
+def _match(references: Sequence[Reference], image: Tensor, search: str) -> tuple[Sources, float, Tensor]:
+    images = [each.image for each in references]
+    queries, keys = all_patches([image], PATCH), all_patches(images, PATCH)
+    index, shares = torch.arange(len(keys), device=keys.device), keys.new_full((len(keys),), 1 / len(keys))
+    weights = reference_patch_weights(references, PATCH)
+    if weights is not None:
+        flat = torch.cat([each.flatten() for each in weights])
+        index = flat.nonzero()[:, 0]
+        keys, shares = keys[index], flat[index] / flat.sum()
     found, backwards = mutual(queries, keys, search)
     grid = patch_grid(size_of(image), PATCH, 1)
-    sources = Sources.of(found.index, UNIT * found.distance, grid, references, PATCH)
+    sources = Sources.of(index[found.index], UNIT * found.distance, grid, images, PATCH)
     squares = UNIT * (queries - keys[found.index]).square().T[None]
     covered = torch.ones_like(squares)
     fold = partial(F.fold, output_size=size_of(image), kernel_size=PATCH)
-    return sources, UNIT * float(backwards.mean()), (fold(squares) / fold(covered))[0].mean(0)
+    completeness = float(backwards.mean() if weights is None else (backwards * shares).sum())
+    return sources, UNIT * completeness, (fold(squares) / fold(covered))[0].mean(0)
 
 
 def border_ratio(errors: Tensor) -> float:
     """The mean of the outer `BORDER` pixels of `errors` (H, W) over that of the rest; 1 if both are 0."""
     inside = errors[BORDER:-BORDER, BORDER:-BORDER]
     outer = (errors.sum() - inside.sum()) / (errors.numel() - inside.numel())
-    return _ratio(float(outer), float(inside.mean()))
-
-
-def seam_ratio(references: Sequence[Tensor], image: Tensor, tiles: str, search: str = "exact") -> float:
-    """Mean distance to the nearest reference patch of the patches that lie across opposite borders, over that of those inside;
-    1 if both are 0."""
-    wrapped = wrap(image, PATCH, tiles)
-    found = nearest(all_patches([wrapped], PATCH), all_patches(references, PATCH), search)
-    distances = found.distance.view(patch_grid(size_of(wrapped), PATCH, 1))
-    rows, columns = patch_grid(size_of(image), PATCH, 1)
-    inside = distances[:rows, :columns]
-    across = (distances.sum() - inside.sum()) / (distances.numel() - inside.numel())
-    return _ratio(float(across), float(inside.mean()))
-
-
-def _ratio(a: float, b: float) -> float:
-    return 1.0 if a == b == 0 else a / max(b, 1e-12)
+    return ratio(float(outer), float(inside.mean()))
 
 
 def spectra(references: Sequence[Tensor], image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -231,11 +248,6 @@ def _rings(image: Tensor, side: int) -> Tensor:
         for each in (power, torch.ones_like(power))
     )
     return (sums / counts.clamp(min=1))[1 : side // 2 + 1]
-
-
-def high_frequencies(references: Sequence[Tensor], image: Tensor) -> float:
-    """The mean over frequencies above `HIGH` of the power of `image` over that of the references, in decibels."""
-    return _high(*spectra(references, image))
 
 
 def _high(frequencies: Tensor, theirs: Tensor, own: Tensor) -> float:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 import torch
 
 from ..errors import OptionError
+from .workspace import Workspace
 
 Backend = Literal["auto", "torch", "triton"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
@@ -44,8 +45,15 @@ def choose(backend: str, device: torch.device, numbers: int = 0, dtype: torch.dt
     return "torch"
 
 
+def make_backend(name: str, workspace: Workspace) -> Any:
+    """Returns the `backend.Backend` that `choose` has named. Triton's is imported only here, when it is used."""
+    if name == "triton":
+        return importlib.import_module(".triton_backend", __package__).TritonBackend()
+    return importlib.import_module(".torch_backend", __package__).TorchBackend(workspace)
+
+
 def kernels(backend: str) -> Any:
-    """The module whose functions do the work of a backend that `choose` has named; both have the functions of `reference`."""
+    """Returns the module whose functions do the work of a backend that `choose` has named; both have the functions of `reference`."""
     return importlib.import_module(".triton_kernels" if backend == "triton" else ".reference", __package__)
 
 
@@ -79,7 +87,8 @@ def interpreted() -> bool:
         triton: Any = importlib.import_module("triton")
     except ImportError:
         return False
-    return bool(triton.knobs.runtime.interpret) if hasattr(triton, "knobs") else False
+    knobs = getattr(triton, "knobs", None)  # older versions have none
+    return bool(knobs.runtime.interpret) if knobs else False
 
 
 @functools.cache

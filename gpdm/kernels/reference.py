@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..images import size_of
-from ..transport.binned import SLOPES, Bins
-from .torch_backend import Stride
+from ..transport.binned import BIN_GRADIENTS, Bins
+from .backend import Stride
 
 
 def project(image: Tensor, filters: Tensor, stride: Stride) -> Tensor:
@@ -35,7 +35,7 @@ def project_and_count(
         filters: Filters, (K, C, p, p), float32.
         bins: Bins for the K directions.
         stride: Rows and columns from one patch to the next; the first is in the corner.
-        mass: Mass of each patch, (rows, columns), whole numbers as `whole_weights` gives them; by default 1.
+        mass: Mass of each patch, (rows, columns), whole numbers as `quantize_weights` gives them; by default 1.
 
     Returns:
         Counts (K, B), int64: sums of whole numbers, which do not depend on their order.
@@ -45,11 +45,11 @@ def project_and_count(
     return index.new_zeros(len(filters), bins.number).scatter_add_(1, index, each)
 
 
-def compare(function: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[Tensor, Tensor]:
-    """The distance of the output's counts from the reference's distribution functions; see `histograms.w1_slopes`.
+def compare(cdf_p: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[Tensor, Tensor]:
+    """The distance of the output's counts from the reference's distribution functions; see `histograms.w1_bin_gradients`.
 
     Arguments:
-        function: F_P at the centres of the bins, (K, B), float32.
+        cdf_p: F_P at the centres of the bins, (K, B), float32.
         counts: Of the output, (K, B), int64.
         bins: The bins.
         distance: "l1" or "l2".
@@ -57,10 +57,10 @@ def compare(function: Tensor, counts: Tensor, bins: Bins, distance: str) -> tupl
     Returns:
         The distance, mean over directions, a scalar; and the slope of each bin, (K, B), float32.
     """
-    return SLOPES[distance](function, counts.double(), bins)
+    return BIN_GRADIENTS[distance](cdf_p, counts.double(), bins)
 
 
-def look_up_and_carry_back(
+def backproject(
     image: Tensor,
     filters: Tensor,
     bins: Bins,
@@ -68,7 +68,7 @@ def look_up_and_carry_back(
     stride: Stride = (1, 1),
     mass: Tensor | None = None,
 ) -> Tensor:
-    """The slopes of the bins in which patches lie, carried back to the pixels by the adjoint of the projection.
+    """The slopes of the bins in which patches lie, backprojected: carried to the pixels by the adjoint of the projection.
 
     Arguments:
         image, filters, bins, stride: As in `project_and_count`.
@@ -87,21 +87,22 @@ def look_up_and_carry_back(
     return F.pad(covered, (0, right, 0, down))
 
 
-def pull(image: Tensor, target: Tensor, weight: Tensor, gradient: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """The pull of `coherence`: a weighted squared difference, and its gradient added to another.
+def weighted_mse(image: Tensor, target: Tensor, weight: Tensor, into: Tensor, share: float) -> Tensor:
+    """A weighted squared difference, whose gradient is added to `into`: the coherence term.
 
     Arguments:
         image, target: (1, C, H, W), float32.
-        weight: Of each pixel, (1, 1, H, W).
-        gradient: Of what is descended besides, (1, C, H, W); used up.
-        share: What the sum of the weighted squared differences is multiplied with.
+        weight: Weight of each pixel, (1, 1, H, W).
+        into: Gradient of what is minimised besides, (1, C, H, W); changed in place.
+        share: Factor of the sum of the weighted squared differences.
 
     Returns:
-        Share times the sum, a scalar; and `gradient` with the gradient of that added.
+        The sum times share, a scalar.
     """
-    away = image - target
-    drawn = weight * away
-    return share * (drawn * away).sum(), gradient.add(drawn, alpha=2 * share)
+    difference = image - target
+    weighted = weight * difference
+    into.add_(weighted, alpha=2 * share)
+    return share * (weighted * difference).sum()
 
 
 def adam(

@@ -45,15 +45,16 @@ def _results(
     image, filters = eighths(8, 1, 3, height, width), eighths(4, number, 3, patch, patch)
     slopes, low = eighths(8, number, 64), torch.full((number,), -4.0, device=device)
     bins = Bins(low, torch.full_like(low, 0.125), 64)
-    function = torch.linspace(0, 1, 64).square().expand(number, 64).contiguous().to(device)
+    cdf_p = torch.linspace(0, 1, 64).square().expand(number, 64).contiguous().to(device)
     counts = torch.randint(0, 99, (number, 64), generator=generator).to(device)
     moved, first, second = image.clone(), torch.zeros_like(image), torch.zeros_like(image)
+    summed = image.flip(2)
     kernels.adam(moved, image.flip(2), first, second, torch.tensor([0.03, 0.5], device=device), 100.0, (0.9, 0.9))
     return {
         "project_and_count": (kernels.project_and_count(image, filters, bins),),
-        "look_up_and_carry_back": (kernels.look_up_and_carry_back(image, filters, bins, slopes),),
-        "compare": kernels.compare(function, counts, bins, "l2"),
-        "pull": kernels.pull(image, image.flip(3), image[:, :1].abs(), image.flip(2), 0.5),
+        "backproject": (kernels.backproject(image, filters, bins, slopes),),
+        "compare": kernels.compare(cdf_p, counts, bins, "l2"),
+        "weighted_mse": (kernels.weighted_mse(image, image.flip(3), image[:, :1].abs(), summed, 0.5), summed),
         "adam": (moved, first, second),
     }
 

@@ -52,12 +52,12 @@ def _compare(
         tl.store(slopes + k * bins + b, sign, mask=exists)
 
 
-def compare(function: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[Tensor, Tensor]:
+def compare(cdf_p: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[Tensor, Tensor]:
     """See `reference.compare`."""
     number = len(counts)
-    values, slopes = torch.empty_like(bins.width), torch.empty_like(function, memory_format=torch.contiguous_format)
+    values, slopes = torch.empty_like(bins.width), torch.empty_like(cdf_p, memory_format=torch.contiguous_format)
     _compare[(number,)](
-        function.contiguous(), counts.contiguous(), bins.width, values, slopes, bins.number,
+        cdf_p.contiguous(), counts.contiguous(), bins.width, values, slopes, bins.number,
         triton.next_power_of_2(bins.number), bins.number.bit_length(), distance == "l2", num_warps=4,
     )  # fmt: skip
     return values.mean(), slopes

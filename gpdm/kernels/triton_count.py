@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..images import size_of
 from ..transport.binned import Bins
-from .torch_backend import Stride
+from .backend import Stride
 from .triton_tiles import DEPTH, PARTS, SIZES, block_of, grid_of, places, tiles
 
 SHARDS = 8

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ..images import size_of
 from ..transport.binned import Bins
-from .torch_backend import Stride
+from .backend import Stride
 from .triton_tiles import DEPTH, LARGE, PARTS, SIZES, SMALL, block_of, grid_of, places
 
 CHANNELS = 4
@@ -78,7 +78,7 @@ def _look_up_and_carry_back(
         y += 1
 
 
-def look_up_and_carry_back(
+def backproject(
     image: Tensor,
     filters: Tensor,
     bins: Bins,
@@ -86,7 +86,7 @@ def look_up_and_carry_back(
     stride: Stride = (1, 1),
     mass: Tensor | None = None,
 ) -> Tensor:
-    """See `reference.look_up_and_carry_back`."""
+    """See `reference.backproject`."""
     number, channels, p, _ = filters.shape
     height, length = size_of(image)
     rows, columns = grid_of(size_of(image), p, stride)

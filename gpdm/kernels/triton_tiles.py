@@ -12,7 +12,7 @@ import triton.language as tl
 
 from ..images import Size
 from ..patches.linear import patch_grid
-from .torch_backend import Stride
+from .backend import Stride
 
 SIZES = ["patches", "rows", "columns", "height", "length", "number", "along", "down", "tall"]
 PARTS = ["image", "filters", "low", "width", "function"]

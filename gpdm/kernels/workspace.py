@@ -19,10 +19,11 @@ VALUE_BYTES = 24
 """What a projection takes while it is worked on: itself and its slope (float32), its bin (int64), and its float64 mass, if it has one."""
 
 
-def with_less_on_failure(work: Callable[[], T], shrink: Callable[[], str | None]) -> T:
-    """What `work` returns; each time memory runs out in it, `shrink` makes it need less, and it is done again.
+def retry_with_less_memory(work: Callable[[], T], reduce_memory: Callable[[], str | None]) -> T:
+    """Returns what `work` returns; each time memory runs out in it, calls `reduce_memory` and tries again.
 
-    `shrink` says in words what it did, which is logged, or returns None when it can do no more; then the error goes on.
+    `reduce_memory` makes the work need less and says in words what it did, which is logged; or it returns None when it can do no
+    more, and the error goes on.
     """
     while True:
         try:
@@ -30,7 +31,7 @@ def with_less_on_failure(work: Callable[[], T], shrink: Callable[[], str | None]
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            done = shrink()
+            done = reduce_memory()
             if done is None:
                 raise
         # Outside of the handler: the error holds the frames, and with them the tensors, of what failed.
@@ -54,11 +55,7 @@ class Workspace:
             self.keep_bytes, self.block_values = keep_bytes - more, GPU_BLOCK_VALUES
         self.buffers: dict[str, Tensor] = {}
 
-    def attempt(self, work: Callable[[], T]) -> T:
-        """What `work` returns, if need be with less memory."""
-        return with_less_on_failure(work, self.shrink)
-
-    def shrink(self) -> str | None:
+    def reduce_memory(self) -> str | None:
         """Makes a step need less memory: first bins are found twice instead of held, then strips are halved."""
         self.buffers.clear()
         if self.keep_bytes > 0:

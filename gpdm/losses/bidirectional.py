@@ -7,21 +7,23 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Tensor
 
-from ..images import Size, size_of
+from ..borders import BORDER_HELP, BORDERS, wrap, wrap_adjoint
+from ..canvas import Canvas
+from ..images import size_of
 from ..options import Options, option
-from ..patches.linear import BORDER_HELP, BORDERS, wrap, wrap_adjoint
 from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, nearest, search_bytes
-from ..pyramid import Level, check_levels
-from ..transport.binned import wide
-from .objectives import Objective
+from ..pyramid import Level, check_level
+from ..references import Reference, reference_patch_weights
+from ..transport.binned import accumulator_dtype
+from .base import OutputState, Term, check_single
 
 
 @dataclass(frozen=True, kw_only=True)
 class BidirectionalLoss(Options):
     """Mean squared difference of each output patch to the nearest reference patch (coherence), plus the same the other way round
-    (completeness).
+    (completeness). It is a loss of one term, itself.
 
     References:
         Simakov et al., Summarizing Visual Data Using Bidirectional Similarity, CVPR 2008, equation 1.
@@ -52,86 +54,115 @@ class BidirectionalLoss(Options):
         choices=BORDERS,
     )
 
+    def terms(self) -> tuple[tuple[float, Term], ...]:
+        """Returns the one term, itself."""
+        return ((1.0, self),)
+
     @property
-    def has_curvature(self) -> bool:
-        """False: it changes with every search."""
+    def per_output(self) -> bool:
+        """False: all outputs share an objective."""
         return False
 
-    def check(self, levels: Sequence[Level]) -> None:
-        """Raises `OptionError` if a level is smaller than a patch, `GPDMError` if faiss is asked for and not installed."""
-        check_levels(levels, self.patch_size)
+    def check(self, level: Level) -> None:
+        """Raises `OptionError` if the level is smaller than a patch, `GPDMError` if faiss is asked for and not installed."""
+        check_level(level, self.patch_size)
         if self.search == "faiss":
             import_faiss()
 
-    def working_bytes(self, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
-        """How much memory one step takes, in bytes: the patches of both sides twice, with up to four channels, and a block of
-        distances. There is no less and no more."""
-        needed = search_bytes(self.patch_size, reference_pixels + output_pixels)
+    def active(self, level: Level) -> bool:
+        """Returns True: it takes part at every level."""
+        del level
+        return True
+
+    def memory(self, level: Level) -> tuple[int, int]:
+        """Returns how many bytes one step takes, no less and no more: the patches of both sides twice, with up to four channels, and
+        a block of distances."""
+        needed = search_bytes(self.patch_size, level.reference_pixels + level.pixels)
         return needed, needed
 
-    def bind(self, references: Sequence[Tensor], size: Size, memory: int = 2**30) -> Objective:
-        """The bidirectional similarity to all patches of all references together; see `Loss`."""
-        del size, memory
-        return BidirectionalObjective(self, references)
+    def bind(
+        self,
+        references: Sequence[Reference],
+        canvas: Canvas,
+        memory: int,
+        weight: float = 1.0,
+        image: Tensor | None = None,
+    ) -> BidirectionalObjective:
+        """Returns the objective of one level; see `Term`."""
+        del memory, image
+        return BidirectionalObjective(self, references, canvas, weight)
 
 
 @dataclass(frozen=True)
 class Quadratic:
-    """What the loss is while patches go toward the same ones: sum(weight x^2) - 2 sum(pull x) + constant."""
+    """The loss while patches go toward the same ones: sum(weight x^2) - 2 sum(target x) + constant."""
 
     weight: Tensor
     """(1, 1, H, W)."""
-    pull: Tensor
-    """(1, C, H, W)."""
+    target: Tensor
+    """The weighted sum of the patches that a pixel goes toward, (1, C, H, W)."""
     constant: Tensor
     """A scalar, in float64 where the device has it, as are its sums: near the end they nearly cancel."""
-
-    def __call__(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Value and gradient."""
-        value = (image.to(self.constant.dtype) * (self.weight * image - 2 * self.pull)).sum() + self.constant
-        return value, 2 * (self.weight * image - self.pull)
 
 
 class BidirectionalObjective:
     """See `BidirectionalLoss`."""
 
-    def __init__(self, options: BidirectionalLoss, references: Sequence[Tensor]) -> None:
-        self.options = options
-        self.keys = all_patches(references, options.patch_size)
-        self.calls: dict[Generator, int] = {}
-        self.found: dict[Generator, Quadratic] = {}
+    backend = "torch"
+    capturable = False
 
-    def advance(self) -> None:
-        """Nothing is drawn."""
+    def __init__(
+        self, options: BidirectionalLoss, references: Sequence[Reference], canvas: Canvas, weight: float
+    ) -> None:
+        self.options, self.canvas, self.weight = options, canvas, weight
+        weights = reference_patch_weights(references, options.patch_size)
+        keys = all_patches([each.image for each in references], options.patch_size)
+        if weights is None:
+            self.keys, self.key_shares = keys, keys.new_full((len(keys),), 1 / len(keys))
+        else:
+            flat = torch.cat([each.flatten() for each in weights])
+            chosen = flat > 0
+            self.keys, self.key_shares = keys[chosen], flat[chosen] / flat.sum()
+        own = canvas.patch_weights(options.patch_size)
+        self.query_shares = None if own is None else (own / own.sum()).flatten()
 
-    def curvature(self) -> Tensor:
-        """There is none that lasts."""
-        raise NotImplementedError
+    def sample(self, image: Tensor, step: int, state: OutputState) -> Quadratic:
+        """See `Objective`; searches every `every` steps."""
+        check_single(image)
+        searched, quadratic = state.remembered or (0, None)
+        if quadratic is None or not searched <= step < searched + self.options.every:
+            quadratic = self._search(image)
+            state.remembered = step, quadratic
+        return quadratic
 
-    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+    def evaluate(self, image: Tensor, sample: Quadratic, into: Tensor) -> Tensor:
         """See `Objective`."""
-        number = self.calls.get(generator, 0)
-        if number % self.options.every == 0:
-            self.found[generator] = self._search(image)
-        self.calls[generator] = number + 1
-        return self.found[generator](image)
+        product = image.to(sample.constant.dtype) * (sample.weight * image - 2 * sample.target)
+        into.add_(2 * (sample.weight * image - sample.target), alpha=self.weight)
+        return self.weight * (product.sum() + sample.constant)
 
     def _search(self, image: Tensor) -> Quadratic:
-        o, keys = self.options, self.keys
-        wrapped = wrap(image, o.patch_size, o.border)
-        queries = all_patches([wrapped], o.patch_size)
-        # Each query goes to its key, with weight 1 / queries, and each key pulls at its query, with completeness / keys.
-        targets = keys[nearest(queries, keys, o.search).index] / len(queries)
-        weights = torch.full_like(queries[:, 0], 1 / len(queries))
-        precise = wide(image.device)
-        constant = targets.to(precise).square().sum() * len(queries)
+        o, keys, border = self.options, self.keys, self.canvas.border
+        wrapped = wrap(image, o.patch_size, border)
+        everywhere = all_patches([wrapped], o.patch_size)
+        chosen = slice(None) if self.query_shares is None else self.query_shares.nonzero()[:, 0]
+        queries = everywhere[chosen]
+        # Each query goes to its key, with its share, and each key attracts its query, with completeness times the key's share.
+        weights = queries.new_full((len(queries),), 1 / len(queries))
+        if self.query_shares is not None:
+            weights = self.query_shares[chosen]
+        found = keys[nearest(queries, keys, o.search).index]
+        targets, precise = found * weights[:, None], accumulator_dtype(image.device)
+        constant = (weights.to(precise) * found.to(precise).square().sum(1)).sum()
         if o.completeness:
-            share, query = o.completeness / len(keys), nearest(keys, queries, o.search).index
-            targets.index_add_(0, query, keys, alpha=share)
-            weights.index_add_(0, query, torch.full_like(keys[:, 0], share))
-            constant = constant + share * keys.to(precise).square().sum()
-        number = queries.shape[1]
-        pull = F.fold(targets.T[None] / number, size_of(wrapped), o.patch_size)
-        weight = F.fold((weights / number).expand(1, o.patch_size**2, -1), size_of(wrapped), o.patch_size)
-        pull, weight = (wrap_adjoint(each, o.patch_size, o.border) for each in (pull, weight))
-        return Quadratic(weight, pull, constant / number)
+            shares, query = o.completeness * self.key_shares, nearest(keys, queries, o.search).index
+            targets.index_add_(0, query, keys * shares[:, None])
+            weights = weights.index_add(0, query, shares)
+            constant = constant + (shares.to(precise) * keys.to(precise).square().sum(1)).sum()
+        number, size = queries.shape[1], size_of(wrapped)
+        target, weight = torch.zeros_like(everywhere), torch.zeros_like(everywhere[:, 0])
+        target[chosen], weight[chosen] = targets / number, weights / number
+        sums = F.fold(target.T[None], size, o.patch_size)
+        weight = F.fold(weight.expand(1, o.patch_size**2, -1), size, o.patch_size)
+        sums, weight = (wrap_adjoint(each, o.patch_size, border) for each in (sums, weight))
+        return Quadratic(weight, sums, constant / number)

@@ -1,157 +1,185 @@
-"""Coherence beside another objective: patches that are like none of the reference's are drawn toward the nearest one.
+"""Coherence: patches that resemble none of the reference's are attracted to the nearest one.
 
-A patch distribution is matched by many pictures, and a patch that no reference patch is like, soft or speckled, weighs little in
-it. What nearest neighbours do all the way (GPNN), and pay for by copying, is done here a little: only patches farther away than
-some tolerance are drawn, and only as hard as leaves the distribution the last word.
+A patch distribution is matched by many images, and a patch that resembles no reference patch, soft or speckled, weighs little in
+it. Nearest neighbours alone (GPNN) would mend this and copy the reference. Here only patches farther away than a tolerance are
+attracted, and only so much that the distribution has the last word.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
+from ..borders import wrap, wrap_adjoint, wraps
+from ..canvas import Canvas
 from ..images import Size, size_of
-from ..kernels.choose import kernels
-from ..patches.linear import patch_grid, wrap, wrap_adjoint
+from ..kernels.choose import choose, kernels
+from ..patches.linear import patch_grid
 from ..patches.nearest import COLUMNS, ROWS, squared_distance
-from ..patches.search import BLOCK, PAIRS, PatchSearch, Places, add, blocks, take, windows
-from .objectives import Objective, PatchWeights, backend_of, draw, evaluate, is_repeatable
-from .swd_options import SWDOptions
+from ..patches.search import (
+    BLOCK,
+    PAIRS,
+    PatchSearch,
+    Positions,
+    chunks,
+    gather_patches,
+    patch_view,
+    scatter_add_patches,
+)
+from ..pyramid import Level
+from ..references import Reference, reference_patch_weights
+from .base import OutputState, check_single
 
 PATCH = 7
-"""Side of the patches that are drawn. Larger ones would copy more."""
+"""Side of the patches. Larger ones would copy more."""
 SPACING = 3
-"""Every third row and column of patches is looked up, from a random one on, and those along the border: every pixel is covered, from
+"""Every third row and column of patches is looked up, from a random one on, and those along borders: every pixel is covered, from
 the fourth inwards by four patches or more."""
 EVERY = 40
-"""Steps between two searches. In between patches go toward the same ones."""
+"""Steps between two searches. In between patches are attracted to the same ones."""
 LEAST_SIDE = 64
-"""Smaller side of a reference, in pixels, from which on patches are drawn. Below the layout is found, which should be new."""
+"""Smaller side of a reference, in pixels, from which on patches are attracted. Below the layout is found, which should be new."""
 
 
 @dataclass(frozen=True)
-class Pull:
-    """Where pixels are drawn to."""
+class CoherenceTarget:
+    """What pixels are attracted to."""
 
     target: Tensor
-    """The mean of what the nearest patches of the patches that cover a pixel say, (1, C, H, W)."""
+    """The mean of the nearest patches of the patches that cover a pixel, (1, C, H, W)."""
     weight: Tensor
-    """How hard, from 0, where all of them are near enough, to 1: (1, 1, H, W)."""
+    """How much, from 0 where all of them are near enough to 1: (1, 1, H, W), times the weight of the canvas."""
 
 
-def pull_bytes(reference_pixels: int, output_pixels: int) -> int:
-    """What a search takes besides the work of a step, in bytes, with up to four channels: the patches that all are compared with
-    twice, a block of those that are looked up and what is gathered for them, and a block of distances."""
-    if reference_pixels < LEAST_SIDE**2:
-        return 0
-    looked_up = max(output_pixels // SPACING**2, 1)
-    keys = reference_pixels
-    while keys * looked_up > PAIRS:  # then they are looked for at half the size
-        keys //= 4
-    held = min(looked_up, BLOCK)
-    return 4 * (4 * PATCH**2 * (2 * keys + 6 * held) + 3 * min(ROWS, held) * min(COLUMNS, keys))
-
-
-class CoherentObjective:
-    """The sum of another objective and `coherence` times the mean over all pixels of the squared difference to their `Pull`.
+@dataclass(frozen=True, kw_only=True)
+class Coherence:
+    """The mean over all pixels of the squared difference to their `CoherenceTarget`.
 
     Every pixel counts the same there. In a mean over patches a corner pixel has one patch and an inner one 49, so that what is
-    wrong at the border hardly counts: that is the speckle there.
+    wrong at the border would hardly count: that is the speckle there.
     """
 
-    def __init__(
-        self, objective: Objective, options: SWDOptions, references: Sequence[Tensor], weights: PatchWeights | None
-    ) -> None:
-        self.objective, self.options = objective, options
-        allowed, self.output_mass = None, None
-        if weights is not None and options.patch_size == PATCH:
-            allowed = None if weights.references is None else [mass > 0 for mass in weights.references]
-            self.output_mass = weights.output
-        self.search = PatchSearch(references, PATCH, allowed)
-        self.calls: dict[Generator, int] = {}
-        self.pulls: dict[Generator, Pull] = {}
+    tolerance: float = 0.01
+    """Patches nearer than this to one of the reference's are left as they are: a mean squared difference in units of the images."""
+    backend: str = "auto"
+    """One of `kernels.choose.BACKENDS`."""
+    per_output = False
 
-    def advance(self) -> None:
+    def check(self, level: Level) -> None:
+        """Fits every level; see `active`."""
+
+    def active(self, level: Level) -> bool:
+        """Returns whether references and output are large enough."""
+        return min(map(min, level.reference_sizes)) >= LEAST_SIDE and min(level.size) >= PATCH
+
+    def memory(self, level: Level) -> tuple[int, int]:
+        """Returns how many bytes one step takes besides the images, with up to four channels, no less and no more: the patches that all
+        are compared with twice, a block of those that are looked up and what is gathered for them, and a block of distances."""
+        looked_up, keys = max(level.pixels // SPACING**2, 1), level.reference_pixels
+        while keys * looked_up > PAIRS:  # then they are looked for at half the size
+            keys //= 4
+        held = min(looked_up, BLOCK)
+        needed = 4 * (4 * PATCH**2 * (2 * keys + 6 * held) + 3 * min(ROWS, held) * min(COLUMNS, keys))
+        return needed, needed
+
+    def bind(
+        self,
+        references: Sequence[Reference],
+        canvas: Canvas,
+        memory: int,
+        weight: float = 1.0,
+        image: Tensor | None = None,
+    ) -> CoherenceObjective:
+        """Returns the objective of one level; see `Term`."""
+        del memory, image
+        return CoherenceObjective(self, references, canvas, weight)
+
+
+class CoherenceObjective:
+    """See `Coherence`."""
+
+    capturable = True
+
+    def __init__(self, term: Coherence, references: Sequence[Reference], canvas: Canvas, weight: float) -> None:
+        self.canvas, self.tolerance = canvas, term.tolerance
+        images = [each.image for each in references]
+        weights = reference_patch_weights(references, PATCH)
+        visible = None if weights is None else [each.map() > 0 for each in references]
+        self.search = PatchSearch(images, PATCH, visible)
+        self.output_weights = canvas.patch_weights(PATCH)
+        pixels = canvas.size[0] * canvas.size[1]
+        total = pixels if canvas.weight is None else float(canvas.weight.double().sum())
+        self.share = weight / (images[0].shape[1] * total)
+        self.backend = choose(term.backend, images[0].device, images[0].shape[1] * pixels, images[0].dtype)
+        self.kernels = kernels(self.backend)
+
+    def sample(self, image: Tensor, step: int, state: OutputState) -> CoherenceTarget:
+        """See `Objective`; searches every `EVERY` steps."""
+        check_single(image)
+        searched, target = state.remembered or (0, None)
+        if target is None or not searched <= step < searched + EVERY:
+            target = self.target(image, state.generator)
+            state.remembered = step, target
+        return target
+
+    def evaluate(self, image: Tensor, sample: CoherenceTarget, into: Tensor) -> Tensor:
         """See `Objective`."""
-        self.objective.advance()
+        return self.kernels.weighted_mse(image, sample.target, sample.weight, into, self.share)
 
-    def curvature(self) -> Tensor:
-        """See `Objective`; that of the pull as if every pixel were drawn all the way."""
-        own = self.objective.curvature()
-        channels = self.search.references[0].shape[1]
-        return own + 2 * self.options.coherence / (channels * math.prod(own.shape[-2:]))
-
-    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """See `Objective`."""
-        return self.evaluate(image, self.draw(image, generator))
-
-    @property
-    def repeatable(self) -> bool:
-        """See `Repeatable`."""
-        return is_repeatable(self.objective)
-
-    @property
-    def backend(self) -> str:
-        """See `Repeatable`."""
-        return backend_of(self.objective)
-
-    def draw(self, image: Tensor, generator: Generator) -> tuple[Any, Pull]:
-        """See `Repeatable`; looks for the nearest patches when it is time to."""
-        drawn = draw(self.objective, image, generator)
-        number = self.calls.get(generator, 0)
-        if number % EVERY == 0:
-            self.pulls[generator] = self._pull(image, generator)
-        self.calls[generator] = number + 1
-        return drawn, self.pulls[generator]
-
-    def evaluate(self, image: Tensor, drawn: tuple[Any, Pull]) -> tuple[Tensor, Tensor]:
-        """See `Repeatable`."""
-        own, pull = drawn
-        value, gradient = evaluate(self.objective, image, own)
-        share = self.options.coherence / image.numel()
-        drawn_value, gradient = kernels(self.backend).pull(image, pull.target, pull.weight, gradient, share)
-        return value + drawn_value, gradient
-
-    def _pull(self, image: Tensor, generator: Generator) -> Pull:
-        border, tolerance = self.options.border, self.options.coherence_tolerance
+    def target(self, image: Tensor, generator: Generator) -> CoherenceTarget:
+        """Looks up patches of the image, and averages the nearest patches of the references where they overlap."""
+        border = self.canvas.border
         wrapped = wrap(image, PATCH, border)
-        rows, columns = patch_grid(size_of(wrapped), PATCH, 1)
-        own = self._chosen((rows, columns), generator, image.device)
-        # Where the picture goes on at the opposite side there is no border.
-        down, right = (a == b for a, b in zip(size_of(wrapped), size_of(image), strict=True))
-        edge = down & ((own.row == 0) | (own.row == rows - 1))
-        edge |= right & ((own.column == 0) | (own.column == columns - 1))
-        found = self.search.places(wrapped, own.row, own.column)
-        view, sums = windows([wrapped], PATCH), wrapped.new_zeros(wrapped.shape)
+        grid = patch_grid(size_of(wrapped), PATCH, 1)
+        positions = self._positions(grid, generator, image.device)
+        edge = self._at_edge(positions, grid)
+        found = self.search.positions(wrapped, positions.row, positions.column)
+        view, sums = patch_view([wrapped], PATCH), wrapped.new_zeros(wrapped.shape)
         totals, covers = (wrapped.new_zeros(wrapped[:, :1].shape) for _ in range(2))
-        for part in blocks(own.row):
-            patches = take(self.search.view, found[part])
-            distance = squared_distance(take(view, own[part]), patches)
-            weights = (1 - tolerance / distance.clamp(min=1e-12)).clamp(min=0)
-            # Along the border a pixel has few patches that hold it. There is no tolerance.
+        for part in chunks(positions.row):
+            patches = gather_patches(self.search.view, found[part])
+            distance = squared_distance(gather_patches(view, positions[part]), patches)
+            weights = (1 - self.tolerance / distance.clamp(min=1e-12)).clamp(min=0)
+            # Along a free border a pixel is covered by few patches that are looked up. There is no tolerance.
             weights = weights.masked_fill(edge[part], 1)[:, None]
             ones = torch.ones_like(weights).expand(-1, PATCH**2)
-            add(sums, weights * patches, own[part])
-            add(totals, weights * ones, own[part])
-            add(covers, ones, own[part])
+            scatter_add_patches(sums, weights * patches, positions[part])
+            scatter_add_patches(totals, weights * ones, positions[part])
+            scatter_add_patches(covers, ones, positions[part])
         sums, totals, covers = (wrap_adjoint(each, PATCH, border) for each in (sums, totals, covers))
-        return Pull(sums / totals.clamp(min=1e-12), totals / covers.clamp(min=1))
+        weight = totals / covers.clamp(min=1)
+        if self.canvas.weight is not None:
+            weight = weight * self.canvas.weight
+        return CoherenceTarget(sums / totals.clamp(min=1e-12), weight)
 
-    def _chosen(self, grid: Size, generator: Generator, device: torch.device) -> Places:
-        """The patches that are looked up."""
+    def _positions(self, grid: Size, generator: Generator, device: torch.device) -> Positions:
+        """Samples the patches that are looked up."""
         masks = []
-        for number in grid:
+        for number, around in zip(grid, wraps(self.canvas.border), strict=True):
             mask = torch.zeros(number, dtype=torch.bool)
-            mask[int(torch.randint(SPACING, (1,), generator=generator)) :: SPACING] = True
-            mask[0] = mask[-1] = True
+            first = int(torch.randint(SPACING, (1,), generator=generator))
+            if around:  # evenly around, no two further apart than others by more than a pixel
+                parts = -(-number // SPACING)
+                mask[(first + torch.arange(parts) * number // parts) % number] = True
+            else:
+                mask[first::SPACING] = True
+                mask[0] = mask[-1] = True
             masks.append(mask)
         chosen = masks[0][:, None] & masks[1]
-        if self.output_mass is not None:
-            chosen &= self.output_mass.cpu() > 0
+        if self.output_weights is not None:
+            chosen &= self.output_weights.cpu() > 0
         row, column = (each.to(device) for each in chosen.nonzero(as_tuple=True))
-        return Places(torch.zeros_like(row), row, column)
+        return Positions(torch.zeros_like(row), row, column)
+
+    def _at_edge(self, positions: Positions, grid: Size) -> Tensor:
+        """Returns which patches lie along a free border, (n,)."""
+        edge = torch.zeros_like(positions.row, dtype=torch.bool)
+        for place, number, around in zip(
+            (positions.row, positions.column), grid, wraps(self.canvas.border), strict=True
+        ):
+            if not around:
+                edge |= (place == 0) | (place == number - 1)
+        return edge

@@ -1,18 +1,19 @@
-"""Two losses as one: several patch sizes at once, say, or the patch distribution with a little bidirectional similarity."""
+"""Losses made of others: a sum of two, terms with references of their own, and weights that follow the output's image."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ..errors import OptionError
-from ..images import Size
+from ..canvas import Canvas
+from ..errors import GPDMError, OptionError
+from ..images import check_alike, scaled
 from ..options import Options, option
 from ..pyramid import Level
-from .objectives import Objective, SumObjective
-from .swd import Loss
+from ..references import Reference, as_references, sizes_of
+from .base import Loss, Objective, Term
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,28 +30,144 @@ class CombinedLoss(Options):
     first: Loss | None = None
     second: Loss | None = None
 
-    def _parts(self) -> tuple[Loss, Loss]:
+    def _losses(self) -> tuple[Loss, Loss]:
         if self.first is None or self.second is None:
             name = "first" if self.first is None else "second"
             raise OptionError(name, None, "no loss is connected", f"connect one to {name}")
         return self.first, self.second
 
     @property
-    def has_curvature(self) -> bool:
-        """Whether both have one."""
-        return all(part.has_curvature for part in self._parts())
+    def border(self) -> str:
+        """The border that both ask for, or the one that is not free.
 
-    def check(self, levels: Sequence[Level]) -> None:
-        """Raises `OptionError` if a loss is missing or cannot work at these levels."""
-        for part in self._parts():
-            part.check(levels)
+        Raises:
+            GPDMError: They ask for different ones.
+        """
+        asked = {loss.border for loss in self._losses()} - {"free"}
+        if len(asked) > 1:
+            raise GPDMError(
+                f"the combined losses ask for different borders ({' and '.join(sorted(asked))}); choose one of them in both"
+            )
+        return asked.pop() if asked else "free"
 
-    def working_bytes(self, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
-        """The sums of both, since each keeps its buffers."""
-        first, second = (part.working_bytes(reference_pixels, output_pixels) for part in self._parts())
-        return first[0] + second[0], first[1] + second[1]
+    def terms(self) -> tuple[tuple[float, Term], ...]:
+        """Returns the terms of both; raises `OptionError` if one is missing."""
+        first, second = self._losses()
+        return (*first.terms(), *((self.weight * weight, term) for weight, term in second.terms()))
 
-    def bind(self, references: Sequence[Tensor], size: Size, memory: int = 2**30) -> Objective:
-        """The sum of both objectives; each gets half of the memory. See `Loss`."""
-        first, second = (part.bind(references, size, memory // 2) for part in self._parts())
-        return SumObjective(((1.0, first), (self.weight, second)))
+
+@dataclass(frozen=True)
+class LossOn:
+    """A loss with references of its own, in place of those of the synthesis. A barycentre of two pictures is the sum of two of them.
+
+    The references keep their size relative to the output: at a level half the size of the output they are half their size.
+    """
+
+    loss: Loss
+    references: Sequence[Reference]
+    """One image each, as `references.as_references` gives them."""
+
+    @classmethod
+    def of(cls, loss: Loss, reference: Tensor | Reference | Sequence[Tensor | Reference]) -> LossOn:
+        """Returns the loss on images or references; raises the errors of `as_references`."""
+        return cls(loss, as_references(reference))
+
+    @property
+    def border(self) -> str:
+        """That of the loss."""
+        return self.loss.border
+
+    def terms(self) -> tuple[tuple[float, Term], ...]:
+        """Returns the terms of the loss, each with these references."""
+        return tuple((weight, _TermOn(term, self.references)) for weight, term in self.loss.terms())
+
+
+@dataclass(frozen=True)
+class _TermOn:
+    """A term with references of its own."""
+
+    term: Term
+    references: Sequence[Reference]
+
+    @property
+    def per_output(self) -> bool:
+        return self.term.per_output
+
+    def _at(self, level: Level) -> Level:
+        sizes = tuple(scaled(size, level.scale) for size in sizes_of(self.references))
+        return replace(level, reference_sizes=sizes)
+
+    def check(self, level: Level) -> None:
+        self.term.check(self._at(level))
+
+    def active(self, level: Level) -> bool:
+        return self.term.active(self._at(level))
+
+    def memory(self, level: Level) -> tuple[int, int]:
+        return self.term.memory(self._at(level))
+
+    def bind(
+        self,
+        references: Sequence[Reference],
+        canvas: Canvas,
+        memory: int,
+        weight: float = 1.0,
+        image: Tensor | None = None,
+    ) -> Objective:
+        own = []
+        for each in self.references:
+            check_alike(each.image, "a reference of the loss", references[0].image, "reference")
+            own.append(replace(each, image=canvas.enter(each.image)).at(canvas.scale, canvas.border))
+        return self.term.bind(own, canvas, memory, weight, image)
+
+
+Reweigh = Callable[[Sequence[Reference], Canvas, Tensor], Sequence[Reference]]
+"""Of the references and canvas of a level and the image (1, C, H, W) with which an output enters it: references with other weights."""
+
+
+@dataclass(frozen=True)
+class FollowingLoss:
+    """A loss whose reference weights follow from each output's own image, at the beginning of every level: every output has an
+    objective of its own."""
+
+    loss: Loss
+    reweigh: Reweigh
+
+    @property
+    def border(self) -> str:
+        """That of the loss."""
+        return self.loss.border
+
+    def terms(self) -> tuple[tuple[float, Term], ...]:
+        """Returns the terms of the loss, each with weights that follow."""
+        return tuple((weight, _FollowingTerm(term, self.reweigh)) for weight, term in self.loss.terms())
+
+
+@dataclass(frozen=True)
+class _FollowingTerm:
+    """A term whose reference weights follow from the output's image."""
+
+    term: Term
+    reweigh: Reweigh
+    per_output = True
+
+    def check(self, level: Level) -> None:
+        self.term.check(level)
+
+    def active(self, level: Level) -> bool:
+        return self.term.active(level)
+
+    def memory(self, level: Level) -> tuple[int, int]:
+        return self.term.memory(level)
+
+    def bind(
+        self,
+        references: Sequence[Reference],
+        canvas: Canvas,
+        memory: int,
+        weight: float = 1.0,
+        image: Tensor | None = None,
+    ) -> Objective:
+        if image is None:
+            raise GPDMError("the weights of this loss follow an output's image; give `image` to bind")
+        return self.term.bind(self.reweigh(references, canvas, image), canvas, memory, weight, image)

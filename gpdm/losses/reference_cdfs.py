@@ -1,4 +1,4 @@
-"""The reference's side of a sliced Wasserstein distance: projections, and the reference's distribution functions along them."""
+"""The reference's half of a sliced Wasserstein distance: sampled filters, and the CDFs of the reference's projections onto them."""
 
 from __future__ import annotations
 
@@ -10,104 +10,154 @@ import torch
 from torch import Generator, Tensor
 
 from ..images import Size, size_of
-from ..kernels.torch_backend import Passes, Sample, Side, Stride
-from ..kernels.workspace import Workspace
-from ..patches.filters import FilterBank
-from ..patches.linear import patch_count, patch_grid, project
-from ..transport.binned import bin_count, bin_range, cumulative, whole_weights, wide
-from .swd_options import SWDOptions
+from ..kernels.backend import ALL, Backend, ProjectedReference, Stride, Subsample
+from ..kernels.workspace import Workspace, retry_with_less_memory
+from ..patches.filters import FilterBank, Filters
+from ..patches.linear import PatchGrid, patch_count, patch_grid, project_columns, project_rows
+from ..transport.binned import accumulator_dtype, bin_count, bin_range, cumulative, quantize_weights
 
 GROUP = 128
 """Filters of a bank, at most."""
 REFERENCE_PATCHES = 30_000
-"""From a reference with many more patches, every second, third ... row and column of them is taken, from a random place on."""
-DRAWN = 8
-"""How many sets of projections are drawn together, since that takes less time for each."""
-GPU_DRAWN, GPU_PIXELS = 32, 2**20
+"""Number of patches from which on a sample of about so many stands for the reference."""
+SETS_PER_SAMPLE = 8
+"""Sets of filters that are sampled together, which takes less time for each."""
+GPU_SETS, GPU_PIXELS = 32, 2**20
 """The same on a GPU, for references of at most so many pixels; it is there that the host's time counts."""
 TOGETHER_VALUES = 2**19
-"""Projections of the reference on several sets that are worked off together on a CPU: small levels are bound by the number of calls."""
+"""Projections of the reference onto several sets that are worked off together on a CPU: small levels are bound by the number of calls."""
 
 
-class ReferenceSides:
-    """Draws sets of projections and works out the reference's side of them: for several sets at once, where levels are small."""
+class ReferenceCDFs:
+    """Samples sets of filters and computes the CDFs of the reference's projections: of several sets at once, where levels are small.
+
+    Iterating gives fresh sets without end. Filters come from a generator with seed 0: set i is the same in every run.
+
+    Arguments:
+        filters: How filters are sampled.
+        grid: The patches; all patches of the references are used, whatever its stride.
+        distance: "l1" or "l2".
+        references: Images, (1, C, h, w) each.
+        weights: Weights of their patches, (rows, columns) each; None counts all patches alike.
+        workspace, backend: What does the work.
+    """
 
     def __init__(
         self,
-        options: SWDOptions,
+        filters: Filters,
+        grid: PatchGrid,
+        distance: str,
         references: Sequence[Tensor],
         weights: Sequence[Tensor] | None,
         workspace: Workspace,
-        passes: Passes,
+        backend: Backend,
     ) -> None:
-        self.options, self.workspace, self.passes = options, workspace, passes
+        self.filters, self.grid, self.workspace, self.backend = filters, grid, workspace, backend
         self.references = [x.contiguous(memory_format=torch.channels_last) for x in references]
-        self.masses: Sequence[Tensor | None] = [None] * len(references)
+        self.weights: Sequence[Tensor | None] = [None] * len(references)
+        patches = sum(patch_count(size_of(x), grid.size, 1) for x in references)
+        self.subsample, self.shares = subsample_stride(patches // REFERENCE_PATCHES), None
         if weights is not None:
-            mass = whole_weights(torch.cat([w.flatten() for w in weights]))
-            parts = mass.split([w.numel() for w in weights])
-            self.masses = [part.view_as(w) for part, w in zip(parts, weights, strict=True)]
-        patches = sum(patch_count(size_of(x), options.patch_size, 1) for x in references)
-        # With weights a few patches may be all that counts.
-        self.sample = spacing(patches // REFERENCE_PATCHES) if weights is None else (1, 1)
-        self.bins = bin_count(patches, options.distance)
-        self.generator = Generator().manual_seed(0)
+            self.subsample = ALL.stride
+            flat = torch.cat([each.flatten() for each in weights])
+            if int((flat > 0).sum()) > REFERENCE_PATCHES:
+                self.shares = flat.to("cpu", torch.float64).cumsum(0)
+            else:
+                parts = quantize_weights(flat).split([each.numel() for each in weights])
+                self.weights = [part.view_as(each) for part, each in zip(parts, weights, strict=True)]
+        self.bins = bin_count(patches, distance)
 
-    def __iter__(self) -> Iterator[list[Side]]:
-        """Fresh sets without end, each in groups of at most `GROUP` projections."""
-        o = self.options
-        groups = -(-o.num_proj // GROUP)
-        numbers = [o.num_proj * (i + 1) // groups - o.num_proj * i // groups for i in range(groups)]
-        like = self.references[0]
-        drawn, together = self._numbers(sum(math.prod(size_of(x)) for x in self.references))
+    def __iter__(self) -> Iterator[list[ProjectedReference]]:
+        """Yields fresh sets without end, each in groups of at most `GROUP` filters."""
+        generator = Generator().manual_seed(0)
+        number, like = self.filters.number, self.references[0]
+        groups = -(-number // GROUP)
+        numbers = [number * (i + 1) // groups - number * i // groups for i in range(groups)]
+        sets, together = self._sets(sum(math.prod(size_of(x)) for x in self.references))
         while True:
-            banks = [o.draw(k, like.shape[1], self.generator, drawn, like.device).to(like) for k in numbers]
-            corners = [[self._corner(reference) for reference in self.references] for _ in range(drawn)]
-            for places, *parts in zip(corners[::together], *(bank.each(together) for bank in banks), strict=True):
-                sides = [self.workspace.attempt(partial(self._sides, part, places)) for part in parts]
-                yield from map(list, zip(*sides, strict=True))
+            banks = [
+                self.filters.sample(each, like.shape[1], self.grid.size, generator, sets, like.device).to(like)
+                for each in numbers
+            ]
+            offsets = [[self._offset(reference, generator) for reference in self.references] for _ in range(sets)]
+            sampled = None if self.shares is None else self._mosaic(self.shares, generator)
+            for places, *parts in zip(offsets[::together], *(bank.each(together) for bank in banks), strict=True):
+                results = []
+                for part in parts:
+                    project = partial(self._project, part, places, sampled)
+                    results.append(retry_with_less_memory(project, self.workspace.reduce_memory))
+                yield from map(list, zip(*results, strict=True))
 
-    def _numbers(self, pixels: int) -> tuple[int, int]:
-        """How many sets are drawn together, and of how many of them the reference's side is worked out together."""
+    def _sets(self, pixels: int) -> tuple[int, int]:
+        """Returns how many sets are sampled together, and for how many of them the CDFs are computed together."""
         if self.references[0].device.type == "cuda":
-            drawn = GPU_DRAWN if pixels <= GPU_PIXELS else DRAWN
-            return drawn, drawn
-        return DRAWN, min(max(TOGETHER_VALUES // (pixels * min(self.options.num_proj, GROUP)), 1), DRAWN)
+            sets = GPU_SETS if pixels <= GPU_PIXELS else SETS_PER_SAMPLE
+            return sets, sets
+        fit = TOGETHER_VALUES // (pixels * min(self.filters.number, GROUP))
+        return SETS_PER_SAMPLE, min(max(fit, 1), SETS_PER_SAMPLE)
 
-    def _corner(self, reference: Tensor) -> tuple[int, int]:
-        """The row and column of the first patch that is taken of a reference."""
-        return corner(self.sample, patch_grid(size_of(reference), self.options.patch_size, 1), self.generator)
+    def _offset(self, reference: Tensor, generator: Generator) -> tuple[int, int]:
+        """Samples row and column of the first patch that is taken of a reference."""
+        return random_offset(self.subsample, patch_grid(size_of(reference), self.grid.size, 1), generator)
 
-    def _sides(self, bank: FilterBank, corners: Sequence[tuple[int, int]]) -> list[Side]:
-        """One for each set of the bank."""
-        low, high = zip(*(_range(reference, bank) for reference in self.references), strict=True)
+    def _mosaic(self, shares: Tensor, generator: Generator) -> Tensor:
+        """Samples patches by weight and lays them side by side: an image whose patches with stride p they are.
+
+        Sampling is stratified (one patch in each of equal parts of the cumulated weights), which has less variance than independent
+        draws.
+        """
+        p, side = self.grid.size, math.isqrt(REFERENCE_PATCHES)
+        within = torch.rand(side * side, generator=generator, dtype=torch.float64)
+        steps = (torch.arange(side * side, dtype=torch.float64) + within) / side**2
+        index = torch.searchsorted(shares, steps * shares[-1], right=True).clamp(max=len(shares) - 1)
+        parts = []
+        for reference in self.references:
+            rows, columns = patch_grid(size_of(reference), p, 1)
+            own = index[(index >= 0) & (index < rows * columns)].to(reference.device)
+            index = index - rows * columns
+            view = reference.unfold(2, p, 1).unfold(3, p, 1)
+            parts.append(view[0, :, own // columns, own % columns])
+        mosaic = torch.cat(parts, 1).unflatten(1, (side, side))  # (C, side, side, p, p)
+        mosaic = mosaic.permute(0, 1, 3, 2, 4).reshape(1, len(mosaic), side * p, side * p)
+        return mosaic.contiguous(memory_format=torch.channels_last)
+
+    def _project(
+        self, bank: FilterBank, offsets: Sequence[tuple[int, int]], mosaic: Tensor | None
+    ) -> list[ProjectedReference]:
+        """Computes the CDFs along the filters of a bank; returns one `ProjectedReference` for each of its sets."""
+        ends = []
+        for reference in self.references:
+            ends.append(_range(reference, bank))
+        low, high = zip(*ends, strict=True)
         bins = bin_range(torch.stack(low).amin(0), torch.stack(high).amax(0), self.bins)
-        counts = bins.width.new_zeros(len(bank), bins.number, dtype=wide(bins.width.device))
-        for reference, mass, first in zip(self.references, self.masses, corners, strict=True):
-            counted, every = Sample(first, self.sample).of(reference, 1)
-            counts += self.passes.count(counted, bank, bins, every, mass)
-        return self.passes.sides(bank, bins, cumulative(counts, bins.width.dtype), self.options.stride)
+        counts = bins.width.new_zeros(len(bank), bins.number, dtype=accumulator_dtype(bins.width.device))
+        if mosaic is not None:
+            counts += self.backend.count(mosaic, bank, bins, (self.grid.size, self.grid.size), None)
+        else:
+            for reference, weights, offset in zip(self.references, self.weights, offsets, strict=True):
+                counted, stride = Subsample(offset, self.subsample).of(reference, 1)
+                counts += self.backend.count(counted, bank, bins, stride, weights)
+        return self.backend.prepare(bank, bins, cumulative(counts, bins.width.dtype), self.grid.stride)
 
 
-def corner(every: Stride, grid: Size, generator: Generator) -> tuple[int, int]:
-    """The row and column of the first patch when every so many rows and columns of a patch grid are taken, at random."""
+def random_offset(stride: Stride, grid: Size, generator: Generator) -> tuple[int, int]:
+    """Samples row and column of the first patch of a subsample of a patch grid with this stride."""
     row, column = (
-        int(torch.randint(min(spacing, side), (1,), generator=generator))
-        for spacing, side in zip(every, grid, strict=True)
+        int(torch.randint(min(step, side), (1,), generator=generator)) for step, side in zip(stride, grid, strict=True)
     )
     return row, column
 
 
-def spacing(share: int) -> tuple[int, int]:
-    """Every which row and every which column to take, so as to take one in `share` or a little more."""
+def subsample_stride(share: int) -> tuple[int, int]:
+    """Returns the row and column strides that keep about one patch in `share`, or a little fewer."""
     columns = max(math.isqrt(share), 1)
     return columns + (columns * (columns + 1) <= share), columns
 
 
 def _range(image: Tensor, bank: FilterBank) -> tuple[Tensor, Tensor]:
-    """Lowest and highest projection, (K,) each, of some thousand patches, and a little more for those left out."""
-    patches = patch_count(size_of(image), bank.patch_size, 1)
-    sample = project(image, bank, max(1, math.isqrt(patches // 4096))).flatten(0, 1)
-    low, high = sample.amin(0), sample.amax(0)
-    spare = (high - low) / 16
-    return low - spare, high + spare
+    """Returns the lowest and highest projection, (K,) each, of some thousand patches, with a margin for those left out."""
+    stride = max(1, math.isqrt(patch_count(size_of(image), bank.patch_size, 1) // 4096))
+    projections = project_rows(project_columns(image, bank, stride), bank, stride).flatten(0, 1)
+    low, high = projections.amin(0), projections.amax(0)
+    margin = (high - low) / 16
+    return low - margin, high + margin

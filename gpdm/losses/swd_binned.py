@@ -1,4 +1,4 @@
-"""The sliced Wasserstein distance of one pyramid level without a sort: distribution functions on bins."""
+"""The sliced Wasserstein distance of one level without a sort: CDFs on common bins."""
 
 from __future__ import annotations
 
@@ -10,132 +10,125 @@ from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Tensor
 
+from ..borders import wrap, wrap_adjoint
+from ..canvas import Canvas
 from ..images import Size, size_of
-from ..kernels.choose import choose
-from ..kernels.torch_backend import WHOLE, Passes, Sample, Side, TorchPasses
-from ..kernels.workspace import Workspace
-from ..patches.linear import patch_grid, wrap, wrap_adjoint, wrapped_size
-from ..transport.binned import WEIGHT_UNIT, whole_weights
-from .objectives import PatchWeights, curvature
-from .reference_cdfs import ReferenceSides, corner, spacing
-from .swd_options import SWDOptions
+from ..kernels.backend import ALL, Backend, ProjectedReference, Subsample
+from ..kernels.choose import choose, make_backend
+from ..kernels.workspace import Workspace, retry_with_less_memory
+from ..patches.filters import Filters
+from ..patches.linear import PatchGrid, patch_grid
+from ..references import Reference, reference_patch_weights
+from ..transport.binned import WEIGHT_UNIT, quantize_weights
+from .base import OutputState, check_single
+from .reference_cdfs import ReferenceCDFs, random_offset, subsample_stride
 
 POOL = 8
-"""How many sets of projections with the reference's side of them are held."""
+"""Sets of filters, with the reference's CDFs along them, that are held where sets are used several times."""
 COUNTED_PATCHES = 2**18
-"""From an output with many more patches, every second, third ... row and column of them is counted, from a random place on. The
-reference's distribution functions, of at most some 30,000 patches, are three times as uncertain."""
+"""From an output with many more patches a strided subsample of about so many is counted, from a random place on. The reference's
+CDFs, of some 30,000 patches, are three times as uncertain."""
 
 
 @dataclass(frozen=True)
-class Drawn:
+class StepSample:
     """What is random in one evaluation."""
 
-    sides: tuple[Side, ...]
-    """Groups of projections."""
-    shift: tuple[int, int]
+    references: tuple[ProjectedReference, ...]
+    """Groups of filters, with the reference's CDFs along them."""
+    offset: tuple[int, int]
     """Row and column at which the patch grid begins."""
-    sample: Sample
+    subsample: Subsample
     """Which patches are counted."""
 
 
-class HistogramObjective:
-    """Compares distribution functions on bins. The reference's are computed once for a set of projections, and each set is used
-    `reuse` times on average: a pool holds the latest, and at every step each output takes one at random.
+class BinnedObjective:
+    """Compares CDFs on bins. The reference's are computed once for a set of filters, and each set is used `reuse` times on
+    average: a pool holds the latest, and at every step each output takes one at random.
 
-    The pool is the same for all outputs and seeds; which set an output takes follows its own generator.
+    Set i of the pool is the same for all outputs and seeds; which set of the pool an output takes, and where its patch grid begins,
+    follows its own generator. With `reuse` 1 the pool holds one set, so that all outputs see the same filters at a step.
 
     Raises:
-        OptionError: The backend that is asked for cannot be used; the message says why.
+        OptionError: The backend that is asked for cannot be used, or the weights leave no patch; the message says why.
     """
 
     def __init__(
         self,
-        options: SWDOptions,
-        references: Sequence[Tensor],
-        size: Size,
+        grid: PatchGrid,
+        filters: Filters,
+        distance: str,
+        reuse: int,
+        backend: str,
+        references: Sequence[Reference],
+        canvas: Canvas,
         keep_bytes: int,
-        weights: PatchWeights | None = None,
+        weight: float,
     ) -> None:
-        self.options = options
-        self.size, self.whole = size, wrapped_size(size, options.patch_size, options.border)
-        weights = weights or PatchWeights()
-        self.output_mass = None if weights.output is None else whole_weights(weights.output)
-        device, channels = references[0].device, references[0].shape[1]
-        largest = max(math.prod(each) for each in (self.whole, *map(size_of, references)))
-        self.backend = choose(options.backend, device, channels * largest, references[0].dtype)
+        self.grid, self.distance, self.reuse, self.weight, self.canvas = grid, distance, reuse, weight, canvas
+        self.number, self.padded_size = filters.number, canvas.padded_size(grid.size)
+        own = canvas.patch_weights(grid.size)
+        self.weights = None if own is None else quantize_weights(own)
+        images = [each.image for each in references]
+        device, channels = images[0].device, images[0].shape[1]
+        largest = max(math.prod(each) for each in (self.padded_size, *map(size_of, images)))
+        self.backend = choose(backend, device, channels * largest, images[0].dtype)
         self.workspace = Workspace(device, keep_bytes)
-        self.passes = passes_of(self.backend, self.workspace)
-        self.sides = ReferenceSides(options, references, weights.references, self.workspace, self.passes)
-        self.fresh = iter(self.sides)
-        # A choice between several fresh sets would leave some unused, which costs a seventh in distance.
-        self.pool: deque[list[Side]] = deque(maxlen=1 if options.reuse == 1 else POOL)
+        self.passes: Backend = make_backend(self.backend, self.workspace)
+        weights = reference_patch_weights(references, grid.size)
+        self.cdfs = ReferenceCDFs(filters, grid, distance, images, weights, self.workspace, self.passes)
+        # A stride or a subsample moves at every step, which is other work each time; there are few such steps, or they are long.
+        self.capturable = grid.stride == 1 and self._stride(patch_grid(self.padded_size, grid.size, 1)) == (1, 1)
+        self._restart()
+
+    def _restart(self) -> None:
+        self.fresh = iter(self.cdfs)
+        # With fresh filters at every step a pool of several would leave some sets unused, which raises the final distance by 14 %.
+        self.pool: deque[list[ProjectedReference]] = deque(maxlen=1 if self.reuse == 1 else POOL)
         self.steps = 0
 
-    @property
-    def repeatable(self) -> bool:
-        """See `Repeatable`. A grid or a sample that moves is other work each time; there are few such steps, or they are long."""
-        return self.options.stride == 1 and self._every(patch_grid(self.whole, self.options.patch_size, 1)) == (1, 1)
+    def _stride(self, grid: Size) -> tuple[int, int]:
+        """Returns which rows and columns of the grid are counted. With weights a few patches may be all that counts."""
+        return subsample_stride(math.prod(grid) // COUNTED_PATCHES) if self.weights is None else (1, 1)
 
-    def _every(self, grid: Size) -> tuple[int, int]:
-        """Which rows and columns of the grid are counted. With masses a few patches may be all that counts."""
-        return spacing(math.prod(grid) // COUNTED_PATCHES) if self.output_mass is None else (1, 1)
+    def sample(self, image: Tensor, step: int, state: OutputState) -> StepSample:
+        """See `Objective`. A step before the last that was sampled begins the sequence of filters anew."""
+        check_single(image)
+        if step + 1 < self.steps:
+            self._restart()
+        while self.steps <= step:
+            if self.steps < min(self.reuse, POOL) or self.steps % self.reuse == 0:
+                self.pool.append(next(self.fresh))
+            self.steps += 1
+        references = self.pool[int(torch.randint(len(self.pool), (1,), generator=state.generator))]
+        offset = self.grid.random_offset(self.padded_size, state.generator)
+        rows, columns = (side - place for side, place in zip(self.padded_size, offset, strict=True))
+        grid = patch_grid((rows, columns), self.grid.size, self.grid.stride)
+        stride = self._stride(grid)
+        subsample = ALL if stride == (1, 1) else Subsample(random_offset(stride, grid, state.generator), stride)
+        return StepSample(tuple(references), offset, subsample)
 
-    def curvature(self) -> Tensor:
+    def evaluate(self, image: Tensor, sample: StepSample, into: Tensor) -> Tensor:
         """See `Objective`."""
-        like = self.sides.references[0]
-        return curvature(self.options, self.size, like.shape[1], self.output_mass, like)
-
-    def advance(self) -> None:
-        """Draws a new set of projections, in one of `reuse` steps."""
-        reuse = self.options.reuse
-        if self.steps < min(reuse, POOL) or self.steps % reuse == 0:
-            self.pool.append(next(self.fresh))
-        self.steps += 1
-
-    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        """See `Objective`."""
-        return self.evaluate(image, self.draw(image, generator))
-
-    def draw(self, image: Tensor, generator: Generator) -> Drawn:
-        """See `Repeatable`."""
-        o = self.options
-        sides = self.pool[int(torch.randint(len(self.pool), (1,), generator=generator))]
-        shift = o.shift(self.whole, generator)
-        rows, columns = (side - place for side, place in zip(self.whole, shift, strict=True))
-        grid = patch_grid((rows, columns), o.patch_size, o.stride)
-        every = self._every(grid)
-        sample = WHOLE if every == (1, 1) else Sample(corner(every, grid, generator), every)
-        return Drawn(tuple(sides), shift, sample)
-
-    def evaluate(self, image: Tensor, drawn: Drawn) -> tuple[Tensor, Tensor]:
-        """See `Repeatable`."""
-        o, (rows, columns) = self.options, drawn.shift
-        shifted = wrap(image, o.patch_size, o.border)[..., rows:, columns:]
-        mass = None if self.output_mass is None else self.output_mass[rows :: o.stride, columns :: o.stride]
-        results = [
-            self.workspace.attempt(partial(self.passes.step, shifted, side, o.distance, o.stride, drawn.sample, mass))
-            for side in drawn.sides
-        ]
-        value = torch.stack(
-            [value * (len(side.function) / o.num_proj) for (value, _), side in zip(results, drawn.sides, strict=True)]
-        )
-        gradient = torch.stack([gradient for _, gradient in results]).sum(0) if len(results) > 1 else results[0][1]
-        patches = math.prod(patch_grid(size_of(shifted), o.patch_size, o.stride))
+        (size, stride), (row, column), border = (self.grid.size, self.grid.stride), sample.offset, self.canvas.border
+        shifted = wrap(image, size, border)[..., row:, column:]
+        weights = None if self.weights is None else self.weights[row::stride, column::stride]
+        values, gradients = [], []
+        for reference in sample.references:
+            work = partial(self.passes.evaluate, shifted, reference, self.distance, stride, sample.subsample, weights)
+            value, gradient = retry_with_less_memory(work, self.workspace.reduce_memory)
+            values.append(value * (len(reference.cdf_p) / self.number))
+            gradients.append(gradient)
+        gradient = torch.stack(gradients).sum(0) if len(gradients) > 1 else gradients[0]
+        patches = math.prod(patch_grid(size_of(shifted), size, stride))
         gradient = gradient.mul_(
-            1 / (patches * o.num_proj) if mass is None else (WEIGHT_UNIT / (mass.sum() * o.num_proj)).to(gradient)
+            1 / (patches * self.number)
+            if weights is None
+            else (WEIGHT_UNIT / (weights.sum() * self.number)).to(gradient)
         )
-        if rows or columns:
-            gradient = F.pad(gradient, (columns, 0, rows, 0))
-        return value.sum(), wrap_adjoint(gradient, o.patch_size, o.border)
-
-
-def passes_of(backend: str, workspace: Workspace) -> Passes:
-    """The backend's way to do the work of a step."""
-    if backend == "torch":
-        return TorchPasses(workspace)
-    from ..kernels.triton_backend import TritonPasses
-
-    return TritonPasses()
+        if row or column:
+            gradient = F.pad(gradient, (column, 0, row, 0))
+        into.add_(wrap_adjoint(gradient, size, border), alpha=self.weight)
+        return self.weight * torch.stack(values).sum()

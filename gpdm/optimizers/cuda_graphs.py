@@ -1,4 +1,4 @@
-"""A step as a CUDA graph: recorded once, then replayed with other numbers, so that small levels do not wait for the host."""
+"""Steps as CUDA graphs: recorded once, then replayed with other numbers, so that small levels do not wait for the host."""
 
 from __future__ import annotations
 
@@ -15,23 +15,22 @@ from torch import Tensor
 from ..kernels.choose import say_once
 
 T = TypeVar("T")
-ALIKE = 3
-"""After so many steps in a row that differ in their tensors' numbers only, a step is recorded. Until then, what is compiled or
-allocated at a first use has been."""
-SYNCHRONISED = 16
-"""Steps by which the host may be ahead of a GPU, and twice that: progress, previews and cancel shall not lag behind."""
+WARMUP_STEPS = 3
+"""Steps in a row that differ in their tensors' numbers only, before a step is recorded: compilation and allocation are over then."""
+QUEUED_STEPS = 16
+"""At most twice so many steps are queued on a GPU, so that progress, previews and cancel stay responsive."""
 
 
 class Recorder(Protocol):
-    """What can record work on a device and replay it."""
+    """A way to record work on a device and replay it."""
 
     def record(self, work: Callable[[], object]) -> Callable[[], None]:
-        """A function that does the recorded work. Recording itself does nothing."""
+        """Returns a function that does the recorded work. Recording itself does nothing."""
         ...
 
 
 class CUDARecorder:
-    """CUDA graphs, each with memory of its own."""
+    """A recorder of CUDA graphs, each with memory of its own."""
 
     def record(self, work: Callable[[], object]) -> Callable[[], None]:
         """See `Recorder`."""
@@ -60,7 +59,7 @@ _failed: list[str] = []
 
 
 def recorder_for(device: torch.device, backend: str) -> Recorder | None:
-    """What can record a backend's work on this device, if anything can."""
+    """Returns what can record a backend's work on this device, if anything can."""
     if device.type != "cuda" or torch.version.hip or _failed:
         return None
     # Triton refuses addresses that are not there yet, as those which this allocator gives out during a recording.
@@ -74,8 +73,8 @@ def recorder_for(device: torch.device, backend: str) -> Recorder | None:
     return CUDARecorder()
 
 
-class Captured(Generic[T]):
-    """`work` with a memory: called again and again with what differs in the numbers of its tensors only, it is recorded and replayed.
+class GraphedStep(Generic[T]):
+    """A cache of one CUDA graph: `work`, called repeatedly with tensors of the same shapes, is recorded once and then replayed.
 
     `work` changes tensors in place, always the same ones, and returns a scalar. What it does may depend on its argument and on
     these tensors alone, and it may not ask a device for a number.
@@ -97,7 +96,7 @@ class Captured(Generic[T]):
         if fixed != self.fixed:
             self.fixed, self.alike, self.replay = fixed, 0, None
         self.alike += 1
-        if self.replay is None and self.alike > ALIKE and not _failed:
+        if self.replay is None and self.alike > WARMUP_STEPS and not _failed:
             self._record(given, tensors)
         if self.replay is None:
             self.result = self.work(given)
@@ -132,7 +131,7 @@ class Captured(Generic[T]):
 
 
 def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """`value` with every tensor in it changed, inside tuples, lists and dataclasses, which are made anew."""
+    """Applies `change` to every tensor in `value`, inside tuples, lists and dataclasses, which are made anew."""
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, (tuple, list)):
@@ -143,7 +142,7 @@ def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
 
 
 def _fixed_parts(value: Any, tensors: list[Tensor]) -> Any:
-    """What a recording cannot change: everything in `value` but its tensors, which are appended to `tensors`, and their shapes."""
+    """Returns what a recording fixes, everything but the numbers in tensors, and appends the tensors to `tensors`."""
     if isinstance(value, Tensor):
         tensors.append(value)
         return value.shape, value.stride(), value.dtype, value.device
@@ -156,21 +155,21 @@ def _fixed_parts(value: Any, tensors: list[Tensor]) -> Any:
 
 @functools.cache
 def _fields(kind: type) -> tuple[str, ...]:
-    """Of a dataclass; empty for other types."""
+    """Returns the names of a dataclass's fields, in their order; none for other types."""
     return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
-class Pace:
-    """Keeps the host from running far ahead of a GPU, without ever letting that run out of work."""
+class QueueLimit:
+    """A limit to how far the host runs ahead of a GPU. The GPU never runs out of work."""
 
     def __init__(self, device: torch.device) -> None:
         self.events: list[torch.cuda.Event] = []
         self.steps, self.cuda = 0, device.type == "cuda"
 
     def step(self) -> None:
-        """Called after every step; on a GPU, every `SYNCHRONISED` steps it waits for the end of the steps before the last such."""
+        """Counts a step; on a GPU, every `QUEUED_STEPS` steps it waits for the end of the `QUEUED_STEPS` before them."""
         self.steps += 1
-        if not self.cuda or self.steps % SYNCHRONISED:
+        if not self.cuda or self.steps % QUEUED_STEPS:
             return
         event = torch.cuda.Event()
         event.record()

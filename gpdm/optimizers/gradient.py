@@ -1,62 +1,32 @@
-"""How one level is descended, and when it has converged."""
+"""Gradient methods on the pixels of a level, and when a level has converged."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from ..errors import OptionError
 from ..kernels.choose import kernels
 from ..kernels.reference import EPSILON
-from ..losses.objectives import Objective, backend_of, draw, evaluate, is_repeatable
-from ..losses.swd import Loss
+from ..losses.base import Loss, Objective, check_loss, loss_memory
 from ..options import Options, option
 from ..pyramid import Level
-from .base import Descent, OnStep, Problem
-from .cuda_graphs import Captured, Pace, recorder_for
+from .base import Iterate, LevelProblem, Step
+from .newton import check_newton, hessian_diagonal
 
 Method = Literal["adam", "sgd", "newton", "adam picture"]
-
-
-@dataclass
-class Walk:
-    """One image on its way down."""
-
-    image: Tensor
-    """(1, C, H, W), changed in place."""
-    losses: list[Tensor] = field(default_factory=list)
-    """The loss of every step so far, scalars on the device of the image."""
-    mean: Tensor | None = None
-    """The mean over the steps that were remembered."""
-    remembered: int = 0
-    converged: bool = False
-
-    def remember(self) -> None:
-        """Takes the image into the mean."""
-        self.remembered += 1
-        self.mean = self.image.clone() if self.mean is None else self.mean.lerp_(self.image, 1 / self.remembered)
-
-    def result(self) -> Descent:
-        """Where it has come to."""
-        losses = torch.stack(self.losses).cpu().double()
-        return Descent(
-            self.image if self.mean is None else self.mean, losses, "converged" if self.converged else "step limit"
-        )
+Update = Callable[[Tensor, Tensor], object]
+"""Changes the image in place, given the gradient, which is used up, and the two rates of the step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer(Options):
-    """Descent on the pixels of one level (Algorithm 1, line 8).
-
-    Newton's method needs the curvature of the objective. That of the squared sliced Wasserstein distance is known: twice the
-    share of all patches that cover a pixel, over the dimension of a patch, since a random unit filter gives each of its numbers
-    that share on average (Rabin et al., Wasserstein Barycenter and its Application to Texture Mixing, SSVM 2011, section 3.3).
-    """
+    """Gradient descent on the pixels of one level (Algorithm 1, line 8): Adam, plain, or Newton's method (newton.py)."""
 
     method: str = option(
         "adam",
@@ -125,71 +95,27 @@ class Optimizer(Options):
     )
 
     def check(self, loss: Loss, levels: Sequence[Level]) -> None:
-        """Raises `OptionError` if the loss cannot work at these levels, or if the method needs a curvature and it has none."""
-        loss.check(levels)
-        if self.method == "newton" and not loss.has_curvature:
-            raise OptionError(
-                "method",
-                self.method,
-                "it needs a loss with a curvature, such as the distance l2 by itself",
-                "choose the distance l2, or connect a GPDM Optimizer with method adam",
-            )
+        """Raises `OptionError` if the loss cannot work at these levels, or if the method newton does not know it."""
+        check_loss(loss, levels)
+        if self.method == "newton":
+            check_newton(loss)
 
-    def working_bytes(self, loss: Loss, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
-        """How much memory one step takes, in bytes: at least, and at best speed."""
-        return loss.working_bytes(reference_pixels, output_pixels)
+    def memory(self, loss: Loss, level: Level) -> tuple[int, int]:
+        """Returns how many bytes one step takes besides the images: at least, and at best speed."""
+        return loss_memory(loss, level)
 
     def steps(self, levels: Sequence[Level]) -> tuple[int, ...]:
-        """The step limit of each level."""
+        """Returns the step limit of each level."""
         if not 0 < self.fine_steps < self.num_steps or len(levels) == 1:
             return (self.num_steps,) * len(levels)
         factor = (self.fine_steps / self.num_steps) ** (1 / (len(levels) - 1))
         return tuple(max(round(self.num_steps * factor**i), 1) for i in range(len(levels)))
 
-    def descend(
-        self,
-        images: Sequence[Tensor],
-        problem: Problem,
-        generators: Sequence[Generator],
-        num_steps: int,
-        on_step: OnStep,
-    ) -> list[Descent]:
-        """Minimises the loss of `problem` from each of `images`, (1, C, H, W), which are changed in place.
+    def rates(self, num_steps: int) -> Tensor:
+        """Returns two numbers for each step of a level, (num_steps, 2): its length, and the divisor of Adam's root mean square.
 
-        Every image has its own generator and its own end, so that none depends on the others. `on_step(number, step, loss,
-        image)` is called after each step; what it raises ends the descent.
-
-        Raises:
-            OptionError: The descent diverged: loss or image became infinite or NaN.
+        They are tensors because a recorded step cannot read numbers of the host.
         """
-        objective, walks = problem.objective(), [Walk(image) for image in images]
-        device = images[0].device
-        recorder = recorder_for(device, backend_of(objective)) if is_repeatable(objective) else None
-        curvature = objective.curvature() if self.method == "newton" else None
-        steps = [Captured(self._step(objective, walk.image, curvature), recorder) for walk in walks]
-        rates, pace = self._rates(num_steps).to(images[0].dtype).to(device), Pace(device)
-        for step in range(num_steps):
-            objective.advance()
-            for number, walk in enumerate(walks):
-                if not walk.converged:
-                    drawn = draw(objective, walk.image, generators[number])
-                    loss = steps[number]((drawn, rates[step]))
-                    pace.step()
-                    walk.losses.append(loss)
-                    if step >= num_steps * (1 - self.average):
-                        walk.remember()
-                    on_step(number, step, loss, walk.image)
-                    walk.converged = self._converged(walk.losses)
-            if all(walk.converged for walk in walks):
-                break
-        results = [walk.result() for walk in walks]
-        if not all(result.losses.isfinite().all() and result.image.isfinite().all() for result in results):
-            name = "step" if self.method == "newton" else "lr"
-            raise OptionError(name, getattr(self, name), "the descent diverged to infinite values", "use a smaller one")
-        return results
-
-    def _rates(self, num_steps: int) -> Tensor:
-        """Two numbers for each step of a level, (num_steps, 2): its length, and what Adam divides its mean square with."""
         rows = []
         for step in range(num_steps):
             falling = (1 + math.cos(math.pi * step / num_steps)) / 2
@@ -203,38 +129,53 @@ class Optimizer(Options):
                 rows.append((share * self.lr / corrections[0], corrections[1]))
         return torch.tensor(rows, dtype=torch.float64)
 
-    def _step(
-        self, objective: Objective, image: Tensor, curvature: Tensor | None
-    ) -> Callable[[tuple[Any, Tensor]], Tensor]:
-        """What one step does to an image, with the method newton by its curvature, given what was drawn for it and its two rates; it returns the loss."""
-        # The objective is a mean over patches, so its gradient shrinks as the image grows until Adam's epsilon is no longer
-        # small beside it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less). Times the number of
-        # pixels it does not depend on the size, and neither does the step of plain descent.
-        pixels = image.shape[-2] * image.shape[-1]
-        first, second = (torch.zeros_like(image if self.method.startswith("adam") else image[:0]) for _ in range(2))
-        adam = kernels(backend_of(objective) if self.method == "adam" else "torch").adam
+    def objectives(self, problem: LevelProblem, images: Sequence[Tensor]) -> list[Objective]:
+        """Returns those of the loss."""
+        return problem.objectives(images)
+
+    def step_of(self, problem: LevelProblem, objective: Objective, image: Tensor) -> Step:
+        """Returns the step of one output: the gradient, then the update of the method."""
+        update = self._update(problem, objective, image)
 
         def step(given: tuple[Any, Tensor]) -> Tensor:
-            drawn, rates = given
-            loss, gradient = evaluate(objective, image, drawn)
-            if curvature is not None:
-                image.sub_(gradient.div(curvature).mul_(rates[0]))
-            elif self.method == "sgd":
-                image.sub_(gradient.mul(rates[0] * pixels))
-            elif self.method == "adam":
-                adam(image, gradient, first, second, rates, pixels, (BETA_1, self.beta_2))
-            else:
-                _adam_picture(image, gradient.mul_(pixels), first, second, rates, self.beta_2)
+            sample, rates = given
+            gradient = torch.zeros_like(image)
+            loss = objective.evaluate(image, sample, gradient)
+            update(gradient, rates)
             return loss
 
         return step
 
-    def _converged(self, losses: list[Tensor]) -> bool:
-        """Looked at once per window, so that a GPU is not made to wait at every step."""
+    def _update(self, problem: LevelProblem, objective: Objective, image: Tensor) -> Update:
+        # The objective is a mean over patches, so its gradient shrinks as the image grows until Adam's epsilon is no longer
+        # small beside it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less). Times the number of
+        # pixels it does not depend on the size, and neither does the step of plain descent.
+        pixels = image.shape[-2] * image.shape[-1]
+        if self.method == "newton":
+            diagonal = hessian_diagonal(problem.loss, problem.references, problem.canvas)
+            return lambda gradient, rates: image.sub_(gradient.div_(diagonal).mul_(rates[0]))
+        if self.method == "sgd":
+            return lambda gradient, rates: image.sub_(gradient.mul_(rates[0] * pixels))
+        first, second = torch.zeros_like(image), torch.zeros_like(image)
+        if self.method == "adam picture":
+            return lambda gradient, rates: _adam_picture(
+                image, gradient.mul_(pixels), first, second, rates, self.beta_2
+            )
+        adam, betas = kernels(objective.backend).adam, (BETA_1, self.beta_2)
+        return lambda gradient, rates: adam(image, gradient, first, second, rates, pixels, betas)
+
+    def has_converged(self, iterate: Iterate) -> bool:
+        """Returns whether the loss still falls. Looked at once per window, so that a GPU is not made to wait at every step."""
+        losses = iterate.losses
         if len(losses) % self.window or len(losses) < 2 * self.window:
             return False
         before, last = torch.stack(losses[-2 * self.window :]).cpu().double().reshape(2, -1).mean(1).tolist()
         return last >= (1 - self.tolerance) * before
+
+    def diverged(self) -> OptionError:
+        """Returns the error for a loss or image that became infinite or NaN."""
+        name = "step" if self.method == "newton" else "lr"
+        return OptionError(name, getattr(self, name), "the descent diverged to infinite values", "use a smaller one")
 
 
 BETA_1 = 0.9
@@ -242,7 +183,7 @@ BETA_1 = 0.9
 
 
 def _adam_picture(image: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rates: Tensor, beta_2: float) -> None:
-    """Adam with the mean square of the whole picture in the place of each pixel's; else as `kernels.reference.adam`."""
+    """Does one step of Adam with the mean square of the whole image in the place of each pixel's; else as `kernels.reference.adam`."""
     first.lerp_(gradient, 1 - BETA_1)
     second.mul_(beta_2).add_(gradient.square().mean(), alpha=1 - beta_2)
     image.sub_(first.mul(rates[0]).div_(second.sqrt().div_(rates[1]).add_(EPSILON)))

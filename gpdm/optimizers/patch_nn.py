@@ -1,4 +1,4 @@
-"""Patch nearest neighbours: GPNN's step as another way to descend a level."""
+"""Patch nearest neighbours: GPNN's step as another way to solve a level."""
 
 from __future__ import annotations
 
@@ -8,21 +8,27 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Generator, Tensor
+from torch import Tensor
 
-from ..images import Size, size_of
+from ..borders import wrap, wrap_adjoint
+from ..canvas import Canvas
+from ..errors import OptionError
+from ..images import size_of
+from ..losses.base import Objective, OutputState, by_region, check_single
 from ..options import Options, option
 from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, least_distances, nearest, search_bytes
-from ..pyramid import Level, check_levels
-from .base import Descent, OnStep, Problem
+from ..pyramid import Level, check_level
+from ..references import Reference, reference_patch_weights
+from .base import Iterate, LevelProblem, Step
 
 
 @dataclass(frozen=True, kw_only=True)
 class PatchNN(Options):
     """Replaces every patch by its nearest patch of the reference, again and again, and averages where they overlap.
 
-    A level has no loss to descend then; what is reported as loss is the mean squared difference of the patches to those that
-    replace them.
+    The loss is not minimised then; what is reported as loss is the mean squared difference of the patches to those that replace them.
+    Canvas border, reference weights and regions are honoured: a patch of weight 0 is never taken, and one with twice the weight is
+    preferred up to twice the squared difference.
 
     References:
         Granot et al., Drop the GAN: In Defense of Patches Nearest Neighbors as Single Image Generative Models, CVPR 2022.
@@ -52,73 +58,142 @@ class PatchNN(Options):
         choices=SEARCHES,
     )
 
+    @property
+    def average(self) -> float:
+        """0: the last image is the result."""
+        return 0.0
+
     def check(self, loss: Any, levels: Sequence[Level]) -> None:
-        """Raises `OptionError` if a level is smaller than a patch, `GPDMError` if faiss is asked for and not installed. There is
-        no use for `loss`."""
+        """Raises `OptionError` if a level is smaller than a patch, `GPDMError` if faiss is asked for and not installed. `loss` is
+        not used."""
         del loss
-        check_levels(levels, self.patch_size)
+        for level in levels:
+            check_level(level, self.patch_size)
         if self.search == "faiss":
             import_faiss()
 
-    def working_bytes(self, loss: Any, reference_pixels: int, output_pixels: int) -> tuple[int, int]:
-        """How much memory one step takes, in bytes: the patches of both sides twice, with up to four channels, and a block of
-        distances. There is no less and no more."""
+    def memory(self, loss: Any, level: Level) -> tuple[int, int]:
+        """Returns how many bytes one step takes, no less and no more: the patches of both sides twice, with up to four channels, and
+        a block of distances."""
         del loss
-        needed = search_bytes(self.patch_size, reference_pixels + output_pixels)
+        needed = search_bytes(self.patch_size, level.reference_pixels + level.pixels)
         return needed, needed
 
     def steps(self, levels: Sequence[Level]) -> tuple[int, ...]:
-        """The step limit of each level."""
+        """Returns the step limit of each level."""
         return (self.num_steps,) * len(levels)
 
-    def descend(
-        self,
-        images: Sequence[Tensor],
-        problem: Problem,
-        generators: Sequence[Generator],
-        num_steps: int,
-        on_step: OnStep,
-    ) -> list[Descent]:
-        """See `Optimizer.descend`; nothing is random here, and a level has converged when no patch changes any more."""
-        del generators
-        keys = all_patches(problem.references, self.patch_size)
-        losses: list[list[Tensor]] = [[] for _ in images]
-        chosen: list[Tensor | None] = [None] * len(images)
-        converged = [False] * len(images)
-        for step in range(num_steps):
-            for number, image in enumerate(images):
-                if converged[number]:
-                    continue
-                index, coherence = self._choose(all_patches([image], self.patch_size), keys)
-                image.lerp_(vote(keys[index], size_of(image), self.patch_size), self.step)
-                losses[number].append(coherence)
-                on_step(number, step, coherence, image)
-                before, chosen[number] = chosen[number], index
-                converged[number] = self.step == 1 and before is not None and torch.equal(index, before)
-        return [
-            Descent(image, torch.stack(own).cpu().double(), "converged" if done else "step limit")
-            for image, own, done in zip(images, losses, converged, strict=True)
-        ]
+    def rates(self, num_steps: int) -> Tensor:
+        """Returns nothing for each step, (num_steps, 0): all are alike."""
+        return torch.zeros(num_steps, 0, dtype=torch.float64)
 
-    def _choose(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
-        """The key of each query, and the mean squared difference to it."""
-        missing = least_distances(queries, keys, self.search)
-        chosen = nearest(queries, keys, self.search, 1 / (self.alpha + missing))
-        return chosen.index, chosen.distance.mean()
+    def objectives(self, problem: LevelProblem, images: Sequence[Tensor]) -> list[Objective]:
+        """Returns the search for nearest patches, the same for all outputs."""
+        return [NearestPatches(self, problem.references, problem.canvas)] * len(images)
+
+    def step_of(self, problem: LevelProblem, objective: Objective, image: Tensor) -> Step:
+        """Returns the step of one output: it moves toward the mean of the nearest patches."""
+        del problem, objective
+
+        def step(given: tuple[Votes, Tensor]) -> Tensor:
+            votes, _ = given
+            image.lerp_(votes.image, self.step)
+            return votes.distance
+
+        return step
+
+    def has_converged(self, iterate: Iterate) -> bool:
+        """Returns whether no patch has changed in the last step."""
+        return self.step == 1 and iterate.state.remembered.unchanged
+
+    def diverged(self) -> OptionError:
+        """Returns the error for an image that became infinite or NaN, which means of finite patches cannot."""
+        return OptionError("step", self.step, "the images became infinite")
 
 
-def vote(patches: Tensor, size: Size, patch_size: int, given: Tensor | None = None) -> Tensor:
-    """The picture (1, C, H, W) of `size` in which each pixel is the mean of what the patches that cover it say.
+@dataclass(frozen=True)
+class Votes:
+    """What the nearest patches of an image say."""
+
+    image: Tensor
+    """Their mean where they overlap, (1, C, H, W)."""
+    distance: Tensor
+    """Mean squared difference of the image's patches to them, a scalar."""
+    index: Tensor
+    """Which patch of its group each patch has, (patches,)."""
+    unchanged: bool
+    """Whether these are the same patches as in the step before."""
+
+
+class NearestPatches:
+    """The objective of `PatchNN`: half the mean squared difference to the votes, which are found anew in every step."""
+
+    backend = "torch"
+    capturable = False
+
+    def __init__(self, options: PatchNN, references: Sequence[Reference], canvas: Canvas) -> None:
+        self.options, self.canvas = options, canvas
+        groups = by_region(references, canvas)
+        self.keys, self.factors = zip(*(self._keys(group) for group, _, _ in groups), strict=True)
+        rows, columns = (side - options.patch_size + 1 for side in canvas.padded_size(options.patch_size))
+        self.group = torch.zeros(rows * columns, dtype=torch.int64, device=references[0].image.device)
+        if len(groups) > 1:  # a patch belongs to the region that has most of it
+            shares = [own.patch_weights(options.patch_size) for _, own, _ in groups]
+            self.group = torch.stack([each for each in shares if each is not None]).argmax(0).flatten()
+
+    def _keys(self, references: Sequence[Reference]) -> tuple[Tensor, Tensor | None]:
+        """Returns the patches that may be taken, a row each, and by what their squared distances are divided."""
+        keys = all_patches([each.image for each in references], self.options.patch_size)
+        weights = reference_patch_weights(references, self.options.patch_size)
+        if weights is None:
+            return keys, None
+        flat = torch.cat([each.flatten() for each in weights])
+        return keys[flat > 0], flat[flat > 0]
+
+    def sample(self, image: Tensor, step: int, state: OutputState) -> Votes:
+        """See `Objective`; nothing is random here."""
+        del step
+        check_single(image)
+        size, border = self.options.patch_size, self.canvas.border
+        wrapped = wrap(image, size, border)
+        queries = all_patches([wrapped], size)
+        patches, index = torch.empty_like(queries), torch.empty_like(self.group)
+        distance = torch.empty_like(queries[:, 0])
+        for group, (keys, weights) in enumerate(zip(self.keys, self.factors, strict=True)):
+            own = self.group == group
+            if own.any():
+                index[own], distance[own] = self._nearest(queries[own], keys, weights)
+                patches[own] = keys[index[own]]
+        before: Votes | None = state.remembered
+        unchanged = before is not None and torch.equal(index, before.index)
+        image = vote(patches, size_of(wrapped), size, border)
+        state.remembered = Votes(image, distance.mean(), index, unchanged)
+        return state.remembered
+
+    def _nearest(self, queries: Tensor, keys: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Returns the key of each query, and the mean squared difference to it."""
+        factors = 1 / (self.options.alpha + least_distances(queries, keys, self.options.search))
+        chosen = nearest(queries, keys, self.options.search, factors if weights is None else factors / weights)
+        return chosen.index, chosen.distance
+
+    def evaluate(self, image: Tensor, sample: Votes, into: Tensor) -> Tensor:
+        """See `Objective`."""
+        into.add_(image - sample.image)
+        return sample.distance
+
+
+def vote(patches: Tensor, size: tuple[int, int], patch_size: int, border: str = "free") -> Tensor:
+    """Returns the image in which each pixel is the mean of the patches that cover it.
 
     Arguments:
-        patches: (n, C p^2), one for every place of the patch grid, or for those that are `given`.
-        given: (rows x columns,), bool: the places that have a patch. Every pixel must be covered by one.
+        patches: Patches, (n, C p^2), one for every place of the patch grid.
+        size: Height and width of the image with the padding of `borders.wrap`.
+        patch_size: Side of the patches.
+        border: One of `borders.BORDERS`.
+
+    Returns:
+        The image (1, C, H, W), without the padding.
     """
-    if given is not None:
-        everywhere = patches.new_zeros(len(given), patches.shape[1])
-        everywhere[given] = patches
-        patches = everywhere
     counts = patches.new_ones(1, patch_size**2, len(patches))
-    if given is not None:
-        counts = counts * given
-    return F.fold(patches.T[None], size, patch_size) / F.fold(counts, size, patch_size)
+    sums, covers = F.fold(patches.T[None], size, patch_size), F.fold(counts, size, patch_size)
+    return wrap_adjoint(sums, patch_size, border) / wrap_adjoint(covers, patch_size, border)

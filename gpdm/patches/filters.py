@@ -8,8 +8,6 @@ from typing import Literal, get_args
 import torch
 from torch import Generator, Tensor
 
-from ..images import to_device
-
 Kind = Literal["independent", "orthonormal", "factored"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
@@ -76,6 +74,31 @@ class FilterBank:
         return torch.einsum("smcio,skmoj->skcij", columns, rows).flatten(0, 1)
 
 
+@dataclass(frozen=True)
+class Filters:
+    """How filters are sampled; see `draw_filters`."""
+
+    kind: str = "factored"
+    """One of `KINDS`."""
+    number: int = 64
+    """Filters of a set."""
+    detail: float = 0.5
+    """Share of them that have mean zero in every channel."""
+
+    def sample(
+        self,
+        number: int,
+        channels: int,
+        patch_size: int,
+        generator: Generator,
+        sets: int = 1,
+        device: torch.device | None = None,
+    ) -> FilterBank:
+        """Samples `number` filters of each of `sets` sets; those of mean zero come last. Patches of one pixel have none."""
+        detail = round(self.detail * number) if patch_size > 1 else 0
+        return draw_filters(self.kind, number, channels, patch_size, generator, sets, detail, device)
+
+
 def draw_filters(
     kind: str,
     num_proj: int,
@@ -126,6 +149,11 @@ def draw_filters(
         columns.mT.reshape(-1, channels, patch_size, 1),
         ((rows / GRID).round() * GRID).flatten(0, 1)[:, :, None],
     )
+
+
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """Copies CPU `values` to `device` without waiting for it: a GPU fetches them when it is its turn."""
+    return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)
 
 
 def _without_mean(columns: Tensor, rows: Tensor, channels: int, number: int) -> tuple[Tensor, Tensor]:

@@ -9,56 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Generator, Tensor
 
+from ..errors import ImageError
 from ..images import Size
 from .filters import FilterBank
 
-Border = Literal["free", "circular", "circular x", "circular y"]
-BORDERS: tuple[str, ...] = get_args(Border)
-"""Whether patches end at the border, or go on at the opposite side: in both directions, to the right only, or downwards only."""
-BORDER_HELP = "free ends patches at the border. circular lets them go on at the opposite side, so that the result tiles: in both directions, or in x or y only."
-"""What options called border say of it."""
 
+@dataclass(frozen=True)
+class PatchGrid:
+    """Which patches of an image are compared."""
 
-def wrapped_size(size: Size, patch_size: int, border: str) -> Size:
-    """Height and width after `wrap`."""
-    down, right = wraps(border)
-    return size[0] + down * (patch_size - 1), size[1] + right * (patch_size - 1)
+    size: int
+    """Side of the square patches, in pixels."""
+    stride: int = 1
+    """Pixels from one patch to the next."""
 
-
-def wrap(image: Tensor, patch_size: int, border: str) -> Tensor:
-    """`image` (1, C, H, W), continued by patch_size - 1 pixels from the opposite side where `border` is circular."""
-    down, right = wraps(border)
-    if down:
-        image = torch.cat([image, image[..., : patch_size - 1, :]], dim=2)
-    if right:
-        image = torch.cat([image, image[..., : patch_size - 1]], dim=3)
-    return image
-
-
-def wrap_adjoint(image: Tensor, patch_size: int, border: str) -> Tensor:
-    """The adjoint of `wrap`: what lies beyond the border is added where it was copied from."""
-    down, right = wraps(border)
-    if right:
-        width = image.shape[3] - patch_size + 1
-        image, beyond = image[..., :width].clone(), image[..., width:]
-        image[..., : patch_size - 1] += beyond
-    if down:
-        height = image.shape[2] - patch_size + 1
-        image, beyond = image[..., :height, :].clone(), image[..., height:, :]
-        image[..., : patch_size - 1, :] += beyond
-    return image
-
-
-def wraps(border: str) -> tuple[bool, bool]:
-    """Whether patches go on at the opposite side: downwards, and to the right."""
-    return border in ("circular", "circular y"), border in ("circular", "circular x")
+    def random_offset(self, size: Size, generator: Generator) -> tuple[int, int]:
+        """Samples row and column of the first patch of an image of `size`, within one stride, so that in the long run strided
+        patches cover every pixel. Without a stride nothing is drawn from the CPU `generator`."""
+        room = [min(self.stride, side - self.size + 1) for side in size]
+        if max(room) == 1:
+            return 0, 0
+        row, column = (int(torch.randint(each, (1,), generator=generator)) for each in room)
+        return row, column
 
 
 def patch_grid(size: Size, patch_size: int, stride: int) -> Size:
@@ -90,6 +69,10 @@ def project(image: Tensor, bank: FilterBank, stride: int = 1, bias: Tensor | Non
 
 def project_columns(image: Tensor, bank: FilterBank, stride: int = 1) -> Tensor:
     """The first half of `project`: (1, C, H, W) -> (1, M, rows, W), channels last."""
+    if len(image) != 1:
+        raise ImageError(
+            f"the loss is that of one image and was given a batch of {len(image)}; evaluate them one by one"
+        )
     image = image.contiguous(memory_format=torch.channels_last)
     return F.conv2d(image, bank.columns, stride=(stride, 1)).contiguous(memory_format=torch.channels_last)
 
@@ -124,7 +107,7 @@ class Adjoint:
     def __call__(self, blocks: Iterable[Tensor], size: Size) -> Tensor:
         """An image (1, C, H, W) of `size` from blocks of rows (rows, columns, K) of values, from top to bottom."""
         reach = self.along.shape[3] - 1
-        sums = _stacked((_convolve(block, self.along, (0, reach)) for block in blocks), size[0])
+        sums = _stacked(map(partial(_convolve, weights=self.along, padding=(0, reach)), blocks), size[0])
         sums = _to_length(sums.reshape(len(sums), sums.shape[1] * self.stride, -1), 1, size[1])  # (rows, W, M)
         image = _convolve(sums, self.down, (reach, 0))  # (rows, W, s C)
         if self.stride > 1:

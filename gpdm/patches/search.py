@@ -25,73 +25,92 @@ GPU_TIMES = 4
 
 
 @dataclass(frozen=True)
-class Places:
+class Positions:
     """Where patches are: of which picture, and the row and column of their corner there. (n,) each, int64."""
 
     picture: Tensor
     row: Tensor
     column: Tensor
 
-    def __getitem__(self, which: slice | Tensor) -> Places:
+    def __getitem__(self, which: slice | Tensor) -> Positions:
         """Some of them."""
-        return Places(self.picture[which], self.row[which], self.column[which])
+        return Positions(self.picture[which], self.row[which], self.column[which])
 
     @classmethod
-    def joined(cls, parts: Sequence[Places]) -> Places:
+    def joined(cls, parts: Sequence[Positions]) -> Positions:
         """All of them behind each other."""
         return cls(*(torch.cat([getattr(part, name) for part in parts]) for name in ("picture", "row", "column")))
 
-    def shifted(self, down: int, right: int, largest: Tensor) -> Places:
+    def shifted(self, down: int, right: int, largest: Tensor) -> Positions:
         """The places so many pixels on, kept within the largest rows and columns of each picture, (pictures, 2)."""
         most = largest[self.picture]
         row = torch.minimum((self.row + down).clamp(min=0), most[:, 0])
-        return Places(self.picture, row, torch.minimum((self.column + right).clamp(min=0), most[:, 1]))
+        return Positions(self.picture, row, torch.minimum((self.column + right).clamp(min=0), most[:, 1]))
 
 
 class PatchSearch:
     """Looks for patches among those of the references: compares all pairs as long as they are few. Else it starts with both scaled
-    down, and follows each match up from size to size, where only its surroundings are looked at."""
+    down, and follows each match up from size to size, where only its surroundings are looked at.
 
-    def __init__(self, references: Sequence[Tensor], patch_size: int, allowed: Sequence[Tensor] | None = None) -> None:
-        """`allowed`, (rows, columns) of bool for each reference, leaves patches out; then all pairs are compared at every size."""
-        self.references, self.patch_size = list(references), patch_size
-        self.view = windows(references, patch_size)
+    Arguments:
+        references: Images, (1, C, h, w) each.
+        patch_size: Side of the patches, in pixels.
+        visible: Which pixels may be found, bool, (1, 1, h, w) for each reference: a patch that touches another is not. None: all.
+    """
+
+    def __init__(self, references: Sequence[Tensor], patch_size: int, visible: Sequence[Tensor] | None = None) -> None:
+        self.references, self.patch_size, self.visible = list(references), patch_size, visible
+        self.view = patch_view(references, patch_size)
         self.largest = torch.tensor([size_of(x) for x in references], device=self.view.device) - patch_size
-        self.number = int((self.largest + 1).prod(1).sum())
-        self.allowed = None if allowed is None else torch.cat([mask.flatten() for mask in allowed]).nonzero()[:, 0]
+        self.allowed = None if visible is None else [self._whole_patches(each) for each in visible]
+        if self.allowed is None:
+            self.number = int((self.largest + 1).prod(1).sum())
+        else:
+            self.index = torch.cat([mask.flatten() for mask in self.allowed]).nonzero()[:, 0]
+            self.number = len(self.index)
+
+    def _whole_patches(self, visible: Tensor) -> Tensor:
+        """Returns which patches are wholly visible, bool, (rows, columns)."""
+        hidden = F.max_pool2d((~visible).to(self.view.dtype), self.patch_size, 1)
+        return hidden[0, 0] == 0
 
     @cached_property
     def keys(self) -> Tensor:
         """All patches that may be found, a row each."""
         keys = all_patches(self.references, self.patch_size)
-        return keys if self.allowed is None else keys[self.allowed]
+        return keys if self.allowed is None else keys[self.index]
 
     @cached_property
     def smaller(self) -> PatchSearch:
-        """The search at half the size."""
-        return PatchSearch([resize(x, scaled(size_of(x), 0.5)) for x in self.references], self.patch_size)
+        """The search at half the size. Visible there is what is wholly visible here, so that a match there has one here."""
+        sizes = [scaled(size_of(x), 0.5) for x in self.references]
+        references = [resize(x, size) for x, size in zip(self.references, sizes, strict=True)]
+        if self.visible is None:
+            return PatchSearch(references, self.patch_size)
+        shares = [resize(x.to(self.view.dtype), size) for x, size in zip(self.visible, sizes, strict=True)]
+        return PatchSearch(references, self.patch_size, [share > 1 - 1e-4 for share in shares])
 
-    def places(self, image: Tensor, row: Tensor, column: Tensor) -> Places:
+    def positions(self, image: Tensor, row: Tensor, column: Tensor) -> Positions:
         """Where the nearest patches are of those of `image` (1, C, H, W) with corners at `row` and `column`, (n,) each."""
-        view, own = windows([image], self.patch_size), Places(torch.zeros_like(row), row, column)
+        view, own = patch_view([image], self.patch_size), Positions(torch.zeros_like(row), row, column)
         # Pictures that have no patch at half the size can be no larger than all pairs bear.
         smallest = min(min(size_of(x)) for x in (image, *self.references))
-        if self.allowed is None and len(row) * self.number > PAIRS and smallest >= 2 * self.patch_size:
+        if len(row) * self.number > PAIRS and smallest >= 2 * self.patch_size and self.smaller.number:
             guess = self._guess(image, own)
-            parts = [self._best(take(view, own[part]), guess[part]) for part in blocks(row)]
-            return Places.joined(parts)
-        index = nearest(take(view, own), self.keys).index
-        return self._place_of(index if self.allowed is None else self.allowed[index])
+            parts = [self._best(gather_patches(view, own[part]), guess[part]) for part in chunks(row)]
+            return Positions.joined(parts)
+        index = nearest(gather_patches(view, own), self.keys).index
+        return self._position_of(index if self.allowed is None else self.index[index])
 
-    def _place_of(self, index: Tensor) -> Places:
+    def _position_of(self, index: Tensor) -> Positions:
         """Of patches as `all_patches` numbers them."""
         counts = (self.largest + 1).prod(1)
         ends = counts.cumsum(0)
         picture = torch.bucketize(index, ends, right=True)
         within, across = index - (ends - counts)[picture], self.largest[picture, 1] + 1
-        return Places(picture, within // across, within % across)
+        return Positions(picture, within // across, within % across)
 
-    def _guess(self, image: Tensor, own: Places) -> Places:
+    def _guess(self, image: Tensor, own: Positions) -> Positions:
         """Where the nearest patches should be, from those at half the size."""
         small = resize(image, scaled(size_of(image), 0.5))
         middle = (self.patch_size - 1) / 2
@@ -102,37 +121,48 @@ class PatchSearch:
             rest.append(place + middle - (at + middle) * side / less)
         # Several patches have the same one at half the size, which is looked for once.
         once, which = (coarse[0] * small.shape[3] + coarse[1]).unique(return_inverse=True)
-        found = self.smaller.places(small, once // small.shape[3], once % small.shape[3])[which]
+        found = self.smaller.positions(small, once // small.shape[3], once % small.shape[3])[which]
         sides, less = (each.largest[found.picture] + self.patch_size for each in (self, self.smaller))
         row, column = (
             ((place + middle) * sides[:, i] / less[:, i] + rest[i] - middle).round().long()
             for i, place in enumerate((found.row, found.column))
         )
-        return Places(found.picture, row, column).shifted(0, 0, self.largest)
+        return Positions(found.picture, row, column).shifted(0, 0, self.largest)
 
-    def _best(self, queries: Tensor, guess: Places) -> Places:
+    def _best(self, queries: Tensor, guess: Positions) -> Positions:
         """The best places around `guess`; of equal ones the nearest to it."""
         around = range(-REACH, REACH + 1)
         steps = sorted(((i, j) for i in around for j in around), key=lambda step: step[0] ** 2 + step[1] ** 2)
         best, least = guess, torch.full_like(queries[:, 0], torch.inf)
         for down, right in steps:
             near = guess.shifted(down, right, self.largest)
-            distance = squared_distance(queries, take(self.view, near))
+            distance = squared_distance(queries, gather_patches(self.view, near))
+            if self.allowed is not None:
+                distance = distance.masked_fill(~self._is_allowed(near), torch.inf)
             closer = distance < least
-            best = Places(
+            best = Positions(
                 guess.picture, torch.where(closer, near.row, best.row), torch.where(closer, near.column, best.column)
             )
             least = torch.where(closer, distance, least)
         return best
 
+    def _is_allowed(self, positions: Positions) -> Tensor:
+        """Returns which positions are those of patches that may be found, bool, (n,)."""
+        assert self.allowed is not None
+        found = torch.zeros_like(positions.row, dtype=torch.bool)
+        for number, mask in enumerate(self.allowed):
+            own = positions.picture == number
+            found[own] = mask[positions.row[own], positions.column[own]]
+        return found
 
-def blocks(index: Tensor) -> list[slice]:
+
+def chunks(index: Tensor) -> list[slice]:
     """Parts of an index, (n,), that are worked off together."""
     number, size = len(index), BLOCK * (GPU_TIMES if index.device.type == "cuda" else 1)
     return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
 
-def windows(images: Sequence[Tensor], patch_size: int) -> Tensor:
+def patch_view(images: Sequence[Tensor], patch_size: int) -> Tensor:
     """All patches of all images as a view, (images, C, rows, columns, p, p); smaller images are continued by zeros."""
     height, width = (max(size_of(x)[i] for x in images) for i in (0, 1))
     if len(images) == 1:
@@ -141,12 +171,12 @@ def windows(images: Sequence[Tensor], patch_size: int) -> Tensor:
     return torch.cat(padded).unfold(2, patch_size, 1).unfold(3, patch_size, 1)
 
 
-def take(view: Tensor, places: Places) -> Tensor:
-    """The patches at `places` of `windows`, (n, C p^2)."""
+def gather_patches(view: Tensor, places: Positions) -> Tensor:
+    """The patches at `places` of `patch_view`, (n, C p^2)."""
     return view[places.picture, :, places.row, places.column].flatten(1)
 
 
-def add(picture: Tensor, patches: Tensor, places: Places) -> None:
+def scatter_add_patches(picture: Tensor, patches: Tensor, places: Positions) -> None:
     """Adds patches (n, C p^2) to `picture` (1, C, H, W) where they belong. No two may have the same place."""
     _, channels, height, width = picture.shape
     side = math.isqrt(patches.shape[1] // channels)

@@ -23,7 +23,7 @@ WEIGHT_UNIT = 2**20
 """Weights are counted in whole numbers of 1 / WEIGHT_UNIT of the largest, so that their sums are exact in any order."""
 
 
-def wide(device: torch.device) -> torch.dtype:
+def accumulator_dtype(device: torch.device) -> torch.dtype:
     """The type of counts and masses: float64 where the device has it; Apple's GPUs have not."""
     return torch.float32 if device.type == "mps" else torch.float64
 
@@ -91,20 +91,24 @@ def count(index: Tensor, bins: Bins, weights: Tensor | None = None) -> Tensor:
     Arguments:
         index: Bin numbers, int64, shape (n, K).
         bins: The bins.
-        weights: Weight of each row, whole numbers as `whole_weights` gives them, shape (n,); by default 1.
+        weights: Weight of each row, whole numbers as `quantize_weights` gives them, shape (n,); by default 1.
 
     Returns:
-        Counts with shape (K, B), in `wide` numbers; in float64 they are exact, whatever the order of the sum.
+        Counts with shape (K, B), in `accumulator_dtype` numbers; in float64 they are exact, whatever the order of the sum.
     """
     size = index.shape[1] * bins.number
     if index.device.type == "cpu" and index.numel() < 2**16:  # too few to share out
         mass = None if weights is None else weights[:, None].expand(index.shape).reshape(-1)
-        return torch.bincount(index.reshape(-1), mass, minlength=size).to(wide(index.device)).reshape(-1, bins.number)
+        return (
+            torch.bincount(index.reshape(-1), mass, minlength=size)
+            .to(accumulator_dtype(index.device))
+            .reshape(-1, bins.number)
+        )
     mass = index.new_ones((1, 1), dtype=torch.int32) if weights is None else weights[:, None]
     parts = _parts(len(index))
     table = torch.zeros(parts, size, dtype=mass.dtype, device=index.device)
     table.scatter_add_(1, index.reshape(parts, -1), mass.expand(index.shape).reshape(parts, -1))
-    return table.sum(0).to(wide(index.device)).reshape(-1, bins.number)
+    return table.sum(0).to(accumulator_dtype(index.device)).reshape(-1, bins.number)
 
 
 def look_up(slopes: Tensor, index: Tensor, out: Tensor) -> Tensor:
@@ -120,9 +124,9 @@ def _parts(rows: int) -> int:
     return next((parts for parts in (4, 3, 2) if rows % parts == 0), 1)
 
 
-def whole_weights(weights: Tensor) -> Tensor:
-    """Weights (n,), not negative and not all zero, as whole `wide` numbers, the largest as `WEIGHT_UNIT`."""
-    weights = weights.to(wide(weights.device))
+def quantize_weights(weights: Tensor) -> Tensor:
+    """Weights (n,), not negative and not all zero, as whole `accumulator_dtype` numbers, the largest as `WEIGHT_UNIT`."""
+    weights = weights.to(accumulator_dtype(weights.device))
     return (weights * (WEIGHT_UNIT / weights.max())).round()
 
 
@@ -131,39 +135,40 @@ def cumulative(counts: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     return ((counts.cumsum(1) - counts / 2) / counts.sum(1, keepdim=True)).to(dtype)
 
 
-def w1_slopes(function: Tensor, counts: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
-    """W1 distance from two histograms.
+def w1_bin_gradients(cdf_p: Tensor, counts: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    """Returns the W1 distance of two histograms, and its gradient for each bin.
 
     Arguments:
-        function: F_P at the bin centres, shape (K, B).
+        cdf_p: F_P at the bin centres, shape (K, B).
         counts: How much of Q lies in each bin, shape (K, B).
         bins: The bins.
 
     Returns:
-        The distance, mean over directions, a scalar in the units of the values; and the slope -1, 0 or 1 of each bin,
-        (K, B): the gradient with respect to a value of Q is the slope of its bin times its share of the mass, over K.
+        The distance, mean over directions, a scalar in the units of the values; and the gradient -1, 0 or 1 of each bin,
+        (K, B): with respect to a value of Q it is that of its bin times its share of the mass, over K.
     """
-    excess = function - cumulative(counts, function.dtype)
+    excess = cdf_p - cumulative(counts, cdf_p.dtype)
     return (excess.abs().sum(1) * bins.width).mean(), excess.sign()
 
 
-def w2_slopes(function: Tensor, counts: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
-    """Squared W2 distance from two histograms, by the transport map T = F_P^-1 o F_Q at the bin centres.
+def w2_bin_gradients(cdf_p: Tensor, counts: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
+    """Returns the squared W2 distance, by the transport map T = F_P^-1 o F_Q at the bin centres, and its gradient for each bin.
 
-    Arguments and result as for `w1_slopes`, the distance in squared units; the slope of a bin is 2 (centre - T(centre)).
+    Arguments and result as for `w1_bin_gradients`, the distance in squared units; the gradient of a bin is 2 (centre - T(centre)).
     """
-    heights = cumulative(counts, function.dtype)
+    cdf_q = cumulative(counts, cdf_p.dtype)
     # T in bins: the place at which F_P, a straight line between centres, has the height of F_Q.
-    right = torch.searchsorted(function.contiguous(), heights.contiguous()).clamp(1, bins.number - 1)
-    below, above = function.gather(1, right - 1), function.gather(1, right)
-    share = ((heights - below) / (above - below).clamp(min=1e-12)).clamp(0, 1)
-    centre = torch.arange(bins.number, dtype=heights.dtype, device=heights.device)
+    right = torch.searchsorted(cdf_p.contiguous(), cdf_q.contiguous()).clamp(1, bins.number - 1)
+    below, above = cdf_p.gather(1, right - 1), cdf_p.gather(1, right)
+    share = ((cdf_q - below) / (above - below).clamp(min=1e-12)).clamp(0, 1)
+    centre = torch.arange(bins.number, dtype=cdf_q.dtype, device=cdf_q.device)
     shift = (centre - (right - 1 + share)) * bins.width[:, None]
     cost = (shift.square() * counts).sum(1) / counts.sum(1)
-    return cost.mean().to(function.dtype), 2 * shift
+    return cost.mean().to(cdf_p.dtype), 2 * shift
 
 
-SLOPES = {"l1": w1_slopes, "l2": w2_slopes}
+BIN_GRADIENTS = {"l1": w1_bin_gradients, "l2": w2_bin_gradients}
+"""Distance and gradient of each bin, by ground distance."""
 
 
 def binned_sliced_wasserstein(
@@ -189,13 +194,13 @@ def binned_sliced_wasserstein(
         with respect to `q`, with shape (K, m). Both to the accuracy of a bin; `swd.sliced_wasserstein` is exact.
     """
     grid = bin_range(p.amin(1), p.amax(1), bins or bin_count(p.shape[1], distance))
-    p_mass = None if p_weights is None else whole_weights(p_weights)
-    q_mass = None if q_weights is None else whole_weights(q_weights)
+    p_mass = None if p_weights is None else quantize_weights(p_weights)
+    q_mass = None if q_weights is None else quantize_weights(q_weights)
     index = _index(q, grid)
     f_p = cumulative(count(_index(p, grid), grid, p_mass), q.dtype)
-    value, slopes = SLOPES[distance](f_p, count(index, grid, q_mass), grid)
+    value, gradients = BIN_GRADIENTS[distance](f_p, count(index, grid, q_mass), grid)
     share = q.new_full(q.shape[1:], 1 / q.shape[1]) if q_mass is None else (q_mass / q_mass.sum()).to(q.dtype)
-    looked_up = look_up(slopes, index, torch.empty_like(index, dtype=q.dtype))
+    looked_up = look_up(gradients, index, torch.empty_like(index, dtype=q.dtype))
     return value, (looked_up * (share[:, None] / len(q))).T
 
 

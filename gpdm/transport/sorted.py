@@ -105,6 +105,8 @@ def _weighted(
     i, j = (torch.searchsorted(e, middles).clamp(max=e.shape[1] - 1) for e in (p_ends, q_ends))
     cost, slope = _cost(q_sorted.gather(1, j) - p_sorted.gather(1, i), distance)
     slope_sorted = torch.zeros_like(q_ends).scatter_add_(1, j, slope * lengths)
+    # Rounded ends leave intervals of nearly no length, which may fall to a value without weight.
+    slope_sorted = slope_sorted * (torch.diff(q_ends, dim=1, prepend=torch.zeros_like(q_ends[:, :1])) > 0)
     gradient = torch.zeros_like(q).scatter_(1, q_order, slope_sorted.to(q) / len(q))
     return (cost * lengths).sum(1).mean().to(q), gradient
 

@@ -16,7 +16,7 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
-from gpdm.kernels import triton_adam, triton_compare, triton_count, triton_gradient, triton_pull
+from gpdm.kernels import triton_adam, triton_compare, triton_count, triton_gradient, triton_mse
 from gpdm.kernels.triton_tiles import DEPTH, LARGE, PARTS
 
 TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
@@ -35,6 +35,7 @@ FLOATS = [
     "mass",
     "target",
     "weight",
+    "into",
     "sums",
 ]
 NUMBERS = ["factor", "beta_1", "beta_2", "epsilon", "share"]
@@ -61,7 +62,7 @@ def kernels() -> list[tuple]:
         line = {"LINE": 512, "HALVINGS": 10, "SQUARED": squared}
         found.append((triton_compare._compare, {"counts": "*i64"}, line, {"num_warps": 4}))
     found.append((triton_adam._adam, {}, {"BLOCK": triton_adam.BLOCK}, {"num_warps": 4}))
-    found.append((triton_pull._pull, {}, {"CHANNELS": 3, "BLOCK": triton_pull.BLOCK}, {"num_warps": 4}))
+    found.append((triton_mse._weighted_mse, {}, {"CHANNELS": 3, "BLOCK": triton_mse.BLOCK}, {"num_warps": 4}))
     return found
 
 

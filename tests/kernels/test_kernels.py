@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from kernels.cases import DEVICE, Case, case
 from torch import Generator, Tensor
 
 from gpdm.kernels import reference
-from gpdm.transport.binned import bin_range, whole_weights
+from gpdm.transport.binned import bin_range, quantize_weights
 from library.problems import picture
 
 if sys.platform == "linux":
@@ -28,7 +29,7 @@ from gpdm.kernels import (
     triton_count,
     triton_gradient,
     triton_kernels,
-    triton_pull,
+    triton_mse,
 )
 
 # (height, width, channels, patch size, filters, stride)
@@ -57,7 +58,7 @@ def poisoned() -> Iterator[None]:
 
 def test_kernels_and_oracle_take_and_return_the_same() -> None:
     names = [name for name in vars(triton_kernels) if not name.startswith("_")]
-    assert sorted(names) == ["adam", "compare", "look_up_and_carry_back", "project_and_count", "pull"]
+    assert sorted(names) == ["adam", "backproject", "compare", "project_and_count", "weighted_mse"]
     for name in names:
         kernel, oracle = (inspect.signature(getattr(module, name)) for module in (triton_kernels, reference))
         assert kernel == oracle, name
@@ -81,8 +82,8 @@ def test_counts_are_the_oracles_to_the_last_one(name: str, weighted: bool) -> No
 def test_gradients_are_the_oracles_to_the_last_bit(name: str, weighted: bool) -> None:
     c, stride = case(*SHAPES[name]), SHAPES[name][5]
     mass = c.mass.float() if weighted else None
-    gradient = triton_gradient.look_up_and_carry_back(c.image, c.filters, c.bins, c.slopes, stride, mass)
-    expected = reference.look_up_and_carry_back(c.image, c.filters, c.bins, c.slopes, stride, mass)
+    gradient = triton_gradient.backproject(c.image, c.filters, c.bins, c.slopes, stride, mass)
+    expected = reference.backproject(c.image, c.filters, c.bins, c.slopes, stride, mass)
     assert torch.equal(gradient, expected)
     assert expected.abs().sum() > 0
 
@@ -92,15 +93,15 @@ def test_every_patch_size(patch: int) -> None:
     c = case(patch + 2, patch + 3, 1, patch, 3)
     arguments = c.image, c.filters, c.bins
     assert torch.equal(triton_count.project_and_count(*arguments), reference.project_and_count(*arguments))
-    gradient = triton_gradient.look_up_and_carry_back(*arguments, c.slopes)
-    assert torch.equal(gradient, reference.look_up_and_carry_back(*arguments, c.slopes))
+    gradient = triton_gradient.backproject(*arguments, c.slopes)
+    assert torch.equal(gradient, reference.backproject(*arguments, c.slopes))
 
 
 def test_masses_do_not_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triton_count, "SHARDS", 1)
     c = case(40, 60, 1, 1, 1)
     c.bins.low.fill_(1e6)  # everything falls into the first bin
-    mass = whole_weights(torch.full_like(c.mass, 0.7))
+    mass = quantize_weights(torch.full_like(c.mass, 0.7))
     counts = triton_count.project_and_count(c.image, c.filters, c.bins, (1, 1), mass)
     assert int(counts[0, 0]) == 40 * 60 * 2**20 > 2**31
 
@@ -126,8 +127,8 @@ def test_layout_changes_nothing(name: str) -> None:
     counts = triton_count.project_and_count(other, *more)
     assert torch.equal(counts, triton_count.project_and_count(c.image, c.filters, c.bins))
     slopes = c.slopes.T.contiguous().T
-    gradient = triton_gradient.look_up_and_carry_back(other, *more, slopes)
-    assert torch.equal(gradient, triton_gradient.look_up_and_carry_back(c.image, c.filters, c.bins, c.slopes))
+    gradient = triton_gradient.backproject(other, *more, slopes)
+    assert torch.equal(gradient, triton_gradient.backproject(c.image, c.filters, c.bins, c.slopes))
 
 
 def natural(height: int = 12, width: int = 22) -> Case:
@@ -146,20 +147,18 @@ def test_pictures_within_the_precision_of_tensor_cores() -> None:
     counts, expected = (m.project_and_count(c.image, c.filters, c.bins) for m in (triton_count, reference))
     assert (counts - expected).abs().sum() <= (0.02 * expected.sum() if DEVICE.type == "cuda" else 4)
     smooth = torch.linspace(-1, 2, 128, device=DEVICE).expand(9, 128)  # a patch in the next bin has nearly the same
-    gradient, slope = (
-        m.look_up_and_carry_back(c.image, c.filters, c.bins, smooth) for m in (triton_gradient, reference)
-    )
+    gradient, slope = (m.backproject(c.image, c.filters, c.bins, smooth) for m in (triton_gradient, reference))
     assert float((gradient - slope).norm() / slope.norm()) < 1e-2
 
 
 def test_the_same_bits_every_time_and_whatever_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     c = natural(9, 28)
     arguments = c.image, c.filters, c.bins, c.slopes
-    first = triton_gradient.look_up_and_carry_back(*arguments)
-    assert torch.equal(triton_gradient.look_up_and_carry_back(*arguments), first)
+    first = triton_gradient.backproject(*arguments)
+    assert torch.equal(triton_gradient.backproject(*arguments), first)
     for heights in ((4, 4), (1, 3)):
         monkeypatch.setattr(triton_gradient, "HEIGHTS", heights)
-        assert torch.equal(triton_gradient.look_up_and_carry_back(*arguments), first)
+        assert torch.equal(triton_gradient.backproject(*arguments), first)
     counts = triton_count.project_and_count(*arguments[:3])
     for shards in (1, 3):
         monkeypatch.setattr(triton_count, "SHARDS", shards)
@@ -169,20 +168,20 @@ def test_the_same_bits_every_time_and_whatever_the_tiles(monkeypatch: pytest.Mon
 @pytest.mark.usefixtures("poisoned")
 @pytest.mark.parametrize("bins", [128, 512, 100])
 @pytest.mark.parametrize("distance", ["l1", "l2"])
-def test_distance_and_slopes(distance: str, bins: int) -> None:
+def test_distance_and_gradients_of_bins(distance: str, bins: int) -> None:
     generator = Generator().manual_seed(bins)
     number = 4
     grid = bin_range(torch.full((number,), -1.0), torch.tensor([1.0, 2.0, 0.5, 9.0]), bins)
     grid = type(grid)(grid.low.to(DEVICE), grid.width.to(DEVICE), bins)
-    function = torch.rand(number, bins, generator=generator).cumsum(1)
-    function[1, bins // 3 : bins // 2] = function[1, bins // 3]  # a gap in the reference
-    function = (function / function[:, -1:]).to(DEVICE)
+    cdf_p = torch.rand(number, bins, generator=generator).cumsum(1)
+    cdf_p[1, bins // 3 : bins // 2] = cdf_p[1, bins // 3]  # a gap in the reference
+    cdf_p = (cdf_p / cdf_p[:, -1:]).to(DEVICE)
     counts = torch.randint(0, 50, (number, bins), generator=generator)
     counts[2] = 0
     counts[2, 5] = 2**40  # all in one bin
     counts[3, : bins // 2] = 0
-    value, slopes = triton_compare.compare(function, counts.to(DEVICE), grid, distance)
-    expected, slope = reference.compare(function, counts.to(DEVICE), grid, distance)
+    value, slopes = triton_compare.compare(cdf_p, counts.to(DEVICE), grid, distance)
+    expected, slope = reference.compare(cdf_p, counts.to(DEVICE), grid, distance)
     assert float(value) == pytest.approx(float(expected), rel=1e-5)
     assert torch.allclose(slopes, slope, rtol=1e-4, atol=1e-5)
     if distance == "l1":
@@ -207,8 +206,11 @@ def test_adam_is_that_of_torch(turned: bool) -> None:
 
 
 @pytest.mark.usefixtures("poisoned")
+@pytest.mark.parametrize("module", [reference, triton_mse], ids=["oracle", "triton"])
+@pytest.mark.parametrize("last", ["", "image", "into"])
 @pytest.mark.parametrize(("height", "width", "channels"), [(7, 9, 3), (40, 41, 1), (32, 32, 16)])
-def test_pull(height: int, width: int, channels: int) -> None:
+def test_weighted_mse(height: int, width: int, channels: int, last: str, module: ModuleType) -> None:
+    """`last`: which of them has its channels last in memory."""
     generator = Generator().manual_seed(0)
     image, target, gradient = (
         torch.randn(1, channels, height, width, generator=generator).to(DEVICE) for _ in range(3)
@@ -218,14 +220,19 @@ def test_pull(height: int, width: int, channels: int) -> None:
     cost = 0.3 * (weight * (leaf - target).square()).sum()
     cost.backward()
     assert leaf.grad is not None
-    for module in (reference, triton_pull):
-        for x in (image, image.contiguous(memory_format=torch.channels_last)):
-            value, added = module.pull(x, target, weight, gradient.clone(), 0.3)
-            assert float(value) == pytest.approx(float(cost.detach()), rel=1e-5)
-            assert torch.allclose(added, gradient + leaf.grad, rtol=1e-5, atol=1e-5)
+    given, into = image.clone(), gradient.clone()
+    if last == "image":
+        given = given.contiguous(memory_format=torch.channels_last)
+    elif last == "into":
+        into = into.contiguous(memory_format=torch.channels_last)
+    value = module.weighted_mse(given, target, weight, into, 0.3)
+    assert value.shape == ()
+    assert float(value) == pytest.approx(float(cost.detach()), rel=1e-5)
+    assert torch.allclose(into, gradient + leaf.grad, rtol=1e-5, atol=1e-5)
+    assert torch.equal(given, image)
 
 
-@pytest.mark.parametrize("name", ["project_and_count", "compare", "look_up_and_carry_back", "pull", "adam"])
+@pytest.mark.parametrize("name", ["project_and_count", "compare", "backproject", "weighted_mse", "adam"])
 def test_the_check_names_what_does_not_agree(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = getattr(triton_kernels, name)
 
@@ -237,6 +244,16 @@ def test_the_check_names_what_does_not_agree(name: str, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(triton_kernels, name, off)
     assert triton_check.disagreement(DEVICE) == f"Triton's {name} and PyTorch do not agree on {DEVICE}"
+
+
+def test_the_check_sees_a_gradient_that_is_not_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = triton_kernels.weighted_mse
+
+    def off(image: Tensor, target: Tensor, weight: Tensor, into: Tensor, share: float) -> Tensor:
+        return real(image, target, weight, into.clone(), share)
+
+    monkeypatch.setattr(triton_kernels, "weighted_mse", off)
+    assert triton_check.disagreement(DEVICE) == f"Triton's weighted_mse and PyTorch do not agree on {DEVICE}"
 
 
 def test_the_check_agrees() -> None:

@@ -11,39 +11,37 @@ from kernels.cases import DEVICE
 from torch import Generator, Tensor
 
 import gpdm
-from gpdm import Optimizer, PyramidSchedule, SWDLoss
+from gpdm import Optimizer, PyramidSchedule, Reference, SWDLoss
 from gpdm.kernels import choose
-from gpdm.losses import reference_cdfs as reference_sides
-from gpdm.losses import swd_binned as histogram_objective
-from gpdm.losses.objectives import PatchWeights
-from library.problems import picture
+from gpdm.losses import coherence, reference_cdfs, swd_binned
+from library.problems import evaluated, objective_of, picture
 
 
 @pytest.fixture(autouse=True)
 def few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The interpreter is slow: no sets of projections in advance, and several groups with few of them."""
-    monkeypatch.setattr(reference_sides, "DRAWN", 1)
-    monkeypatch.setattr(reference_sides, "GROUP", 8)
+    """The interpreter is slow: no sets of filters in advance, and several groups with few of them."""
+    monkeypatch.setattr(reference_cdfs, "SETS_PER_SAMPLE", 1)
+    monkeypatch.setattr(reference_cdfs, "GPU_SETS", 1)
+    monkeypatch.setattr(reference_cdfs, "GROUP", 8)
 
 
-def evaluated(
-    loss: SWDLoss, backend: str, references: list[Tensor], image: Tensor, weights: PatchWeights | None = None
-):
-    """Value and gradient of one step."""
-    objective = replace(loss, backend=backend).bind(references, (image.shape[2], image.shape[3]), weights=weights)
-    assert objective.backend == backend  # type: ignore[attr-defined]
-    objective.advance()
-    return objective(image, Generator().manual_seed(0))
-
-
-def agree(loss: SWDLoss, channels: int = 3, weights: PatchWeights | None = None, references: int = 1) -> None:
-    pictures = [picture(10 + 2 * i, 12, channels, seed=i).to(DEVICE) for i in range(references)]
-    image = picture(9, 13, channels, seed=9).to(DEVICE)
-    value, gradient = evaluated(loss, "triton", pictures, image, weights)
-    expected, slope = evaluated(loss, "torch", pictures, image, weights)
+def agree(
+    loss: SWDLoss, references: Reference | list[Reference], channels: int = 3, weight: Tensor | None = None
+) -> None:
+    """Both backends give nearly the same value and gradient."""
+    image, found = picture(9, 13, channels, seed=9).to(DEVICE), []
+    for backend in ("triton", "torch"):
+        objective = objective_of(replace(loss, backend=backend), references, (9, 13), weight=weight)
+        assert objective.backend == backend
+        found.append(evaluated(objective, image))
+    (value, gradient), (expected, other) = found
     assert float(value) == pytest.approx(float(expected), rel=0.01)
-    assert F.cosine_similarity(gradient.flatten(), slope.flatten(), 0) > 0.999
-    assert float(gradient.norm()) == pytest.approx(float(slope.norm()), rel=0.01)
+    assert F.cosine_similarity(gradient.flatten(), other.flatten(), 0) > 0.999
+    assert float(gradient.norm()) == pytest.approx(float(other.norm()), rel=0.01)
+
+
+def reference(channels: int = 3, number: int = 0, weight: Tensor | float = 1.0) -> Reference:
+    return Reference(picture(10 + 2 * number, 12, channels, seed=number).to(DEVICE), weight)
 
 
 @pytest.mark.parametrize(
@@ -60,29 +58,48 @@ def agree(loss: SWDLoss, channels: int = 3, weights: PatchWeights | None = None,
     ids=str,
 )
 def test_all_that_the_plain_core_can_do(options: dict) -> None:
-    agree(SWDLoss(**{"num_proj": 6, "patch_size": 4, **options}))
+    agree(SWDLoss(**{"num_proj": 6, "patch_size": 4, **options}), reference())
 
 
 @pytest.mark.parametrize("channels", [1, 4])
 def test_channels(channels: int) -> None:
-    agree(SWDLoss(num_proj=6, patch_size=4), channels=channels)
+    agree(SWDLoss(num_proj=6, patch_size=4), reference(channels), channels)
 
 
 def test_several_references() -> None:
-    agree(SWDLoss(num_proj=6, patch_size=4), references=2)
+    agree(SWDLoss(num_proj=6, patch_size=4), [reference(), reference(number=1)])
 
 
-def test_weights_on_both_sides() -> None:
-    generator = Generator().manual_seed(1)
-    weights = PatchWeights(
-        (torch.rand(7, 9, generator=generator).to(DEVICE),), torch.rand(6, 10, generator=generator).to(DEVICE)
-    )
-    agree(SWDLoss(num_proj=6, patch_size=4), weights=weights)
+@pytest.mark.parametrize("options", [{}, {"distance": "l1"}, {"border": "circular"}, {"stride": 2}], ids=str)
+def test_weights_on_both_sides(options: dict) -> None:
+    g = Generator().manual_seed(1)
+    own, weight = torch.rand(10, 12, generator=g).to(DEVICE), torch.rand(1, 1, 9, 13, generator=g).to(DEVICE)
+    own[2:4, 3:5] = 0  # patches that touch these pixels do not count
+    loss = SWDLoss(**{"num_proj": 6, "patch_size": 4, **options})
+    agree(loss, reference(weight=own), weight=weight)
 
 
-def test_a_sample_of_the_patches_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(histogram_objective, "COUNTED_PATCHES", 20)
-    agree(SWDLoss(num_proj=6, patch_size=3))
+def test_references_of_different_weight() -> None:
+    agree(SWDLoss(num_proj=6, patch_size=4), [reference(weight=0.3), reference(number=1, weight=2.0)])
+
+
+def test_a_mosaic_of_patches_sampled_by_weight(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference_cdfs, "REFERENCE_PATCHES", 25)
+    own = torch.rand(10, 12, generator=Generator().manual_seed(1)).to(DEVICE)
+    agree(SWDLoss(num_proj=6, patch_size=4), [reference(weight=own), reference(number=1)])
+
+
+@pytest.mark.parametrize("border", ["free", "circular"])
+@pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
+def test_coherence(border: str, weighted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(coherence, "LEAST_SIDE", 9)
+    weight = torch.rand(1, 1, 9, 13, generator=Generator().manual_seed(1)).to(DEVICE) if weighted else None
+    agree(SWDLoss(num_proj=3, patch_size=3, coherence=1.0, border=border), reference(), weight=weight)
+
+
+def test_a_subsample_of_the_patches_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swd_binned, "COUNTED_PATCHES", 20)
+    agree(SWDLoss(num_proj=6, patch_size=3), reference())
 
 
 def small(backend: str, **more: object) -> gpdm.Synthesis:

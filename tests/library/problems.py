@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
+
+from gpdm import Canvas, Loss, Objective, OutputState, Reference, as_references, bind, value_and_gradient
 
 
 @dataclass(frozen=True)
@@ -51,3 +54,19 @@ def picture(height: int = 32, width: int = 40, channels: int = 3, seed: int = 0)
         torch.rand(1, channels, 4, 4, generator=g).round() - 0.5, size=(height, width)
     )
     return (0.6 * smooth + 0.5 * edges + 0.05 * torch.randn(1, channels, height, width, generator=g)).clamp(-1, 1)
+
+
+def objective_of(
+    loss: Loss,
+    references: Tensor | Reference | Sequence[Tensor | Reference],
+    size: tuple[int, int],
+    memory: int = 2**30,
+    weight: Tensor | None = None,
+) -> Objective:
+    """The objective of a loss at one level, for outputs of `size` with the loss's border and pixels of this weight (1, 1, H, W)."""
+    return bind(loss, as_references(references), Canvas(size=size, border=loss.border, weight=weight), memory)
+
+
+def evaluated(objective: Objective, image: Tensor, seed: int = 0, step: int = 0) -> tuple[Tensor, Tensor]:
+    """Value and gradient of an objective for one image, with random numbers of this seed."""
+    return value_and_gradient(objective, image, step, OutputState(Generator().manual_seed(seed)))

@@ -3,27 +3,49 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import pytest
 import torch
 from torch import Generator, Tensor
 
-from gpdm import BidirectionalLoss, GPDMError, Optimizer, OptionError, PyramidSchedule, synthesize
+from gpdm import (
+    BidirectionalLoss,
+    GPDMError,
+    Level,
+    Optimizer,
+    OptionError,
+    OutputState,
+    PyramidSchedule,
+    Reference,
+    synthesize,
+    value_and_gradient,
+)
+from gpdm.borders import BORDERS, patch_weights
 from gpdm.images import size_of
 from gpdm.losses import bidirectional
+from gpdm.losses.base import check_loss
 from gpdm.losses.bidirectional import BidirectionalObjective
-from gpdm.patches.linear import BORDERS
-from library.problems import picture
+from library.problems import evaluated, objective_of, picture
 
 P = 5
 REFERENCES = [picture(14, 17, seed=1), picture(11, 13, seed=3)]
 IMAGE = picture(13, 16, seed=2)
 
 
-def bound(references: list[Tensor], size: tuple[int, int] = (13, 16), **options: object) -> BidirectionalObjective:
-    objective = BidirectionalLoss(**({"patch_size": P} | options)).bind(references, size)  # type: ignore[arg-type]
+def bound(
+    references: Sequence[Tensor | Reference],
+    size: tuple[int, int] = (13, 16),
+    weight: Tensor | None = None,
+    **options: object,
+) -> BidirectionalObjective:
+    objective = objective_of(BidirectionalLoss(**({"patch_size": P} | options)), references, size, weight=weight)  # type: ignore[arg-type]
     assert isinstance(objective, BidirectionalObjective)
     return objective
+
+
+def fresh_state() -> OutputState:
+    return OutputState(Generator())
 
 
 def tiled(image: Tensor, border: str, p: int = P) -> Tensor:
@@ -52,7 +74,7 @@ def test_value_and_gradient_are_those_of_the_sum_over_both_directions(
     border: str, completeness: float, number: int
 ) -> None:
     references = REFERENCES[:number]
-    value, gradient = bound(references, border=border, completeness=completeness)(IMAGE, Generator())
+    value, gradient = evaluated(bound(references, border=border, completeness=completeness), IMAGE)
     leaf = IMAGE.double().requires_grad_()
     expected = simakov([x.double() for x in references], leaf, completeness, border)
     expected.backward()
@@ -63,9 +85,9 @@ def test_value_and_gradient_are_those_of_the_sum_over_both_directions(
 
 def test_without_completeness_there_is_coherence_alone() -> None:
     crop = REFERENCES[0][..., 2:12, 3:15]
-    assert float(bound(REFERENCES, completeness=0.0)(crop, Generator())[0]) == pytest.approx(0, abs=1e-6)
-    assert float(bound(REFERENCES)(crop, Generator())[0]) > 0.01
-    value = bound(REFERENCES, completeness=0.0)(IMAGE, Generator())[0]
+    assert float(evaluated(bound(REFERENCES, size_of(crop), completeness=0.0), crop)[0]) == pytest.approx(0, abs=1e-6)
+    assert float(evaluated(bound(REFERENCES, size_of(crop)), crop)[0]) > 0.01
+    value = evaluated(bound(REFERENCES, completeness=0.0), IMAGE)[0]
     assert float(value) == pytest.approx(float(simakov(REFERENCES, IMAGE, 0.0)), rel=1e-4)
 
 
@@ -74,26 +96,26 @@ def test_completeness_looks_for_all_of_the_reference() -> None:
     coherence = float(simakov(REFERENCES[:1], IMAGE, 0.0))
     whole = torch.cat([IMAGE, torch.zeros(1, 3, 1, 16)], 2)
     image = torch.cat([whole, REFERENCES[0]], 3)
-    value = float(bound(REFERENCES[:1], size_of(image), completeness=100.0)(image, Generator())[0])
+    value = float(evaluated(bound(REFERENCES[:1], size_of(image), completeness=100.0), image)[0])
     assert 0.01 < value < 2 * coherence
 
 
 @pytest.mark.parametrize("border", ["free", "circular"])
 def test_nothing_is_wrong_with_the_same_picture(border: str) -> None:
     reference = IMAGE if border == "free" else IMAGE.repeat(1, 1, 2, 2)
-    value, gradient = bound([reference], border=border)(IMAGE, Generator())
+    value, gradient = evaluated(bound([reference], border=border), IMAGE)
     assert float(value) == pytest.approx(0, abs=1e-6)
     assert torch.allclose(gradient, torch.zeros_like(gradient), atol=1e-7)
 
 
 def test_between_two_searches_the_matches_stay() -> None:
     """The function is quadratic then: differences are exact, and a third of the way down is known."""
-    objective, generator = bound([x.double() for x in REFERENCES], every=100), Generator()
+    objective, state = bound([x.double() for x in REFERENCES], every=100), fresh_state()
     image = IMAGE.double()
-    value, gradient = objective(image, generator)
+    value, gradient = value_and_gradient(objective, image, 0, state)
     for seed in range(3):
         way = torch.randn(image.shape, generator=Generator().manual_seed(seed), dtype=torch.float64)
-        values = [float(objective(image + step * way, generator)[0]) for step in (-0.5, 0.5)]
+        values = [float(value_and_gradient(objective, image + step * way, 99, state)[0]) for step in (-0.5, 0.5)]
         assert values[1] - values[0] == pytest.approx(float((gradient * way).sum()), rel=1e-9)
         assert sum(values) / 2 > float(value)
 
@@ -108,23 +130,51 @@ def test_there_is_a_search_every_so_many_steps_for_each_output(every: int, monke
         return original(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(bidirectional, "nearest", counted)
-    objective, first, second = bound(REFERENCES, every=every, completeness=0.0), Generator(), Generator()
+    objective, first, second = bound(REFERENCES, every=every, completeness=0.0), fresh_state(), fresh_state()
     for step in range(7):
-        objective(IMAGE + step, first)
+        objective.sample(IMAGE + step, step, first)
         assert len(searches) == 1 + step // every
-    objective(IMAGE, second)
+    objective.sample(IMAGE, 0, second)
     assert len(searches) == 2 + 6 // every
 
 
 def test_outputs_do_not_meddle_with_each_other() -> None:
     images = [IMAGE, picture(13, 16, seed=4)]
-    alone = [bound(REFERENCES)(image, Generator()) for image in images]
-    objective, generators = bound(REFERENCES), [Generator(), Generator()]
-    for _ in range(2):
-        for image, generator, (value, gradient) in zip(images, generators, alone, strict=True):
-            found = objective(image, generator)
+    alone = [evaluated(bound(REFERENCES), image) for image in images]
+    objective, states = bound(REFERENCES), [fresh_state(), fresh_state()]
+    for step in range(2):
+        for image, state, (value, gradient) in zip(images, states, alone, strict=True):
+            found = value_and_gradient(objective, image, step, state)
             assert torch.equal(found[0], value)
             assert torch.equal(found[1], gradient)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("completeness", [0.0, 0.3])
+def test_weights_are_those_of_patches_in_both_directions(border: str, completeness: float) -> None:
+    """Coherence is a mean by the weights of output patches, completeness by those of reference patches; weight 0 is not there."""
+    generator = Generator().manual_seed(7)
+    maps = [torch.rand(1, 1, *size_of(x), generator=generator, dtype=torch.float64) for x in REFERENCES]
+    output = torch.rand(1, 1, 13, 16, generator=generator, dtype=torch.float64)
+    maps[0][..., 12:], output[..., :7] = 0, 0
+    references, leaf = [x.double() for x in REFERENCES], IMAGE.double().requires_grad_()
+    weighted = [Reference(*pair) for pair in zip(references, maps, strict=True)]
+    objective = bound(weighted, weight=output, border=border, completeness=completeness)
+    value, gradient = evaluated(objective, leaf.detach())
+    of_keys = torch.cat([patch_weights(each, P, exclude=True).flatten() for each in maps])
+    of_queries = patch_weights(output, P, border).flatten()
+    queries, keys = (
+        patches(tiled(leaf, border))[of_queries > 0],
+        torch.cat([patches(x) for x in references])[of_keys > 0],
+    )
+    of_keys, of_queries = of_keys[of_keys > 0], of_queries[of_queries > 0]
+    pairs = (queries[:, None] - keys[None]).square().mean(2)
+    expected = (pairs.amin(1) * of_queries).sum() / of_queries.sum()
+    expected = expected + completeness * (pairs.amin(0) * of_keys).sum() / of_keys.sum()
+    expected.backward()
+    assert float(value) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert leaf.grad is not None
+    assert torch.allclose(gradient, leaf.grad, rtol=1e-3, atol=1e-7)
 
 
 @pytest.mark.parametrize("border", ["free", "circular"])
@@ -160,21 +210,25 @@ def test_a_level_smaller_than_a_patch_is_refused() -> None:
     with pytest.raises(OptionError, match=r"patch_size = 31 .*level 0 is smaller than a patch.*coarse_dim of at least"):
         synthesize(picture(40, 40), loss=BidirectionalLoss(patch_size=31))
     levels = PyramidSchedule(coarse_dim=12).levels([(24, 26)], (24, 26))
-    BidirectionalLoss(patch_size=12).check(levels)
+    check_loss(BidirectionalLoss(patch_size=12), levels)
     with pytest.raises(OptionError, match="patch_size = 13"):
-        BidirectionalLoss(patch_size=13).check(levels)
+        check_loss(BidirectionalLoss(patch_size=13), levels)
 
 
 def test_newton_is_refused() -> None:
-    with pytest.raises(OptionError, match=r"method = 'newton'.*curvature"):
+    with pytest.raises(OptionError, match=r"method = 'newton'.*second derivative"):
         synthesize(picture(), loss=BidirectionalLoss(), optimizer=Optimizer(method="newton"))
 
 
 def test_memory_grows_with_both_pictures() -> None:
     loss = BidirectionalLoss()
-    least, most = loss.working_bytes(1000, 2000)
+
+    def needed(reference_pixels: int, pixels: int) -> tuple[int, int]:
+        return loss.memory(Level(0, 1.0, (pixels // 20, 20), ((reference_pixels // 10, 10),)))
+
+    least, most = needed(1000, 2000)
     assert least == most
-    assert loss.working_bytes(2000, 2000)[0] - least == loss.working_bytes(1000, 3000)[0] - least > 1000 * 49 * 4 * 3
+    assert needed(2000, 2000)[0] - least == needed(1000, 3000)[0] - least > 1000 * 49 * 4 * 3
     with pytest.raises(OptionError, match="memory"):
         synthesize(picture(), loss=loss, memory=10**6)
 

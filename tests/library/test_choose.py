@@ -10,7 +10,7 @@ import torch
 
 from gpdm import OptionError, SWDLoss
 from gpdm.kernels import choose
-from library.problems import picture
+from library.problems import objective_of, picture
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
 
@@ -62,7 +62,7 @@ def test_asking_for_triton_on_a_cpu_is_refused_before_any_work() -> None:
     with pytest.raises(
         OptionError, match=r"backend = 'triton'.*NVIDIA GPUs, and the picture is on cpu.*choose backend auto"
     ):
-        SWDLoss(backend="triton").bind([picture()], (32, 40))
+        objective_of(SWDLoss(backend="triton"), picture(), (32, 40))
 
 
 def test_without_triton_auto_says_so_once_and_goes_on(

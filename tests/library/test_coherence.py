@@ -1,7 +1,9 @@
-"""Coherence beside another objective: what is drawn, where to, how hard, and what is left alone."""
+"""Coherence: which patches are attracted, to what, how hard, and what is left alone."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -9,46 +11,49 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gpdm import Optimizer, PatchWeights, PyramidSchedule, SWDLoss, synthesize
-from gpdm.guess import gaussian_blur
+from gpdm import (
+    Canvas,
+    Coherence,
+    Optimizer,
+    OutputState,
+    PyramidSchedule,
+    Reference,
+    SWDLoss,
+    as_references,
+    bind,
+    synthesize,
+    value_and_gradient,
+)
+from gpdm.borders import BORDERS, gaussian_blur, wrap, wrap_adjoint, wraps
 from gpdm.images import size_of
 from gpdm.losses import coherence
-from gpdm.losses.coherence import EVERY, LEAST_SIDE, PATCH, CoherentObjective, Pull
-from gpdm.losses.objectives import ExactObjective
-from gpdm.losses.swd_binned import HistogramObjective
-from gpdm.patches.linear import patch_grid, wrap, wrap_adjoint
+from gpdm.losses.base import Sum
+from gpdm.losses.coherence import EVERY, LEAST_SIDE, PATCH, CoherenceObjective, CoherenceTarget
+from gpdm.losses.swd_binned import BinnedObjective
+from gpdm.losses.swd_sorted import SortedObjective
+from gpdm.optimizers.newton import hessian_diagonal
+from gpdm.patches.linear import patch_grid
 from gpdm.patches.nearest import all_patches, nearest
 from gpdm.patches.search import PatchSearch
-from library.problems import picture
+from library.problems import evaluated, objective_of, picture
 
 
-class Nothing:
-    """An objective that does not mind."""
+@dataclass
+class Bowl:
+    """An objective that wants zeros, and notes how it is sampled."""
 
-    curved = 0.0
+    samples: list[tuple[int, OutputState]] = field(default_factory=list)
+    backend = "torch"
+    capturable = True
 
-    def __init__(self) -> None:
-        self.advances = 0
+    def sample(self, image: Tensor, step: int, state: OutputState) -> None:
+        del image
+        self.samples.append((step, state))
 
-    def advance(self) -> None:
-        self.advances += 1
-
-    def curvature(self) -> Tensor:
-        return torch.full((1, 1, 24, 27), self.curved)
-
-    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        del generator
-        return image.new_zeros(()), torch.zeros_like(image)
-
-
-class Bowl(Nothing):
-    """Wants zeros."""
-
-    curved = 0.25
-
-    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        del generator
-        return image.square().mean(), 2 * image / image.numel()
+    def evaluate(self, image: Tensor, sample: None, into: Tensor) -> Tensor:
+        del sample
+        into.add_(image, alpha=2 / image.numel())
+        return image.square().mean()
 
 
 def seeded(seed: int = 0) -> Generator:
@@ -59,23 +64,26 @@ def noise(like: Tensor, sigma: float, seed: int = 9) -> Tensor:
     return sigma * torch.randn(like.shape, generator=seeded(seed)).to(like)
 
 
+def state_of(seed: int = 0) -> OutputState:
+    return OutputState(seeded(seed))
+
+
 def bound(
-    references: list[Tensor],
-    inner: Any = None,
+    references: Sequence[Tensor | Reference],
     *,
-    weights: PatchWeights | None = None,
+    size: tuple[int, int] = (24, 27),
+    border: str = "free",
+    weight: Tensor | None = None,
     strength: float = 1.0,
     tolerance: float = 0.005,
-    **more: Any,
-) -> CoherentObjective:
-    options = SWDLoss(coherence=strength, coherence_tolerance=tolerance, **more)
-    return CoherentObjective(inner or Nothing(), options, references, weights)
+) -> CoherenceObjective:
+    """The objective of coherence alone, for outputs of `size` with pixels of this weight."""
+    canvas = Canvas(size=size, border=border, weight=weight)
+    return Coherence(tolerance=tolerance).bind(as_references(references), canvas, 2**30, strength)
 
 
-def pull_of(objective: CoherentObjective, image: Tensor, seed: int = 0) -> Pull:
-    generator = seeded(seed)
-    objective(image, generator)
-    return objective.pulls[generator]
+def target_of(objective: CoherenceObjective, image: Tensor, seed: int = 0) -> CoherenceTarget:
+    return objective.sample(image, 0, state_of(seed))
 
 
 @pytest.fixture
@@ -91,8 +99,8 @@ def brute(
     tolerance: float = 0.005,
     keys: Tensor | None = None,
     queries: Tensor | None = None,
-) -> Pull:
-    """The pull of all patches, by comparing all pairs; `keys` and `queries` leave some out."""
+) -> CoherenceTarget:
+    """The target of all patches, by comparing all pairs; `keys` and `queries` leave some out."""
     wrapped = wrap(image, PATCH, border)
     rows, columns = patch_grid(size_of(wrapped), PATCH, 1)
     own, theirs = all_patches([wrapped], PATCH), all_patches(references, PATCH)
@@ -112,24 +120,23 @@ def brute(
         wrap_adjoint(F.fold(x[None], size_of(wrapped), PATCH), PATCH, border)
         for x in ((weight[:, None] * theirs[best]).T, weight.expand(area[0], -1), count.to(own).expand(area[0], -1))
     )
-    return Pull(sums / totals.clamp(min=1e-12), totals / counts.clamp(min=1))
+    return CoherenceTarget(sums / totals.clamp(min=1e-12), totals / counts.clamp(min=1))
 
 
-def assert_same(found: Pull, expected: Pull) -> None:
+def assert_same(found: CoherenceTarget, expected: CoherenceTarget) -> None:
     assert torch.allclose(found.weight, expected.weight, atol=1e-4)
     assert torch.allclose(found.target * found.weight, expected.target * expected.weight, atol=1e-4)
 
 
 REFERENCE, IMAGE = picture(23, 26, seed=1), picture(24, 27, seed=2)
-BORDERS = ["free", "circular", "circular x", "circular y"]
 
 
 @pytest.mark.usefixtures("every_patch")
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("tolerance", [0.0, 0.1])
-def test_the_pull_is_the_weighted_mean_of_the_nearest_patches(border: str, tolerance: float) -> None:
+def test_the_target_is_the_weighted_mean_of_the_nearest_patches(border: str, tolerance: float) -> None:
     references = [REFERENCE, picture(15, 31, seed=3)]
-    found = pull_of(bound(references, border=border, tolerance=tolerance), IMAGE)
+    found = target_of(bound(references, border=border, tolerance=tolerance), IMAGE)
     expected = brute(references, IMAGE, border, tolerance)
     assert found.target.shape == IMAGE.shape
     assert found.weight.shape == (1, 1, 24, 27)
@@ -140,11 +147,11 @@ def test_the_pull_is_the_weighted_mean_of_the_nearest_patches(border: str, toler
 @pytest.mark.usefixtures("every_patch")
 @pytest.mark.parametrize("border", BORDERS[1:])
 def test_where_a_picture_goes_on_at_the_other_side_it_has_no_border(border: str) -> None:
-    """The pull of a rolled picture is the rolled pull."""
+    """The target of a rolled picture is the rolled target."""
     shifts = {"circular": (5, -8), "circular x": (0, 9), "circular y": (10, 0)}[border]
     objective = bound([REFERENCE], border=border, tolerance=0.1)
-    still, rolled = pull_of(objective, IMAGE), pull_of(objective, IMAGE.roll(shifts, (2, 3)), 1)
-    assert_same(rolled, Pull(*(x.roll(shifts, (2, 3)) for x in (still.target, still.weight))))
+    still, rolled = target_of(objective, IMAGE), target_of(objective, IMAGE.roll(shifts, (2, 3)), 1)
+    assert_same(rolled, CoherenceTarget(*(x.roll(shifts, (2, 3)) for x in (still.target, still.weight))))
 
 
 @pytest.mark.parametrize(
@@ -156,20 +163,21 @@ def test_where_a_picture_goes_on_at_the_other_side_it_has_no_border(border: str)
         ("circular y", False, True),
     ],
 )
-def test_what_is_near_enough_is_drawn_at_the_border_only(border: str, rows: bool, columns: bool) -> None:
+def test_what_is_near_enough_is_attracted_at_the_border_only(border: str, rows: bool, columns: bool) -> None:
     tile = picture(24, 27, seed=1)
     image = tile + noise(tile, 0.03)
-    pull = pull_of(bound([tile.repeat(1, 1, 2, 2)], border=border, tolerance=0.005), image)
-    weight = pull.weight[0, 0]
+    weight = target_of(bound([tile.repeat(1, 1, 2, 2)], border=border, tolerance=0.005), image).weight[0, 0]
     assert not weight[PATCH:-PATCH, PATCH:-PATCH].any()
     assert bool(weight[[0, -1]].min() > 0) is rows
     assert bool(weight[:, [0, -1]].min() > 0) is columns
     assert bool(weight.any()) is (rows or columns)
 
 
-def test_less_tolerance_draws_harder() -> None:
+def test_less_tolerance_attracts_harder() -> None:
     image = REFERENCE + noise(REFERENCE, 0.2)
-    weights = [pull_of(bound([REFERENCE], tolerance=t), image).weight for t in (0.0, 0.01, 0.02, 4.0)]
+    weights = [
+        target_of(bound([REFERENCE], size=size_of(image), tolerance=t), image).weight for t in (0.0, 0.01, 0.02, 4.0)
+    ]
     inside = [float(weight[..., PATCH:-PATCH, PATCH:-PATCH].mean()) for weight in weights]
     assert inside[0] == 1
     assert inside[0] > inside[1] > inside[2] > inside[3] == 0
@@ -178,66 +186,93 @@ def test_less_tolerance_draws_harder() -> None:
 @pytest.mark.parametrize("strength", [0.5, 3.0])
 def test_value_and_gradient_are_those_of_the_sum(strength: float) -> None:
     reference, image = REFERENCE.double(), IMAGE.double()
-    objective, generator = bound([reference], Bowl(), strength=strength), seeded()
-    value, gradient = objective(image, generator)
-    pull = objective.pulls[generator]
-    expected = image.square().mean() + strength * (pull.weight * (image - pull.target) ** 2).mean()
+    objective, state = Sum([Bowl(), bound([reference], strength=strength)]), state_of()
+    target = objective.sample(image, 0, state)[1]
+    value, gradient = value_and_gradient(objective, image, 1, state)
+    expected = image.square().mean() + strength * (target.weight * (image - target.target) ** 2).mean()
     assert float(value) == pytest.approx(float(expected), rel=1e-9)
     for seed in range(3):
         way = noise(image, 1.0, seed)
-        values = [float(objective(image + step * way, generator)[0]) for step in (-0.5, 0.5)]
+        values = [float(value_and_gradient(objective, image + step * way, 2, state)[0]) for step in (-0.5, 0.5)]
         # A quadratic function between two searches: differences are exact.
         assert values[1] - values[0] == pytest.approx(float((gradient * way).sum()), rel=1e-9)
-    assert objective.pulls[generator] is pull
+    assert objective.sample(image, 3, state)[1] is target
 
 
-def test_the_reference_itself_is_not_drawn() -> None:
+@pytest.mark.parametrize("border", ["free", "circular"])
+def test_value_and_gradient_are_a_mean_over_the_weight_of_the_output(border: str) -> None:
+    image, weight = IMAGE.double(), torch.rand(1, 1, 24, 27, generator=seeded(), dtype=torch.float64)
+    objective, state = bound([REFERENCE.double()], strength=0.7, border=border, weight=weight), state_of()
+    leaf, target = image.clone().requires_grad_(), objective.sample(image, 0, state)
+    plain = target_of(bound([REFERENCE.double()], border=border), image)
+    assert torch.allclose(target.weight, plain.weight * weight)
+    expected = 0.7 * (plain.weight * weight * (leaf - plain.target) ** 2).sum() / (3 * weight.sum())
+    expected.backward()
+    value, gradient = value_and_gradient(objective, image, 1, state)
+    assert float(value) == pytest.approx(float(expected.detach()), rel=1e-9)
+    assert leaf.grad is not None
+    assert torch.allclose(gradient, leaf.grad)
+
+
+def test_the_reference_itself_is_left_alone() -> None:
     for image in (REFERENCE, REFERENCE[..., 2:, 3:]):
-        value, gradient = bound([REFERENCE], Bowl())(image, seeded())
-        expected, slope = Bowl()(image, seeded())
+        value, gradient = evaluated(Sum([Bowl(), bound([REFERENCE], size=size_of(image))]), image)
+        expected, slope = evaluated(Bowl(), image)
         assert float(value) == pytest.approx(float(expected), rel=1e-6)
         assert torch.allclose(gradient, slope, atol=1e-9)
 
 
-def test_it_is_left_out_where_it_has_no_effect_and_where_the_layout_is_found() -> None:
-    def kind(*sizes: tuple[int, int], size: tuple[int, int] = (70, 70), **options: Any) -> type:
-        return type(SWDLoss(num_proj=2, small_patches=0.0, **options).bind([picture(*each) for each in sizes], size))
-
-    assert kind((64, 80)) is CoherentObjective
-    assert kind((64, 80), solver="exact") is CoherentObjective
-    assert kind((64, 80), coherence=0.0) is HistogramObjective
-    assert kind((64, 80), coherence=0.0, solver="exact") is ExactObjective
-    assert kind((63, 80)) is HistogramObjective
-    assert kind((80, 63)) is HistogramObjective
-    assert kind((64, 80), (80, 63)) is HistogramObjective
-    assert kind((64, 80), size=(7, 70)) is CoherentObjective
-    assert kind((64, 80), size=(6, 70), patch_size=3) is HistogramObjective
+@pytest.mark.parametrize(
+    ("sizes", "size", "options", "distance", "attracts"),
+    [
+        ([(64, 80)], (70, 70), {}, BinnedObjective, True),
+        ([(64, 80)], (70, 70), {"solver": "exact"}, SortedObjective, True),
+        ([(64, 80)], (70, 70), {"coherence": 0.0}, BinnedObjective, False),
+        ([(64, 80)], (70, 70), {"coherence": 0.0, "solver": "exact"}, SortedObjective, False),
+        ([(63, 80)], (70, 70), {}, BinnedObjective, False),
+        ([(80, 63)], (70, 70), {}, BinnedObjective, False),
+        ([(64, 80), (80, 63)], (70, 70), {}, BinnedObjective, False),
+        ([(64, 80)], (7, 70), {}, BinnedObjective, True),
+        ([(64, 80)], (6, 70), {"patch_size": 3}, BinnedObjective, False),
+    ],
+)
+def test_it_is_left_out_where_it_has_no_effect_and_where_the_layout_is_found(
+    sizes: list[tuple[int, int]], size: tuple[int, int], options: dict, distance: type, attracts: bool
+) -> None:
     assert LEAST_SIDE == 64
+    loss = SWDLoss(num_proj=2, small_patches=0.0, **options)
+    objective = objective_of(loss, [picture(*each) for each in sizes], size)
+    parts = objective.parts if isinstance(objective, Sum) else (objective,)
+    assert [type(part) for part in parts] == [distance] + [CoherenceObjective] * attracts
 
 
-def test_the_sum_has_the_value_of_the_other_objective_and_what_the_pull_adds() -> None:
+def test_the_sum_has_the_value_of_the_distance_and_what_coherence_adds() -> None:
     reference, image = picture(64, 66, seed=1), picture(64, 66, seed=2)
     loss = SWDLoss(num_proj=4, coherence=0.7)
-    objective, plain = (each.bind([reference], (64, 66)) for each in (loss, SWDLoss(num_proj=4, coherence=0.0)))
-    generator = seeded()
-    results = []
-    for each in (objective, plain):
-        each.advance()
-        results.append(each(image, generator))
-    assert isinstance(objective, CoherentObjective)
-    pull = objective.pulls[generator]
-    away = image - pull.target
-    assert float(results[0][0] - results[1][0]) == pytest.approx(0.7 * float((pull.weight * away**2).mean()), rel=1e-3)
-    expected = results[1][1] + 2 * 0.7 * pull.weight * away / image.numel()
+    objective, plain = (
+        objective_of(each, [reference], (64, 66)) for each in (loss, SWDLoss(num_proj=4, coherence=0.0))
+    )
+    assert isinstance(objective, Sum)
+    assert isinstance(objective.parts[-1], CoherenceObjective)
+    target = objective.sample(image, 0, state_of())[-1]
+    results = [evaluated(each, image) for each in (objective, plain)]
+    away = image - target.target
+    added = 0.7 * float((target.weight * away**2).mean())
+    assert float(results[0][0] - results[1][0]) == pytest.approx(added, rel=1e-3)
+    expected = results[1][1] + 2 * 0.7 * target.weight * away / image.numel()
     assert torch.allclose(results[0][1], expected, rtol=1e-4, atol=1e-9)
 
 
-def test_both_advance_together() -> None:
-    inner = Nothing()
-    objective = bound([REFERENCE], inner)
-    for _ in range(3):
-        objective.advance()
-    assert inner.advances == 3
+def test_the_parts_of_a_sum_are_sampled_at_one_step_with_states_of_their_own() -> None:
+    first, second = Bowl(), Bowl()
+    objective, state = Sum([first, bound([REFERENCE]), second]), state_of()
+    for step in range(3):
+        objective.sample(IMAGE, step, state)
+    for part in (first, second):
+        assert [step for step, _ in part.samples] == [0, 1, 2]
+        assert all(own is part.samples[0][1] and own.generator is state.generator for _, own in part.samples)
+    assert first.samples[0][1] is not second.samples[0][1]
+    assert state.part(1).remembered is not None
 
 
 def roughness(image: Tensor, reference: Tensor) -> float:
@@ -245,69 +280,83 @@ def roughness(image: Tensor, reference: Tensor) -> float:
 
 
 @pytest.mark.parametrize("border", ["free", "circular"])
-def test_drawn_alone_a_noisy_picture_becomes_coherent(border: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_attracted_alone_a_noisy_picture_becomes_coherent(border: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(coherence, "EVERY", 3)
     tile = picture(24, 27, seed=1)
     reference = tile.repeat(1, 1, 2, 2)
     image = tile + noise(tile, 0.3)
     before, outer = roughness(image, reference), roughness(image[..., :PATCH, :], reference)
-    objective, generator = bound([reference], border=border, tolerance=0.001), seeded()
-    for _ in range(15):
-        image = image - 0.3 * image.numel() * objective(image, generator)[1]
+    objective, state = bound([reference], border=border, tolerance=0.001), state_of()
+    for step in range(15):
+        image = image - 0.3 * image.numel() * value_and_gradient(objective, image, step, state)[1]
     assert roughness(image, reference) < 0.1 * before
     assert roughness(image[..., :PATCH, :], reference) < 0.1 * outer
 
 
-def test_every_output_has_its_own_pull() -> None:
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_every_output_has_its_own_target(order: tuple[int, int]) -> None:
     images = [IMAGE, picture(24, 27, seed=3)]
     alone = []
     for number, image in enumerate(images):
-        objective, generator = bound([REFERENCE]), seeded(number)
-        alone.append([objective(image + 0.01 * i, generator) for i in range(3)])
-    for order in ((0, 1), (1, 0)):
-        objective, generators = bound([REFERENCE]), [seeded(0), seeded(1)]
-        for i in range(3):
-            for number in order:
-                value, gradient = objective(images[number] + 0.01 * i, generators[number])
-                assert torch.equal(value, alone[number][i][0])
-                assert torch.equal(gradient, alone[number][i][1])
+        objective, state = bound([REFERENCE]), state_of(number)
+        alone.append([value_and_gradient(objective, image + 0.01 * i, i, state) for i in range(3)])
+    objective, states = bound([REFERENCE]), [state_of(0), state_of(1)]
+    for i in range(3):
+        for number in order:
+            value, gradient = value_and_gradient(objective, images[number] + 0.01 * i, i, states[number])
+            assert torch.equal(value, alone[number][i][0])
+            assert torch.equal(gradient, alone[number][i][1])
 
 
 def test_patches_are_looked_up_at_the_first_step_and_then_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[Tensor] = []
-    search = PatchSearch.places
+    search = PatchSearch.positions
 
-    def places(self: PatchSearch, image: Tensor, row: Tensor, column: Tensor) -> Any:
+    def positions(self: PatchSearch, image: Tensor, row: Tensor, column: Tensor) -> Any:
         searched.append(image)
         return search(self, image, row, column)
 
-    monkeypatch.setattr(PatchSearch, "places", places)
-    objective, first, second = bound([REFERENCE]), seeded(0), seeded(1)
+    monkeypatch.setattr(PatchSearch, "positions", positions)
+    objective, first, second = bound([REFERENCE]), state_of(0), state_of(1)
     for i in range(2 * EVERY + 1):
-        objective(IMAGE + i, first)
+        objective.sample(IMAGE + i, i, first)
         assert len(searched) == 1 + i // EVERY
         assert torch.equal(searched[-1], IMAGE + i // EVERY * EVERY)
-    objective(IMAGE, second)
+    objective.sample(IMAGE, 0, second)
     assert len(searched) == 4
+    objective.sample(IMAGE, 0, first)  # an earlier step than that of the last search
+    assert len(searched) == 5
 
 
-@pytest.mark.parametrize("grid", [(18, 21), (1, 30), (2, 3), (19, 20)])
-def test_enough_patches_are_looked_up_and_others_each_time(grid: tuple[int, int]) -> None:
-    objective, generator = bound([REFERENCE]), seeded()
-    height, width = (side + PATCH - 1 for side in grid)
+@pytest.mark.parametrize(
+    ("grid", "border"),
+    [
+        *(((18, 21), border) for border in BORDERS),
+        *(((19, 20), border) for border in BORDERS),
+        ((1, 30), "free"),
+        ((1, 30), "circular x"),
+        ((2, 3), "free"),
+    ],
+)
+def test_enough_patches_are_looked_up_and_others_each_time(grid: tuple[int, int], border: str) -> None:
+    around = wraps(border)
+    height, width = (side + (PATCH - 1) * (not wrapped) for side, wrapped in zip(grid, around, strict=True))
+    objective, generator = bound([REFERENCE], border=border), seeded()
     seen = set()
     for _ in range(10):
-        chosen = objective._chosen(grid, generator, torch.device("cpu"))
+        chosen = objective._positions(grid, generator, torch.device("cpu"))
         seen |= set(zip(chosen.row.tolist(), chosen.column.tolist(), strict=True))
         covers = torch.zeros(height, width)
         for row, column in zip(chosen.row, chosen.column, strict=True):
-            covers[row : row + PATCH, column : column + PATCH] += 1
+            rows, columns = (torch.arange(PATCH) + row) % height, (torch.arange(PATCH) + column) % width
+            covers[rows[:, None], columns] += 1
         assert covers.min() >= 1
         if min(grid) > 4:
-            assert covers[3:-3, 3:-3].min() >= 4
+            # Across a border that wraps two rows may lie further apart.
+            assert border != "free" or covers[3:-3, 3:-3].min() >= 4
             assert len(chosen.row) < grid[0] * grid[1] / 4
     for _ in range(100):
-        chosen = objective._chosen(grid, generator, torch.device("cpu"))
+        chosen = objective._positions(grid, generator, torch.device("cpu"))
         seen |= set(zip(chosen.row.tolist(), chosen.column.tolist(), strict=True))
     assert len(seen) == grid[0] * grid[1]
 
@@ -315,57 +364,99 @@ def test_enough_patches_are_looked_up_and_others_each_time(grid: tuple[int, int]
 @pytest.mark.usefixtures("every_patch")
 def test_references_that_are_masked_are_not_used() -> None:
     left, right = picture(23, 26, seed=1), picture(23, 26, seed=2)
-    grids = [torch.zeros(patch_grid(size_of(x), PATCH, 1)) for x in (left, right)]
-    grids[0][:, :9] = 0.5
-    grids[1][3] = 2.0
-    found = pull_of(bound([left, right], weights=PatchWeights(tuple(grids))), right)
-    allowed = torch.cat([mask.flatten() for mask in grids]) > 0
-    assert_same(found, brute([left, right], right, keys=allowed))
-    only = pull_of(bound([left[..., : 9 + PATCH - 1]]), right)
-    grids[1][3] = 0.0
-    assert_same(pull_of(bound([left, right], weights=PatchWeights(tuple(grids))), right), only)
+    maps = [torch.zeros(size_of(x)) for x in (left, right)]
+    maps[0][:, : 9 + PATCH - 1] = 0.5
+    maps[1][3 : 3 + PATCH] = 2.0
+    allowed = [torch.zeros(patch_grid(size_of(x), PATCH, 1), dtype=torch.bool) for x in (left, right)]
+    allowed[0][:, :9] = True
+    allowed[1][3] = True
+    found = target_of(bound([Reference(left, maps[0]), Reference(right, maps[1])], size=(23, 26)), right)
+    assert_same(found, brute([left, right], right, keys=torch.cat([mask.flatten() for mask in allowed])))
+    only = target_of(bound([left[..., : 9 + PATCH - 1]], size=size_of(right)), right)
+    assert_same(target_of(bound([Reference(left, maps[0]), Reference(right, 0.0)], size=size_of(right)), right), only)
+    assert_same(
+        target_of(bound([Reference(left, maps[0]), Reference(right, maps[1] * 0)], size=size_of(right)), right), only
+    )
 
 
 @pytest.mark.usefixtures("every_patch")
-def test_outputs_that_are_masked_are_not_drawn() -> None:
-    mass = torch.zeros(18, 21)
-    mass[:, 12:] = 0.1
-    found = pull_of(bound([REFERENCE], weights=PatchWeights(output=mass)), IMAGE)
+@pytest.mark.parametrize("border", BORDERS)
+def test_outputs_that_are_masked_are_left_alone(border: str) -> None:
+    weight = torch.zeros(1, 1, 24, 27)
+    weight[..., 12:] = 0.1
+    objective = bound([REFERENCE], border=border, weight=weight)
+    found = target_of(objective, IMAGE)
     assert not found.weight[..., :12].any()
-    assert found.weight[..., 12:].min() > 0
-    assert_same(found, brute([REFERENCE], IMAGE, queries=mass.flatten() > 0))
-    value, gradient = bound([REFERENCE], weights=PatchWeights(output=mass * 0))(IMAGE, seeded())
-    assert float(value) == 0
-    assert not gradient.any()
+    rows, columns = patch_grid(size_of(wrap(IMAGE, PATCH, border)), PATCH, 1)
+    queries = torch.arange(columns).expand(rows, columns).flatten() > 12 - PATCH
+    expected = brute([REFERENCE], IMAGE, border, queries=queries)
+    assert_same(found, CoherenceTarget(expected.target, expected.weight * weight))
+    if border == "free":
+        assert found.weight[..., 12:].min() > 0
+    _, gradient = evaluated(objective, IMAGE)
+    assert not gradient[..., :12].any()
 
 
-def test_weights_of_other_patches_are_not_those_that_are_drawn() -> None:
-    weights = PatchWeights((torch.zeros(21, 24),), torch.zeros(22, 25))
-    found, expected = (pull_of(bound([REFERENCE], weights=w, patch_size=3), IMAGE) for w in (weights, None))
+@pytest.mark.parametrize("patch_size", [3, 7])
+def test_weights_hold_whatever_the_patch_size_of_the_distance(patch_size: int) -> None:
+    reference, image = picture(64, 66, seed=1), picture(64, 66, seed=2)
+    weight, output = torch.ones(64, 66), torch.ones(1, 1, 64, 66)
+    weight[:, 40:], output[..., :20] = 0, 0
+    loss = SWDLoss(num_proj=2, patch_size=patch_size, coherence_tolerance=0.005)
+    objective = objective_of(loss, [Reference(reference, weight)], (64, 66), weight=output)
+    assert isinstance(objective, Sum)
+    part = objective.parts[-1]
+    assert isinstance(part, CoherenceObjective)
+    found = target_of(part, image)
+    expected = target_of(bound([Reference(reference, weight)], size=(64, 66), weight=output), image)
     assert torch.equal(found.target, expected.target)
     assert torch.equal(found.weight, expected.weight)
 
 
-def test_a_level_with_weights_has_them_in_its_pull() -> None:
-    reference, mass = picture(64, 66, seed=1), torch.zeros(58, 60)
-    mass[:, 30:] = 1
-    loss = SWDLoss(num_proj=2)
-    objective = loss.bind([reference], (64, 66), weights=PatchWeights((mass,), mass))
-    objective.advance()
-    assert isinstance(objective, CoherentObjective)
-    assert objective.search.allowed is not None
-    assert len(objective.search.allowed) == 58 * 30
-    assert not pull_of(objective, picture(64, 66, seed=2)).weight[..., :30].any()
+def test_a_level_with_weights_has_them_in_its_coherence() -> None:
+    weight = torch.zeros(64, 66)
+    weight[:, 30:] = 1
+    reference = Reference(picture(64, 66, seed=1), weight)
+    objective = objective_of(SWDLoss(num_proj=2), [reference], (64, 66), weight=weight[None, None])
+    assert isinstance(objective, Sum)
+    part = objective.parts[-1]
+    assert isinstance(part, CoherenceObjective)
+    assert part.search.allowed is not None
+    assert part.search.number == int(part.search.allowed[0].sum()) == 58 * 30
+    assert not target_of(part, picture(64, 66, seed=2)).weight[..., :30].any()
 
 
-def test_the_curvature_is_that_of_a_pull_at_its_hardest() -> None:
-    objective = bound([REFERENCE], Bowl(), strength=0.6, tolerance=0.0)
-    curvature = objective.curvature()
-    assert curvature.shape == (1, 1, 24, 27)
-    assert torch.allclose(curvature, torch.full_like(curvature, 0.25 + 2 * 0.6 / IMAGE.numel()))
-    alone, generator = bound([REFERENCE], strength=0.6, tolerance=0.0), seeded()
-    _, gradient = alone(IMAGE, generator)
-    assert torch.allclose(IMAGE - gradient / alone.curvature(), alone.pulls[generator].target, atol=1e-4)
+@dataclass(frozen=True)
+class Alone:
+    """A loss of coherence and nothing else."""
+
+    strength: float
+    tolerance: float
+    border: str = "free"
+
+    def terms(self) -> Any:
+        return ((self.strength, Coherence(tolerance=self.tolerance)),)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_second_derivative_is_that_of_every_pixel_attracted_fully(weighted: bool) -> None:
+    references, image = as_references(picture(64, 66, seed=1)), picture(64, 66, seed=2)
+    weight = torch.rand(1, 1, 64, 66, generator=seeded()) + 0.5 if weighted else None
+    canvas, loss = Canvas(size=(64, 66), weight=weight), Alone(0.6, 0.0)
+    diagonal = hessian_diagonal(loss, references, canvas)
+    assert diagonal.shape == (1, 1, 64, 66)
+    share = torch.ones(1, 1, 64, 66) if weight is None else weight / weight.mean()
+    assert torch.allclose(diagonal, 2 * 0.6 / image.numel() * share)
+    objective, state = bind(loss, references, canvas), state_of()
+    _, gradient = value_and_gradient(objective, image, 0, state)
+    target = objective.sample(image, 1, state).target
+    assert torch.allclose(image - gradient / diagonal, target, atol=1e-4)
+
+
+def test_the_second_derivative_adds_to_that_of_the_distance() -> None:
+    references, canvas = as_references(picture(64, 66, seed=1)), Canvas(size=(64, 66))
+    both, plain = (hessian_diagonal(SWDLoss(coherence=each), references, canvas) for each in (0.6, 0.0))
+    assert torch.allclose(both - plain, torch.full_like(plain, 2 * 0.6 / (3 * 64 * 66)), rtol=1e-3)
 
 
 PYRAMID = PyramidSchedule(coarse_dim=64)
@@ -407,8 +498,8 @@ def test_pictures_may_lie_in_memory_as_they_like() -> None:
     assert torch.allclose(found, expected, atol=1e-5)
 
 
-def test_a_soft_picture_is_drawn_to_sharp_patches() -> None:
-    """What it is for: blurring takes power away, and the pull gives it back."""
+def test_a_soft_picture_is_attracted_to_sharp_patches() -> None:
+    """What it is for: blurring takes power away, and coherence gives it back."""
     soft = gaussian_blur(REFERENCE, 1.0)
-    target = pull_of(bound([REFERENCE], tolerance=0.0), soft).target
+    target = target_of(bound([REFERENCE], tolerance=0.0), soft).target
     assert target.diff(dim=3).square().mean() > 1.3 * soft.diff(dim=3).square().mean()

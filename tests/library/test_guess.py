@@ -5,16 +5,32 @@ from __future__ import annotations
 import pytest
 import torch
 
-from gpdm import InitialGuess, PyramidSchedule
-from gpdm.guess import gaussian_blur
+from gpdm import Canvas, ImageError, InitialGuess, PyramidSchedule, as_references
+from gpdm.borders import gaussian_blur
+from gpdm.guess import count_outputs
 from library.problems import picture
+
+
+def make(
+    guess: InitialGuess,
+    reference: torch.Tensor,
+    coarse_dim: int,
+    generator: torch.Generator,
+    size: tuple[int, int] | None = None,
+    item: int = 0,
+    init: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """The guess of one output of `size`, by default that of the reference, at the coarsest level."""
+    own = (reference.shape[2], reference.shape[3])
+    canvas = Canvas(size=size or own)
+    level = PyramidSchedule(coarse_dim=coarse_dim).levels([own], canvas.size)[0]
+    return guess.make(as_references(reference), canvas.at(level.scale), item, generator, init)
 
 
 @pytest.mark.parametrize("height", [64, 512])
 def test_noise_strength_does_not_depend_on_the_size_of_the_file(height: int, generator: torch.Generator) -> None:
     """The reference implementation adds noise at full size: 1.5 becomes 0.27 at 64 px and 0.04 at 512 px (defect 2)."""
-    level = PyramidSchedule(coarse_dim=40).levels([(height, height)], (height, height))[0]
-    guess = InitialGuess(noise_sigma=1.5).make([picture(height, height)], level, 0, generator)
+    guess = make(InitialGuess(noise_sigma=1.5), picture(height, height), 40, generator)
     assert guess.shape == (1, 3, 40, 40)
     assert float(guess.std()) == pytest.approx(1.5, rel=0.05)
 
@@ -23,30 +39,47 @@ def test_blur_strength_does_not_depend_on_the_size_of_the_file(generator: torch.
     """The reference implementation blurs at full size, of which nothing is left at the coarsest level (defect 11)."""
     means = []
     for height in (64, 256):
-        level = PyramidSchedule(coarse_dim=32).levels([(height, height)], (height, height))[0]
         half = torch.ones(1, 1, height, height)
         half[..., : height // 2] = -1
-        guess = InitialGuess(source="reference", blur=3.0).make([half], level, 0, generator)
+        guess = make(InitialGuess(source="reference", blur=3.0), half, 32, generator)
         means.append(float(guess[..., 16:19].mean()))
     assert means[0] == pytest.approx(means[1], abs=0.02)
     assert means[0] < 0.5, "three pixels beyond an edge a blur of three pixels must be seen"
 
 
 def test_reference_is_stretched_to_the_output(generator: torch.Generator) -> None:
-    level = PyramidSchedule(coarse_dim=16).levels([(16, 16)], (16, 32))[0]
     reference = picture(16, 16)
-    guess = InitialGuess(source="reference").make([reference], level, 0, generator)
+    guess = make(InitialGuess(source="reference"), reference, 16, generator, size=(16, 32))
     assert guess.shape == (1, 3, 16, 32)
     assert torch.allclose(
         guess[..., 1::2][..., 1:-1], (0.75 * reference + 0.25 * reference.roll(-1, -1))[..., 1:-1], atol=1e-5
     )
 
 
-def test_items_take_pictures_of_a_batch_in_turn(generator: torch.Generator) -> None:
-    level = PyramidSchedule().levels([(21, 21)], (21, 21))[0]
-    guess = InitialGuess(source="image", image=torch.cat([picture(21, 21, seed=s) for s in (1, 2)]))
-    assert torch.equal(guess.make([picture(21, 21)], level, 1, generator), picture(21, 21, seed=2))
-    assert torch.equal(guess.make([picture(21, 21)], level, 2, generator), picture(21, 21, seed=1))
+@pytest.mark.parametrize(("item", "seed"), [(0, 1), (1, 2), (2, 1)])
+def test_items_take_pictures_of_a_batch_in_turn(item: int, seed: int, generator: torch.Generator) -> None:
+    init = torch.cat([picture(21, 21, seed=s) for s in (1, 2)])
+    guess = make(InitialGuess(source="image"), picture(21, 21), 21, generator, item=item, init=init)
+    assert torch.equal(guess, picture(21, 21, seed=seed))
+
+
+@pytest.mark.parametrize(("asked", "batch", "made"), [(1, 0, 1), (3, 0, 3), (3, 1, 3), (1, 2, 2), (2, 2, 2)])
+def test_a_batch_of_pictures_to_start_from_makes_an_output_from_each(asked: int, batch: int, made: int) -> None:
+    assert count_outputs(asked, torch.zeros(batch, 3, 4, 4) if batch else None) == made
+
+
+def test_another_number_of_outputs_than_pictures_to_start_from_is_refused() -> None:
+    with pytest.raises(ImageError, match="num_outputs 1 or 2"):
+        count_outputs(3, torch.zeros(2, 3, 4, 4))
+
+
+@pytest.mark.parametrize(("border", "tiles"), [("free", False), ("circular", True)])
+def test_an_image_goes_on_across_borders_that_wrap(border: str, tiles: bool, generator: torch.Generator) -> None:
+    ramp = torch.linspace(-1, 1, 32).expand(1, 1, 32, 32)
+    canvas = Canvas(size=(32, 32), border=border)
+    guess = InitialGuess(source="reference").make(as_references(ramp), canvas, 0, generator)
+    jump = float((guess[..., 0] - guess[..., -1]).abs().mean())
+    assert jump < 0.2 if tiles else jump == pytest.approx(2)
 
 
 def test_blur_keeps_the_mean_and_has_the_asked_width() -> None:

@@ -8,7 +8,15 @@ import torch.nn.functional as F
 
 from gpdm.patches.filters import draw_filters
 from gpdm.patches.linear import project
-from gpdm.transport.binned import Bins, bin_count, bin_range, binned_sliced_wasserstein, count, look_up, whole_weights
+from gpdm.transport.binned import (
+    Bins,
+    bin_count,
+    bin_range,
+    binned_sliced_wasserstein,
+    count,
+    look_up,
+    quantize_weights,
+)
 from gpdm.transport.sorted import sliced_wasserstein
 from library.problems import Problem, picture, problems
 
@@ -63,7 +71,7 @@ def test_weights_agree_with_sorting_and_with_repetition(distance: str, generator
         p.repeat_interleave(p_times, 1), q.repeat_interleave(q_times, 1), distance=distance
     )
     assert float(expected) == pytest.approx(float(repeated), rel=1e-9)
-    assert (gradient[:, q_times == 0] == 0).all(), "what has no weight must not be pulled"
+    assert (gradient[:, q_times == 0] == 0).all(), "what has no weight must have no gradient"
     again, _ = binned_sliced_wasserstein(
         p, q, distance=distance, p_weights=p_times * 0.25, q_weights=q_times * 8.0, bins=2048
     )
@@ -71,7 +79,7 @@ def test_weights_agree_with_sorting_and_with_repetition(distance: str, generator
 
 
 @pytest.mark.parametrize("distance", ["l1", "l2"])
-def test_zero_and_no_slope_on_itself(distance: str, generator: torch.Generator) -> None:
+def test_zero_and_no_gradient_on_itself(distance: str, generator: torch.Generator) -> None:
     x = torch.randn(4, 500, generator=generator)
     value, gradient = binned_sliced_wasserstein(x, x[:, torch.randperm(500, generator=generator)], distance=distance)
     assert float(value) == 0
@@ -87,7 +95,7 @@ def test_translation_moves_every_point_the_same_way(generator: torch.Generator) 
         assert float(gradient.abs().max()) == pytest.approx(1 / (2 * 500))
 
 
-def test_values_beyond_the_reference_are_pulled_back(generator: torch.Generator) -> None:
+def test_values_beyond_the_reference_are_attracted_back(generator: torch.Generator) -> None:
     p = torch.rand(3, 300, generator=generator)
     q = torch.cat([p[:, :280], torch.full((3, 10), 40.0), torch.full((3, 10), -40.0)], 1)
     for distance in ("l1", "l2"):
@@ -103,8 +111,8 @@ def test_a_flat_reference_has_bins_all_the_same() -> None:
     assert (gradient[:, -1] > 0).all() and (gradient[:, 0] < 0).all()
 
 
-def test_gradient_of_pictures_against_sorting(generator: torch.Generator) -> None:
-    """What DESIGN promises for 512 and more bins, on projected patches of pictures."""
+def test_gradient_of_images_against_sorting(generator: torch.Generator) -> None:
+    """What DESIGN promises for 512 and more bins, on projected patches of images."""
     bank = draw_filters("independent", 32, 3, 7, generator)
     p, q = (project(picture(96, 128, seed=seed), bank).flatten(0, 1).T.contiguous() for seed in (1, 2))
     expected, slope = sliced_wasserstein(p, q)
@@ -128,7 +136,7 @@ def test_counts_and_look_ups(rows: int, generator: torch.Generator) -> None:
     assert counts.sum() == rows * 3
     assert torch.equal(counts.flatten(), torch.bincount(index.flatten(), minlength=15).double())
     weights = torch.rand(rows, generator=generator)
-    mass = whole_weights(weights)
+    mass = quantize_weights(weights)
     expected = torch.bincount(index.flatten(), mass.repeat_interleave(3), minlength=15)
     assert torch.equal(count(index, bins, mass).flatten(), expected)
     slopes = torch.randn(3, 5, generator=generator)

@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import torch
 
-from gpdm import Optimizer, OptionError, PyramidSchedule, StepInfo, SWDLoss, synthesize
+from gpdm import Level, Optimizer, OptionError, PyramidSchedule, StepInfo, SWDLoss, synthesize
+from gpdm.losses.base import loss_memory
 from gpdm.memory import CPU_WORKING_BYTES, plan
 from library.problems import picture
 
 MEBI = 2**20
 
 
-def levels(side: int):
+def levels(side: int) -> tuple[Level, ...]:
     return PyramidSchedule().levels([(side, side)], (side, side))
 
 
 def test_a_level_gets_what_it_can_use_and_no_more() -> None:
     loss = SWDLoss()
-    for level in plan(loss.working_bytes, levels(256), 3, 1, None):
+    for level in plan(partial(loss_memory, loss), levels(256), 3, 1, None):
         assert level.least <= level.working == level.best <= CPU_WORKING_BYTES
-    many = plan(SWDLoss(num_proj=128).working_bytes, levels(700), 3, 1, None)[-1]
+    many = plan(partial(loss_memory, SWDLoss(num_proj=128)), levels(700), 3, 1, None)[-1]
     assert many.least <= many.working <= max(CPU_WORKING_BYTES, many.least) < many.best
-    large = plan(loss.working_bytes, levels(2048), 3, 1, None)[-1]
+    large = plan(partial(loss_memory, loss), levels(2048), 3, 1, None)[-1]
     assert large.best == large.least, "of a sample nothing is held"
 
 
-def test_a_limit_is_kept_by_pictures_and_steps_together() -> None:
-    loss = SWDLoss()
-    for limit in (500 * MEBI, 900 * MEBI):
-        for level in plan(loss.working_bytes, levels(1024), 3, 2, limit):
-            assert level.least <= level.working <= level.best
-            assert level.pictures + level.working <= limit
+@pytest.mark.parametrize("limit", [500 * MEBI, 900 * MEBI])
+def test_a_limit_is_kept_by_pictures_and_steps_together(limit: int) -> None:
+    for level in plan(partial(loss_memory, SWDLoss()), levels(1024), 3, 2, limit):
+        assert level.least <= level.working <= level.best
+        assert level.pictures + level.working <= limit
 
 
 def test_more_outputs_take_more() -> None:
-    one, four = (plan(SWDLoss().working_bytes, levels(64), 3, outputs, None)[-1] for outputs in (1, 4))
+    one, four = (plan(partial(loss_memory, SWDLoss()), levels(64), 3, outputs, None)[-1] for outputs in (1, 4))
     assert four.pictures - one.pictures == 3 * 3 * 3 * 64 * 64 * 4
 
 
@@ -44,14 +46,14 @@ def test_what_does_not_fit_is_refused_with_the_size_that_would(loss: SWDLoss) ->
     with pytest.raises(
         OptionError, match=r"memory = '?100 MiB'?.*2048x2048 need at least \d+ MiB.* would fit"
     ) as refusal:
-        plan(loss.working_bytes, levels(2048), 3, 1, 100 * MEBI)
+        plan(partial(loss_memory, loss), levels(2048), 3, 1, 100 * MEBI)
     side = int(str(refusal.value).split("x")[-1].split(" ")[0])
     assert 64 <= side < 2048
-    plan(loss.working_bytes, levels(side), 3, 1, 100 * MEBI)
+    plan(partial(loss_memory, loss), levels(side), 3, 1, 100 * MEBI)
     with pytest.raises(OptionError, match="no size fits"):
-        plan(loss.working_bytes, levels(2048), 3, 1, 2000)
+        plan(partial(loss_memory, loss), levels(2048), 3, 1, 2000)
     with pytest.raises(OptionError, match="fewer pictures"):
-        plan(loss.working_bytes, levels(2048), 3, 200, 3000 * MEBI)
+        plan(partial(loss_memory, loss), levels(2048), 3, 200, 3000 * MEBI)
 
 
 def test_it_is_refused_before_any_step_and_changes_no_bit() -> None:

@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gpdm import from_pil
+from gpdm import Reference, from_pil
+from gpdm.borders import gaussian_blur
 from gpdm.errors import GPDMError, ImageError, OptionError
 from gpdm.evaluation import metrics
 from gpdm.evaluation.metrics import (
@@ -23,15 +24,14 @@ from gpdm.evaluation.metrics import (
     PATCH_SIZES,
     SCALES,
     Evaluation,
+    _high,
     border_ratio,
     diversity,
     evaluate,
     held_out,
-    high_frequencies,
-    seam_ratio,
     spectra,
 )
-from gpdm.guess import gaussian_blur
+from gpdm.evaluation.seams import seam_gradients, seam_ratio
 from gpdm.images import resize
 from gpdm.patches.nearest import all_patches, nearest
 
@@ -67,6 +67,10 @@ def periodic(side: int = 48, seed: int = 0) -> Tensor:
         phases = 2 * math.pi * torch.rand(3, 1, 1, generator=g, dtype=torch.float64)
         picture += 0.1 * torch.sin(2 * math.pi * (down * y + right * x) + phases)
     return picture.float()
+
+
+def high_frequencies(references: list[Tensor], image: Tensor) -> float:
+    return _high(*spectra(references, image))
 
 
 def assert_same(result: Evaluation) -> None:
@@ -392,6 +396,40 @@ def test_seam_is_among_the_figures_if_the_picture_is_to_tile() -> None:
     assert "seam" not in evaluate(reference, reference).figures
     figures = evaluate(reference, reference, tiles="circular x").figures
     assert figures["seam"] == seam_ratio([reference], reference, "circular x") > 1000
+
+
+@pytest.mark.parametrize("tiles", ["circular", "circular x", "circular y"])
+def test_the_step_across_borders_is_as_any_other_if_the_picture_tiles(tiles: str) -> None:
+    smooth = gaussian_blur(periodic(), 2.0, "circular")
+    found = seam_gradients(smooth, tiles)
+    names = {"circular": "xy", "circular x": "x", "circular y": "y"}[tiles]
+    assert found.keys() == {f"seam {kind} {name}" for kind in ("gradient", "rank") for name in names}
+    assert all(0.5 < found[f"seam gradient {name}"] < 2 for name in names)
+    torn = seam_gradients(smooth[..., :44, :44], tiles)
+    assert all(torn[f"seam gradient {name}"] > 2 and torn[f"seam rank {name}"] == 1 for name in names)
+
+
+def test_the_step_across_borders_is_told_beside_the_median_and_among_all() -> None:
+    """Columns 0, 1, 3, 6, 10: steps of 1, 2, 3 and 4 between them, and one of 10 across the borders."""
+    image = torch.tensor([0.0, 1.0, 3.0, 6.0, 10.0]).expand(1, 3, 4, 5)
+    assert seam_gradients(image, "circular x") == {"seam gradient x": 10 / 2, "seam rank x": 1.0}
+    assert seam_gradients(image.mT, "circular y") == {"seam gradient y": 10 / 2, "seam rank y": 1.0}
+    assert seam_gradients(image.mT, "circular x") == {"seam gradient x": 1.0, "seam rank x": 0.0}
+    assert seam_gradients(image, "free") == {}
+
+
+def test_what_counts_of_a_reference_is_what_a_picture_is_judged_against() -> None:
+    """A part of weight 0 is as if it were not there."""
+    kept, other = textured(64, 48), textured(64, 48, seed=1)
+    weight = torch.ones(64, 96)
+    weight[:, 48:] = 0
+    masked = Reference(torch.cat([kept, other], 3), weight)
+    image = textured(48, 48, seed=2)
+    found, expected = evaluate(masked, image), evaluate(kept, image)
+    assert found.figures["coherence"] == pytest.approx(expected.figures["coherence"], rel=1e-5)
+    assert found.figures["completeness"] == pytest.approx(expected.figures["completeness"], rel=1e-5)
+    assert found.cells["all 7x7 at 1"] == pytest.approx(expected.cells["all 7x7 at 1"], rel=1e-3)
+    assert evaluate(kept, other).figures["coherence"] == pytest.approx(evaluate(masked, other).figures["coherence"])
 
 
 def test_several_references_of_different_sizes() -> None:

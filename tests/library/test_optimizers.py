@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
 from torch import Generator, Tensor
 
-from gpdm import Objective, Optimizer, OptionError, PyramidSchedule, SWDLoss, synthesize
+from gpdm import (
+    Canvas,
+    Level,
+    Loss,
+    Objective,
+    Optimizer,
+    OptionError,
+    OutputState,
+    PyramidSchedule,
+    Reference,
+    SWDLoss,
+    Term,
+    bind,
+    synthesize,
+)
 from gpdm.images import size_of
-from gpdm.optimizers.base import Descent, OnStep, Problem
-from library.problems import picture
+from gpdm.optimizers import gradient
+from gpdm.optimizers.base import LevelProblem, LevelResult, OnStep, solve_level
+from gpdm.optimizers.newton import hessian_diagonal
+from library.problems import evaluated, picture
 
 SIDE = 8
 
@@ -20,15 +38,21 @@ SIDE = 8
 class Bowl:
     """A mean over the pixels, as every objective: mean (x - 1)^2."""
 
-    def advance(self) -> None:
-        pass
+    backend = "torch"
+    capturable = False
 
-    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        del generator
+    def sample(self, image: Tensor, step: int, state: OutputState) -> None:
+        """Nothing is random."""
+
+    def evaluate(self, image: Tensor, sample: None, into: Tensor) -> Tensor:
+        """Adds the gradient to `into`."""
+        value, gradient = self.value_and_gradient(image)
+        into.add_(gradient)
+        return value
+
+    def value_and_gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """What subclasses change."""
         return (image - 1).square().mean(), 2 * (image - 1) / image.numel()
-
-    def curvature(self) -> Tensor:
-        return torch.tensor(2 / SIDE**2 / 3)
 
 
 class Told(Bowl):
@@ -37,29 +61,50 @@ class Told(Bowl):
     def __init__(self, losses: list[float]) -> None:
         self.values = iter(losses)
 
-    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        del generator
+    def value_and_gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
         return torch.tensor(next(self.values)), torch.zeros_like(image)
 
 
-class Fixed(SWDLoss):
-    """A loss whose objective is given."""
+@dataclass(frozen=True)
+class Fixed:
+    """A loss of one term, itself, whose objective is given."""
 
-    def __init__(self, objective: Objective) -> None:
-        super().__init__()
-        object.__setattr__(self, "objective", objective)
+    objective: Objective
+    border = "free"
+    per_output = False
 
-    def bind(self, *args: Any) -> Objective:
-        del args
-        return self.objective  # type: ignore[attr-defined]
+    def terms(self) -> tuple[tuple[float, Term], ...]:
+        return ((1.0, self),)
+
+    def check(self, level: Level) -> None:
+        pass
+
+    def active(self, level: Level) -> bool:
+        return True
+
+    def memory(self, level: Level) -> tuple[int, int]:
+        return 0, 0
+
+    def bind(self, *arguments: Any) -> Objective:
+        return self.objective
+
+
+def solve(
+    optimizer: Optimizer,
+    loss: Loss,
+    *images: Tensor,
+    references: Sequence[Reference] = (Reference(torch.zeros(1, 3, SIDE, SIDE)),),
+    on_step: OnStep | None = None,
+) -> list[LevelResult]:
+    generators = [Generator().manual_seed(i) for i in range(len(images))]
+    problem = LevelProblem(references, Canvas(size=size_of(images[0])), loss, 2**20)
+    return solve_level(optimizer, problem, images, generators, optimizer.num_steps, on_step or (lambda *told: None))
 
 
 def descend(
     optimizer: Optimizer, objective: Objective, *images: Tensor, on_step: OnStep | None = None
-) -> list[Descent]:
-    generators = [Generator().manual_seed(i) for i in range(len(images))]
-    problem = Problem([], size_of(images[0]), Fixed(objective), 2**20)
-    return optimizer.descend(images, problem, generators, optimizer.num_steps, on_step or (lambda *told: None))
+) -> list[LevelResult]:
+    return solve(optimizer, Fixed(objective), *images, on_step=on_step)
 
 
 METHODS = ["adam", "sgd"]
@@ -69,8 +114,8 @@ METHODS = ["adam", "sgd"]
 @pytest.mark.parametrize("final_lr", [1.0, 0.05])
 def test_reaches_the_minimum(method: str, final_lr: float) -> None:
     optimizer = Optimizer(method=method, lr=0.05, num_steps=400, window=400, final_lr=final_lr)
-    (descent,) = descend(optimizer, Bowl(), torch.zeros(1, 3, 8, 8))
-    assert descent.losses[-1] < 1e-3 * descent.losses[0]
+    (result,) = descend(optimizer, Bowl(), torch.zeros(1, 3, 8, 8))
+    assert result.losses[-1] < 1e-3 * result.losses[0]
 
 
 @pytest.mark.parametrize("beta_2", [0.999, 0.9, 0.0])
@@ -79,7 +124,7 @@ def test_adam_is_that_of_torch(beta_2: float) -> None:
     leaf = image.clone().requires_grad_()
     theirs = torch.optim.Adam([leaf], lr=0.02, betas=(0.9, beta_2))
     for _ in range(30):
-        leaf.grad = Bowl()(leaf.detach(), Generator())[1] * 42
+        leaf.grad = Bowl().value_and_gradient(leaf.detach())[1] * 42
         theirs.step()
     descend(Optimizer(method="adam", lr=0.02, num_steps=30, final_lr=1.0, beta_2=beta_2), Bowl(), image)
     assert torch.allclose(image, leaf.detach(), atol=1e-6)
@@ -90,8 +135,8 @@ def test_step_size_does_not_depend_on_the_size_of_the_image(method: str) -> None
     """Gradients of a mean shrink with the pixels until Adam's epsilon brakes them (defect 10)."""
 
     class Tiny(Bowl):
-        def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-            value, gradient = super().__call__(image, generator)
+        def value_and_gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
+            value, gradient = super().value_and_gradient(image)
             return value, gradient * 1e-3  # as weak as the weakest tenth of an image's pixels
 
     moved = []
@@ -104,7 +149,8 @@ def test_step_size_does_not_depend_on_the_size_of_the_image(method: str) -> None
 
 
 @pytest.mark.parametrize("step", [1.0, 0.25])
-def test_newton_goes_the_given_share_of_the_way_at_once(step: float) -> None:
+def test_newton_goes_the_given_share_of_the_way_at_once(step: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gradient, "hessian_diagonal", lambda *problem: torch.tensor(2 / SIDE**2 / 3))
     image = torch.zeros(1, 3, SIDE, SIDE)
     descend(Optimizer(method="newton", step=step, num_steps=1), Bowl(), image)
     assert torch.allclose(image, torch.full_like(image, step))
@@ -116,28 +162,30 @@ def test_newton_lands_on_the_transport_map() -> None:
     loss = SWDLoss(patch_size=1, num_proj=1, solver="exact", projections="independent", distance="l2")
     order = image.flatten().argsort()
     expected = torch.empty_like(order, dtype=torch.float32).scatter(0, order, reference.flatten().sort().values)
-    descend(Optimizer(method="newton", num_steps=1, step=1.0), loss.bind([reference], (40, 50)), image)
+    solve(Optimizer(method="newton", num_steps=1, step=1.0), loss, image, references=[Reference(reference)])
     assert torch.allclose(image.flatten(), expected, atol=2e-3)  # filters have unit length to three digits
 
 
 @pytest.mark.parametrize("border", ["free", "circular"])
-def test_the_curvature_is_the_second_derivative(border: str) -> None:
-    """Against differences of the gradient, in the mean over many directions, in a corner, at an edge and inside."""
+@pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 9), (8, 9)], ids=["corner", "edge", "inside"])
+def test_the_hessian_diagonal_is_the_second_derivative(border: str, row: int, column: int) -> None:
+    """Against differences of the gradient, in the mean over many filters."""
     reference = picture(16, 18, seed=3).double()
     loss = SWDLoss(patch_size=3, num_proj=2000, solver="exact", projections="independent", border=border, distance="l2")
-    objective = loss.bind([reference], (16, 18))
+    references, canvas = [Reference(reference)], Canvas(size=(16, 18), border=border)
+    objective = bind(loss, references, canvas)
     start = reference + 0.3  # translated: whatever moves a little keeps its rank
-    for row, column in ((0, 0), (0, 9), (8, 9)):
-        gradients = []
-        for sign in (-1, 1):
-            image = start.clone()
-            image[0, 1, row, column] += sign * 1e-8
-            gradients.append(objective(image, Generator().manual_seed(0))[1][0, 1, row, column])
-        second = float(gradients[1] - gradients[0]) / 2e-8
-        assert second == pytest.approx(float(objective.curvature()[0, 0, row, column]), rel=0.1)
+    gradients = []
+    for sign in (-1, 1):
+        image = start.clone()
+        image[0, 1, row, column] += sign * 1e-8
+        gradients.append(evaluated(objective, image)[1][0, 1, row, column])
+    second = float(gradients[1] - gradients[0]) / 2e-8
+    diagonal = hessian_diagonal(loss, references, canvas).expand(1, 1, 16, 18)
+    assert second == pytest.approx(float(diagonal[0, 0, row, column]), rel=0.1)
 
 
-def test_newton_without_a_curvature_is_refused_before_any_step() -> None:
+def test_newton_without_a_second_derivative_is_refused_before_any_step() -> None:
     with pytest.raises(OptionError, match=r"method = 'newton'.*choose the distance l2, or connect .* adam"):
         synthesize(picture(), loss=SWDLoss(distance="l1"), optimizer=Optimizer(method="newton"))
     synthesize(picture(21, 21), loss=SWDLoss(distance="l2"), optimizer=Optimizer(method="newton", num_steps=1))
@@ -147,7 +195,7 @@ def test_the_rate_falls_along_a_cosine() -> None:
     path: list[float] = []
 
     class Slope(Bowl):
-        def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        def value_and_gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
             path.append(float(image.mean()))
             return image.mean(), torch.ones_like(image) / image.numel()
 
@@ -172,10 +220,10 @@ FLAT = torch.zeros(1, 1, 2, 2)
 
 def test_converges_when_the_mean_of_a_window_stops_falling() -> None:
     losses = [math.exp(-0.1 * i) for i in range(20)] + [0.1 + 0.01 * (-1) ** i for i in range(80)]
-    (descent,) = descend(Optimizer(window=10, num_steps=100), Told(losses), FLAT)
-    assert descent.stop == "converged"
-    assert len(descent.losses) == 40  # windows end at 10, 20, 30 and 40; the fourth is not below the third
-    assert descent.losses.dtype == torch.float64
+    (result,) = descend(Optimizer(window=10, num_steps=100), Told(losses), FLAT)
+    assert result.stop == "converged"
+    assert len(result.losses) == 40  # windows end at 10, 20, 30 and 40; the fourth is not below the third
+    assert result.losses.dtype == torch.float64
 
 
 def test_tolerance_ends_a_slow_descent_earlier() -> None:
@@ -190,7 +238,7 @@ def test_images_end_each_for_itself() -> None:
     class Two(Bowl):
         """Falls for ever for the first image, and not at all for the second."""
 
-        def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
+        def value_and_gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
             first = image.shape[-1] == 2
             self.calls = getattr(self, "calls", 0) + 1
             return torch.tensor(1 / self.calls if first else 1.0), torch.ones_like(image)
@@ -235,8 +283,7 @@ def test_bad_options_are_refused_by_name(options: dict) -> None:
 class Steep(Bowl):
     """The same slope at every step, ten times as steep on the right."""
 
-    def __call__(self, image: Tensor, generator: Generator) -> tuple[Tensor, Tensor]:
-        del generator
+    def value_and_gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
         slope = torch.full_like(image, 0.1)
         slope[..., image.shape[3] // 2 :] = 1.0
         return slope.sum(), slope / image[0, 0].numel()
@@ -256,5 +303,5 @@ def test_the_average_is_that_of_the_last_steps(average: float, expected: float) 
     """Each of ten steps goes one further."""
     image = torch.zeros(1, 1, 2, 2)
     optimizer = Optimizer(method="adam", lr=1.0, num_steps=10, final_lr=1.0, average=average, window=10)
-    (descent,) = descend(optimizer, Steep(), image)
-    assert torch.allclose(descent.image, torch.full_like(image, -expected), rtol=1e-4)
+    (result,) = descend(optimizer, Steep(), image)
+    assert torch.allclose(result.image, torch.full_like(image, -expected), rtol=1e-4)

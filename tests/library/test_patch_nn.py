@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -10,11 +11,25 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gpdm import GPDMError, OptionError, PatchNN, PyramidSchedule, StepInfo, SWDLoss, synthesize
+from gpdm import (
+    Canvas,
+    GPDMError,
+    ImageError,
+    Level,
+    OptionError,
+    OutputState,
+    PatchNN,
+    PyramidSchedule,
+    Reference,
+    StepInfo,
+    SWDLoss,
+    synthesize,
+)
+from gpdm.borders import BORDERS, padded_size, wrap, wraps
 from gpdm.images import size_of
 from gpdm.optimizers import patch_nn
-from gpdm.optimizers.base import Descent, Problem
-from gpdm.optimizers.patch_nn import vote
+from gpdm.optimizers.base import LevelProblem, LevelResult, solve_level
+from gpdm.optimizers.patch_nn import NearestPatches, vote
 from gpdm.patches.nearest import least_distances
 from library.problems import picture
 
@@ -22,15 +37,20 @@ P = 5
 REFERENCE, IMAGE = picture(14, 17, seed=1), picture(13, 16, seed=2)
 
 
-def descend(optimizer: PatchNN, *images: Tensor, references: list[Tensor] | None = None, on_step: Any = None) -> Any:
-    problem = Problem(references or [REFERENCE], size_of(images[0]), SWDLoss(), 2**20)
+def solve(
+    optimizer: PatchNN, *images: Tensor, references: Sequence[Reference] = (Reference(REFERENCE),), border: str = "free"
+) -> list[LevelResult]:
+    problem = LevelProblem(references, Canvas(size=size_of(images[0]), border=border), SWDLoss(), 2**20)
     generators = [Generator().manual_seed(i) for i in range(len(images))]
-    return optimizer.descend(images, problem, generators, optimizer.num_steps, on_step or (lambda *told: None))
+    return solve_level(optimizer, problem, images, generators, optimizer.num_steps, lambda *told: None)
 
 
-def one_step(image: Tensor, references: list[Tensor] | None = None, **options: Any) -> Descent:
-    (descent,) = descend(PatchNN(patch_size=P, num_steps=1, **options), image.clone(), references=references)
-    return descent
+def one_step(
+    image: Tensor, references: Sequence[Reference] = (Reference(REFERENCE),), border: str = "free", **options: Any
+) -> LevelResult:
+    optimizer = PatchNN(patch_size=P, num_steps=1, **options)
+    (result,) = solve(optimizer, image.clone(), references=references, border=border)
+    return result
 
 
 def patches(image: Tensor) -> Tensor:
@@ -50,57 +70,57 @@ def chosen(image: Tensor, references: list[Tensor], alpha: float) -> tuple[Tenso
 @pytest.mark.parametrize("number", [1, 2])
 def test_a_step_is_the_average_of_the_reference_patches_that_replace_the_own(alpha: float, number: int) -> None:
     references = [REFERENCE, picture(9, 11, seed=3)][:number]
-    descent = one_step(IMAGE, references, alpha=alpha)
+    result = one_step(IMAGE, [Reference(x) for x in references], alpha=alpha)
     replaced, distance = chosen(IMAGE, references, alpha)
     fold = [F.fold(x.T[None], (13, 16), P) for x in (replaced, torch.ones_like(replaced))]
-    assert torch.allclose(descent.image.double(), fold[0] / fold[1], atol=1e-5)
-    assert descent.losses.shape == (1,)
-    assert descent.losses.dtype == torch.float64
-    assert float(descent.losses[0]) == pytest.approx(float(distance.mean()), rel=1e-4)
-    assert descent.stop == "step limit"
+    assert torch.allclose(result.image.double(), fold[0] / fold[1], atol=1e-5)
+    assert result.losses.shape == (1,)
+    assert result.losses.dtype == torch.float64
+    assert float(result.losses[0]) == pytest.approx(float(distance.mean()), rel=1e-4)
+    assert result.stop == "step limit"
 
 
 def test_a_step_is_one_pixel_for_patches_of_one_pixel() -> None:
-    (descent,) = descend(PatchNN(patch_size=1, num_steps=1, alpha=1000.0), IMAGE.clone())
+    (result,) = solve(PatchNN(patch_size=1, num_steps=1, alpha=1000.0), IMAGE.clone())
     colours = REFERENCE[0].flatten(1).T
     nearest = (IMAGE[0].flatten(1).T[:, None] - colours).square().mean(2).argmin(1)
-    assert torch.allclose(descent.image[0].flatten(1).T, colours[nearest], atol=1e-6)
+    assert torch.allclose(result.image[0].flatten(1).T, colours[nearest], atol=1e-6)
 
 
 @pytest.mark.parametrize("alpha", [1e-3, 0.005, 1000.0])
 def test_the_reference_stays_as_it_is(alpha: float) -> None:
-    (descent,) = descend(PatchNN(patch_size=P, num_steps=10, alpha=alpha), REFERENCE.clone())
-    assert torch.allclose(descent.image, REFERENCE, atol=1e-6)
-    assert descent.stop == "converged"
-    assert len(descent.losses) == 2
-    assert not descent.losses[0]
-    assert float(descent.losses[1]) == pytest.approx(0, abs=1e-12)
+    (result,) = solve(PatchNN(patch_size=P, num_steps=10, alpha=alpha), REFERENCE.clone())
+    assert torch.allclose(result.image, REFERENCE, atol=1e-6)
+    assert result.stop == "converged"
+    assert len(result.losses) == 2
+    assert not result.losses[0]
+    assert float(result.losses[1]) == pytest.approx(0, abs=1e-12)
 
 
 def test_a_level_has_converged_when_no_patch_changes() -> None:
-    (descent,) = descend(PatchNN(patch_size=P, num_steps=100, alpha=1000.0), IMAGE.clone())
-    assert descent.stop == "converged"
-    assert 2 < len(descent.losses) < 100
-    assert torch.equal(one_step(descent.image, alpha=1000.0).image, descent.image)
-    shorter = PatchNN(patch_size=P, num_steps=len(descent.losses) - 1, alpha=1000.0)
-    (other,) = descend(shorter, IMAGE.clone())
+    (result,) = solve(PatchNN(patch_size=P, num_steps=100, alpha=1000.0), IMAGE.clone())
+    assert result.stop == "converged"
+    assert 2 < len(result.losses) < 100
+    assert torch.equal(one_step(result.image, alpha=1000.0).image, result.image)
+    shorter = PatchNN(patch_size=P, num_steps=len(result.losses) - 1, alpha=1000.0)
+    (other,) = solve(shorter, IMAGE.clone())
     assert other.stop == "step limit"
-    assert torch.allclose(other.losses, descent.losses[:-1])
-    exactly = PatchNN(patch_size=P, num_steps=len(descent.losses), alpha=1000.0)
-    assert descend(exactly, IMAGE.clone())[0].stop == "converged"
+    assert torch.allclose(other.losses, result.losses[:-1])
+    exactly = PatchNN(patch_size=P, num_steps=len(result.losses), alpha=1000.0)
+    assert solve(exactly, IMAGE.clone())[0].stop == "converged"
 
 
 def test_the_loss_does_not_rise_without_completeness() -> None:
-    (descent,) = descend(PatchNN(patch_size=P, num_steps=100, alpha=1000.0), IMAGE.clone())
-    assert (descent.losses.diff() < 1e-6).all()
+    (result,) = solve(PatchNN(patch_size=P, num_steps=100, alpha=1000.0), IMAGE.clone())
+    assert (result.losses.diff() < 1e-6).all()
 
 
 def test_a_small_alpha_leaves_less_of_the_reference_out() -> None:
     missing = []
     for alpha in (1e-3, 0.1, 1000.0):
         noise = 0.5 * torch.randn(1, 3, 13, 16, generator=Generator().manual_seed(0))
-        (descent,) = descend(PatchNN(patch_size=P, alpha=alpha), noise)
-        missing.append(float(least_distances(patches(descent.image), patches(REFERENCE)).mean()))
+        (result,) = solve(PatchNN(patch_size=P, alpha=alpha), noise)
+        missing.append(float(least_distances(patches(result.image), patches(REFERENCE)).mean()))
     assert missing[0] < 0.9 * missing[1] < 0.9**2 * missing[2]
 
 
@@ -113,17 +133,17 @@ def test_a_step_goes_so_far(step: float) -> None:
 def test_with_a_smaller_step_nothing_has_converged_before_the_limit() -> None:
     """The same patches may be chosen again while the picture is still on its way to them."""
     start = REFERENCE + 0.01
-    (descent,) = descend(PatchNN(patch_size=P, num_steps=8, step=0.5, alpha=1000.0), start)
-    assert descent.stop == "step limit"
-    assert len(descent.losses) == 8
-    assert torch.allclose(descent.image - REFERENCE, torch.tensor(0.01 / 2**8), atol=1e-6)
+    (result,) = solve(PatchNN(patch_size=P, num_steps=8, step=0.5, alpha=1000.0), start)
+    assert result.stop == "step limit"
+    assert len(result.losses) == 8
+    assert torch.allclose(result.image - REFERENCE, torch.tensor(0.01 / 2**8), atol=1e-6)
 
 
 def test_images_end_each_for_itself() -> None:
     other = picture(14, 17, seed=7)
-    together = descend(PatchNN(patch_size=P), REFERENCE.clone(), other.clone())
+    together = solve(PatchNN(patch_size=P), REFERENCE.clone(), other.clone())
     for found, image in zip(together, (REFERENCE, other), strict=True):
-        (alone,) = descend(PatchNN(patch_size=P), image.clone())
+        (alone,) = solve(PatchNN(patch_size=P), image.clone())
         assert torch.equal(found.image, alone.image)
         assert torch.equal(found.losses, alone.losses)
         assert found.stop == alone.stop
@@ -132,8 +152,8 @@ def test_images_end_each_for_itself() -> None:
 
 def test_the_level_has_the_images_changed_in_place() -> None:
     image = IMAGE.clone()
-    (descent,) = descend(PatchNN(patch_size=P, num_steps=1), image)
-    assert descent.image is image
+    (result,) = solve(PatchNN(patch_size=P, num_steps=1), image)
+    assert result.image is image
 
 
 OPTIONS: dict[str, Any] = {"optimizer": PatchNN(num_steps=2), "pyramid": PyramidSchedule(coarse_dim=14)}
@@ -217,10 +237,14 @@ def test_a_level_smaller_than_a_patch_is_refused() -> None:
 
 def test_memory_grows_with_both_pictures_and_is_planned() -> None:
     optimizer = PatchNN()
-    least, most = optimizer.working_bytes(None, 1000, 2000)
+
+    def needed(reference_pixels: int, output_pixels: int) -> tuple[int, int]:
+        return optimizer.memory(None, Level(0, 1.0, (1, output_pixels), ((1, reference_pixels),)))
+
+    least, most = needed(1000, 2000)
     assert least == most
-    more = optimizer.working_bytes(None, 2000, 2000)[0] - least
-    assert more == optimizer.working_bytes(None, 1000, 3000)[0] - least > 1000 * 49 * 4 * 3
+    more = needed(2000, 2000)[0] - least
+    assert more == needed(1000, 3000)[0] - least > 1000 * 49 * 4 * 3
     with pytest.raises(OptionError, match="memory"):
         synthesize(picture(), optimizer=optimizer, memory=10**6)
 
@@ -244,9 +268,52 @@ def test_a_vote_of_the_own_patches_is_the_picture() -> None:
     assert torch.allclose(vote(patches(IMAGE), (13, 16), P), IMAGE, atol=1e-6)
 
 
-def test_places_that_are_not_given_have_no_vote() -> None:
-    given = torch.rand(9 * 12, generator=Generator().manual_seed(0)) < 0.6
-    given.view(9, 12)[:, [0, -1]] = True
-    given.view(9, 12)[[0, -1]] = True
-    assert torch.allclose(vote(patches(IMAGE)[given], (13, 16), P, given), IMAGE, atol=1e-6)
-    assert torch.equal(vote(patches(IMAGE), (13, 16), P, torch.ones(108).bool()), vote(patches(IMAGE), (13, 16), P))
+@pytest.mark.parametrize("border", BORDERS)
+def test_a_vote_of_the_own_patches_is_the_picture_across_borders(border: str) -> None:
+    wrapped = wrap(IMAGE, P, border)
+    voted = vote(patches(wrapped), padded_size((13, 16), P, border), P, border)
+    assert torch.allclose(voted, IMAGE, atol=1e-6)
+
+
+@pytest.mark.parametrize("border", BORDERS)
+def test_a_step_does_not_see_borders_that_wrap(border: str) -> None:
+    """Rolling the image along them rolls the result."""
+    shift = tuple(5 * around for around in wraps(border))
+    rolled = one_step(IMAGE.roll(shift, (2, 3)), border=border).image
+    assert torch.allclose(rolled, one_step(IMAGE, border=border).image.roll(shift, (2, 3)), atol=1e-5)
+
+
+def test_a_patch_of_weight_0_is_never_taken() -> None:
+    """The middle of the reference is what the image is, but it does not count."""
+    weight = torch.ones(1, 1, 14, 17)
+    weight[..., 8] = 0
+    halves = [Reference(REFERENCE[..., :8]), Reference(REFERENCE[..., 9:])]
+    expected = one_step(REFERENCE, halves, alpha=1000.0)
+    result = one_step(REFERENCE, [Reference(REFERENCE, weight)], alpha=1000.0)
+    assert torch.equal(result.image, expected.image)
+    assert float(result.losses[0]) > 1e-3
+
+
+@pytest.mark.parametrize(("factor", "taken"), [(1.0, 0.0), (1.9, 0.0), (2.1, 1.0)])
+def test_twice_the_weight_is_preferred_up_to_twice_the_squared_difference(factor: float, taken: float) -> None:
+    """An image between two flat references, nearer to the first: squared differences are as 1 to 2."""
+    flat = [Reference(torch.zeros(1, 1, 8, 8)), Reference(torch.ones(1, 1, 8, 8), factor)]
+    image = torch.full((1, 1, 9, 9), 1 / (1 + 2**0.5))
+    assert torch.allclose(one_step(image, flat, alpha=1000.0).image, torch.full_like(image, taken), atol=1e-6)
+
+
+def test_each_region_takes_patches_of_its_own_references() -> None:
+    left = torch.zeros(1, 1, 13, 16)
+    left[..., :8] = 1
+    flat = [
+        Reference(torch.full((1, 3, 8, 8), value), region=region) for value, region in ((0.5, left), (-0.5, 1 - left))
+    ]
+    result = one_step(IMAGE, flat).image
+    assert torch.allclose(result[..., : 8 - P // 2], torch.tensor(0.5), atol=1e-6)
+    assert torch.allclose(result[..., 8 + P // 2 :], torch.tensor(-0.5), atol=1e-6)
+
+
+def test_a_batch_of_images_is_refused() -> None:
+    objective = NearestPatches(PatchNN(patch_size=P), [Reference(REFERENCE)], Canvas(size=(13, 16)))
+    with pytest.raises(ImageError, match="batch of 2"):
+        objective.sample(IMAGE.repeat(2, 1, 1, 1), 0, OutputState(Generator()))

@@ -6,17 +6,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from gpdm.borders import BORDERS, padded_size, wrap, wrap_adjoint
 from gpdm.patches.filters import KINDS, draw_filters
-from gpdm.patches.linear import (
-    BORDERS,
-    Adjoint,
-    patch_count,
-    project,
-    project_adjoint,
-    wrap,
-    wrap_adjoint,
-    wrapped_size,
-)
+from gpdm.patches.linear import Adjoint, patch_count, project, project_adjoint
 from library.problems import picture
 
 
@@ -65,7 +57,7 @@ def test_patch_count_of_too_small_an_image_is_zero() -> None:
 def test_wrap_continues_the_image_from_the_opposite_side(border: str) -> None:
     image = picture(9, 11)
     wrapped = wrap(image, 4, border)
-    assert (wrapped.shape[2], wrapped.shape[3]) == wrapped_size((9, 11), 4, border)
+    assert (wrapped.shape[2], wrapped.shape[3]) == padded_size((9, 11), 4, border)
     tiled = image.repeat(1, 1, 2, 2)
     assert torch.equal(wrapped, tiled[..., : wrapped.shape[2], : wrapped.shape[3]])
     expected = {"free": (9, 11), "circular": (12, 14), "circular x": (9, 14), "circular y": (12, 11)}

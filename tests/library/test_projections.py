@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from gpdm import SWDLoss
+from gpdm import SlicedWasserstein, SWDLoss
 from gpdm.patches.filters import GRID, KINDS, FilterBank, draw_filters
 from gpdm.patches.linear import patch_grid, project, project_adjoint
-from library.problems import picture
+from library.problems import evaluated, objective_of, picture
 
 CASES = [(1, 5, 6, 4), (3, 7, 9, 4), (4, 4, 5, 5), (3, 5, 80, 1), (3, 2, 5, 2)]
 """Channels, patch size, number of filters, and how many of them are blind to colour."""
@@ -44,7 +44,7 @@ def test_the_last_filters_are_blind_to_colour_and_of_unit_length(kind: str, case
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("case", CASES)
-def test_the_first_filters_are_those_drawn_without_detail(kind: str, case: tuple[int, int, int, int]) -> None:
+def test_the_first_filters_are_those_sampled_without_detail(kind: str, case: tuple[int, int, int, int]) -> None:
     bank, plain = draw(kind, case), draw(kind, case, blind=False)
     first, _ = parts(bank.rows, case[3])
     expected, _ = parts(plain.rows, case[3])
@@ -120,16 +120,23 @@ def test_without_their_mean_filters_are_uniform(kind: str) -> None:
     assert torch.allclose(second * 16, away, atol=0.06)
 
 
+def sampled(loss: SWDLoss, number: int, sets: int = 1) -> Tensor:
+    """Filters of a loss's first term, (sets number, 3, p, p)."""
+    _, term = loss.terms()[0]
+    assert isinstance(term, SlicedWasserstein)
+    return term.filters.sample(number, 3, term.grid.size, Generator().manual_seed(0), sets).filters()
+
+
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (0.5, 5), (0.25, 2), (1.0, 10)])
 def test_the_share_of_detail_is_that_of_the_option(share: float, expected: int) -> None:
-    filters = SWDLoss(detail=share).draw(10, 3, Generator().manual_seed(0), 2).filters()
+    filters = sampled(SWDLoss(detail=share), 10, 2)
     blind = filters.mean((2, 3)).abs().amax(1) <= GRID
     assert torch.equal(blind.view(2, 10).sum(1), torch.tensor([expected] * 2))
     assert blind.view(2, 10)[:, 10 - expected :].all()
 
 
 def test_a_patch_of_one_pixel_has_no_structure() -> None:
-    filters = SWDLoss(detail=1.0, patch_size=1).draw(6, 3, Generator().manual_seed(0)).filters()
+    filters = sampled(SWDLoss(detail=1.0, patch_size=1), 6)
     assert torch.allclose(filters.flatten(1).norm(dim=1), torch.ones(6), atol=1e-3)
 
 
@@ -138,6 +145,6 @@ def test_blind_to_colour_the_distance_to_another_colour_is_nothing() -> None:
     moved = reference + torch.tensor([0.5, -0.4, 0.3])[:, None, None]
     values = []
     for share in (1.0, 0.0):
-        objective = SWDLoss(solver="exact", detail=share, num_proj=16).bind([reference], (24, 26))
-        values.append(float(objective(moved, Generator().manual_seed(0))[0]))
+        objective = objective_of(SWDLoss(solver="exact", detail=share, num_proj=16), reference, (24, 26))
+        values.append(float(evaluated(objective, moved)[0]))
     assert math.sqrt(values[0]) < 0.02 * math.sqrt(values[1])

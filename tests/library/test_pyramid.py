@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpdm import OptionError, PyramidSchedule, SWDLoss
+from gpdm.losses.base import check_loss
 
 
 @given(
@@ -75,8 +76,8 @@ def test_factor_is_refused(factor: object) -> None:
 def test_a_level_smaller_than_the_patch_is_refused_with_the_way_out() -> None:
     levels = PyramidSchedule(coarse_dim=10).levels([(40, 40)], (20, 40))
     with pytest.raises(OptionError, match="patch_size 5 or less, or a coarse_dim of at least 14"):
-        SWDLoss().check(levels)
-    SWDLoss().check(PyramidSchedule(coarse_dim=14).levels([(40, 40)], (20, 40)))
-    SWDLoss(patch_size=5).check(levels)
+        check_loss(SWDLoss(), levels)
+    check_loss(SWDLoss(), PyramidSchedule(coarse_dim=14).levels([(40, 40)], (20, 40)))
+    check_loss(SWDLoss(patch_size=5), levels)
     with pytest.raises(OptionError, match="larger picture"):
-        SWDLoss().check(PyramidSchedule().levels([(6, 6)], (6, 6)))
+        check_loss(SWDLoss(), PyramidSchedule().levels([(6, 6)], (6, 6)))

@@ -18,8 +18,9 @@ from gpdm import (
     SWDLoss,
     synthesize,
 )
-from gpdm.synthesis import Run, _near_enough
-from library.problems import picture
+from gpdm.guess import select_start
+from gpdm.synthesis import Run
+from library.problems import evaluated, objective_of, picture
 
 QUICK = {
     "optimizer": Optimizer(num_steps=4, fine_steps=0),
@@ -51,10 +52,10 @@ def test_losses_after_convergence_are_nan() -> None:
 
 def test_approaches_the_reference_distribution_far_beyond_its_start() -> None:
     reference = picture(32, 32)
-    judge = SWDLoss(num_proj=128, solver="exact", projections="independent").bind([reference], (32, 32))
+    judge = objective_of(SWDLoss(num_proj=128, solver="exact", projections="independent"), reference, (32, 32))
 
     def distance(image: torch.Tensor) -> float:
-        return float(judge(image, torch.Generator().manual_seed(99))[0])
+        return float(evaluated(judge, image, seed=99)[0])
 
     result = synthesize(reference, seed=1, optimizer=Optimizer(num_steps=100))
     assert distance(result.images) < 0.15 * distance(torch.zeros_like(reference))
@@ -64,26 +65,32 @@ def test_approaches_the_reference_distribution_far_beyond_its_start() -> None:
 def test_ends_as_near_to_the_reference_as_algorithm_1() -> None:
     """The histograms, the shared columns and the reuse of projections against the paper's loop, at equal steps."""
     reference = picture(40, 40, seed=7)
-    judge = SWDLoss(num_proj=256, solver="exact", projections="independent").bind([reference], (40, 40))
+    judge = objective_of(SWDLoss(num_proj=256, solver="exact", projections="independent"), reference, (40, 40))
     distances = [
-        float(judge(synthesize(reference, seed=seed, loss=each, **STEPS).images, torch.Generator().manual_seed(99))[0])
+        float(evaluated(judge, synthesize(reference, seed=seed, loss=each, **STEPS).images, seed=99)[0])
         for each in (SWDLoss(), SWDLoss(solver="exact", projections="independent"))
         for seed in (1, 2)
     ]
     assert sum(distances[:2]) < 1.3 * sum(distances[2:])
 
 
-def test_item_i_equals_a_single_run_with_seed_plus_i_and_items_differ() -> None:
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"loss": SWDLoss(num_proj=4, solver="exact")},
+        {"loss": SWDLoss(num_proj=4, reuse=2)},
+        {"guess": InitialGuess(starts=2)},
+    ],
+    ids=["histogram", "exact", "reuse", "starts"],
+)
+def test_item_i_equals_a_single_run_with_seed_plus_i_and_items_differ(more: dict) -> None:
     """The reference implementation starts every output from the same noise (defect 7)."""
-    for options in (
-        QUICK,
-        QUICK | {"loss": SWDLoss(num_proj=4, solver="exact")},
-        QUICK | {"guess": InitialGuess(starts=2)},
-    ):
-        together = synthesize(picture(24, 24), num_outputs=3, seed=10, **options).images
-        for i in range(3):
-            assert torch.equal(together[i : i + 1], synthesize(picture(24, 24), seed=10 + i, **options).images)
-        assert (together[0] - together[1]).abs().mean() > 0.05
+    options = QUICK | more
+    together = synthesize(picture(24, 24), num_outputs=3, seed=10, **options).images
+    for i in range(3):
+        assert torch.equal(together[i : i + 1], synthesize(picture(24, 24), seed=10 + i, **options).images)
+    assert (together[0] - together[1]).abs().mean() > 0.05
 
 
 def test_an_output_that_converges_early_does_not_touch_the_others() -> None:
@@ -124,7 +131,7 @@ def test_one_of_several_starts_goes_on() -> None:
 def test_the_first_start_that_is_near_enough_goes_on(losses: tuple[float, ...], chosen: int) -> None:
     """Not the nearest, which copies; not one that lacks a part."""
     runs = [Run(0, torch.Generator(), picture(8, 8), [torch.full((8,), loss)]) for loss in losses]
-    assert _near_enough(runs) is runs[chosen]
+    assert select_start([run.final_loss() for run in runs]) == chosen
 
 
 def test_the_largest_seed_has_a_successor() -> None:
@@ -160,7 +167,33 @@ def test_any_number_of_channels(channels: int) -> None:
 
 def test_value_range_may_be_left_free() -> None:
     latents = 8 * picture(22, 22, 4)
-    assert synthesize(latents, value_range=None, guess=InitialGuess(noise_sigma=6.0), **QUICK).images.abs().max() > 1
+    assert synthesize(latents, value_range=None, **QUICK).images.abs().max() > 1
+
+
+@pytest.mark.parametrize("value_range", [None, (0.0, 255.0)])
+def test_units_of_the_data_do_not_matter(value_range: tuple[float, float] | None) -> None:
+    """The same picture in other numbers gives the same result in those numbers, to rounding."""
+    reference = picture(22, 22)
+    expected = synthesize(reference, value_range=value_range and (-1.0, 1.0), **QUICK).images
+    found = synthesize((reference + 1) * 127.5, value_range=value_range, **QUICK).images
+    assert torch.allclose(found / 127.5 - 1, expected, atol=1e-3)
+
+
+def test_callbacks_see_images_in_units_of_the_data_and_in_those_of_the_work() -> None:
+    infos: list[tuple[torch.Tensor, torch.Tensor]] = []
+    result = synthesize(
+        (picture(30, 40) + 1) * 127.5,
+        value_range=(0, 255),
+        guess=InitialGuess(source="reference"),
+        on_step=lambda info: infos.append((info.image.clone(), info.working_image.clone())),
+        **QUICK,
+    )
+    for image, working in infos:
+        assert 0.5 < working.abs().max() < 1.3
+        assert torch.allclose(image, (working + 1) * 127.5, atol=1e-3)
+    assert result.images.min() >= 0
+    assert 150 < result.images.max() <= 255
+    assert torch.allclose(result.images, infos[-1][0].clamp(0, 255), atol=1e-3)
 
 
 def test_references_of_different_sizes_and_another_output_size() -> None:
@@ -243,6 +276,10 @@ def test_callback_is_told_everything_and_may_stop_the_run() -> None:
         ({"reference": picture(), "size": 64}, OptionError, "height, width"),
         ({"reference": picture(), "optimizer": "adam"}, OptionError, "Optimizer"),
         ({"reference": picture(), "loss": 3}, OptionError, "SWDLoss"),
+        ({"reference": picture(), "loss": object()}, OptionError, "^loss = <object"),
+        ({"reference": picture(), "optimizer": object()}, OptionError, "^optimizer = <object"),
+        ({"reference": picture(), "pyramid": object()}, OptionError, "^pyramid = <object"),
+        ({"reference": picture(), "guess": object()}, OptionError, "^guess = <object"),
         ({"reference": picture(), "on_step": 3}, OptionError, "on_step"),
         ({"reference": picture(), "value_range": (1, -1)}, OptionError, "value_range"),
         ({"reference": picture(), "size": (30,)}, OptionError, "height, width"),

@@ -110,8 +110,8 @@ def test_style_transfer_honours_height_and_factors() -> None:
 
 def test_style_transfer_takes_no_second_start() -> None:
     recipe = quick("style_transfer")
-    with pytest.raises(GPDMError, match="two pictures"):
-        style_transfer(picture(), picture(), recipe=replace(recipe, guess=recipe.guess.starting_from(picture())))
+    with pytest.raises(GPDMError, match=r"starts from the content.*disconnect init"):
+        style_transfer(picture(), picture(), recipe=recipe, init=picture())
     with pytest.raises(OptionError, match="starts from the content"):
         style_transfer(picture(), picture(), recipe=replace(recipe, guess=InitialGuess()))
 

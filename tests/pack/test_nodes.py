@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -17,20 +18,26 @@ from torch import Tensor
 from gpdm import (
     RECIPES,
     BidirectionalLoss,
+    Canvas,
     GPDMError,
     InitialGuess,
+    Level,
     Optimizer,
     OutputOptions,
+    OutputState,
     PatchNN,
     PyramidSchedule,
+    Reference,
     SWDLoss,
+    Term,
     diversity,
     evaluate,
     evaluation_plot,
     evaluation_text,
     reshuffle,
+    synthesize,
 )
-from gpdm.cli.host import TerminalHost
+from gpdm.cli.host import Bar, TerminalHost
 from gpdm.cli.pack import load_pack
 from gpdm.evaluation.sifid import LAYERS
 from library.problems import picture
@@ -117,12 +124,19 @@ def test_everything_is_explained(comfyui_pack: ModuleType, name: str) -> None:
     assert node_class.DISPLAY_NAME.startswith("GPDM ")
 
 
-@pytest.mark.parametrize("options", [SWDLoss, PyramidSchedule, InitialGuess, Optimizer, PatchNN, BidirectionalLoss])
+@pytest.mark.parametrize("options", [SWDLoss, PyramidSchedule, Optimizer, PatchNN, BidirectionalLoss])
 def test_option_nodes_show_and_make_the_core_defaults(comfyui_pack: ModuleType, options: type) -> None:
     node_class = node(comfyui_pack, f"GPDM_{options.__name__}")
     (made,) = node_class().execute(**defaults(node_class))
     assert made == options()
     assert type(made) is options
+
+
+def test_the_guess_node_shows_and_makes_the_core_default_and_no_picture(comfyui_pack: ModuleType) -> None:
+    node_class = node(comfyui_pack, "GPDM_InitialGuess")
+    (made,) = node_class().execute(**defaults(node_class))
+    assert made == comfyui_pack.nodes.base.Start(InitialGuess())
+    assert made.init is None
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -174,44 +188,107 @@ def test_init_and_guess(comfyui_pack: ModuleType, terminal: TerminalHost) -> Non
     with pytest.raises(GPDMError, match="disconnect one"):
         synthesize().execute(reference=image(), init=start, guess=connected, **defaults(synthesize), **QUICK)
     with pytest.raises(GPDMError, match="choose source image"):
-        synthesize().execute(reference=image(), init=start, guess=InitialGuess(), **defaults(synthesize), **QUICK)
+        (noise,) = guess().execute(**defaults(guess))
+        synthesize().execute(reference=image(), init=start, guess=noise, **defaults(synthesize), **QUICK)
+
+
+@pytest.mark.parametrize("name", ["GPDM_Reshuffle", "GPDM_Retarget", "GPDM_TextureSynthesis"])
+def test_the_picture_of_a_guess_is_what_tasks_start_from(
+    comfyui_pack: ModuleType, terminal: TerminalHost, name: str
+) -> None:
+    task, guess = node(comfyui_pack, name), node(comfyui_pack, "GPDM_InitialGuess")
+    start = image(26, 30, seed=4)
+    with torch.inference_mode():
+        (connected,) = guess().execute(init=start, **(defaults(guess) | {"source": "image"}))
+        quick = QUICK | {"optimizer": Optimizer(num_steps=1, method="adam", lr=1e-6)}
+        images, _ = task().execute(
+            reference=image(),
+            guess=connected,
+            pyramid=PyramidSchedule(coarse_dim=24),
+            **(
+                defaults(task) | {"output_width": 30, "output_height": 26}
+                if name != "GPDM_Reshuffle"
+                else defaults(task)
+            ),
+            **quick,
+        )
+    assert images.shape == (1, 26, 30, 3)
+    assert torch.allclose(images, start, atol=1e-4)
+
+
+def test_style_transfer_refuses_a_guess_with_a_picture(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
+    task, guess = node(comfyui_pack, "GPDM_StyleTransfer"), node(comfyui_pack, "GPDM_InitialGuess")
+    (connected,) = guess().execute(init=image(), **(defaults(guess) | {"source": "image"}))
+    with pytest.raises(GPDMError, match="starts from the content"):
+        task().execute(style=image(), content=image(), guess=connected, **defaults(task), **QUICK)
 
 
 class AutogradObjective:
     """The mean colour of the reference, differentiated by autograd, which inference mode forbids."""
 
-    def __init__(self, reference: Tensor) -> None:
-        self.reference = reference
+    backend = "torch"
+    capturable = False
 
-    def advance(self) -> None:
-        pass
+    def __init__(self, reference: Tensor, weight: float) -> None:
+        self.reference, self.weight = reference, weight
 
-    def __call__(self, image: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def sample(self, image: Tensor, step: int, state: OutputState) -> None:
+        """Nothing is random."""
+
+    def evaluate(self, image: Tensor, sample: None, into: Tensor) -> Tensor:
         with torch.enable_grad():
             leaf = image.detach().requires_grad_()
-            value = (leaf.mean((2, 3)) - self.reference.mean((2, 3))).square().sum()
+            value = self.weight * (leaf.mean((2, 3)) - self.reference.mean((2, 3))).square().sum()
             (gradient,) = torch.autograd.grad(value, leaf)
-        return value.detach(), gradient
+        into.add_(gradient)
+        return value.detach()
 
 
-class AutogradLoss(SWDLoss):
-    """A loss of somebody else's."""
+class AutogradLoss:
+    """A loss of somebody else's, with one term, itself."""
 
-    def bind(self, references: Any, size: Any, memory: int = 0, weights: Any = None) -> Any:
-        return AutogradObjective(references[0])
+    border = "free"
+    per_output = False
+
+    def __init__(self) -> None:
+        self.bound = 0
+
+    def terms(self) -> tuple[tuple[float, Term], ...]:
+        return ((1.0, self),)
+
+    def check(self, level: Level) -> None:
+        pass
+
+    def active(self, level: Level) -> bool:
+        return True
+
+    def memory(self, level: Level) -> tuple[int, int]:
+        return 0, 0
+
+    def bind(
+        self,
+        references: Sequence[Reference],
+        canvas: Canvas,
+        memory: int,
+        weight: float = 1.0,
+        image: Tensor | None = None,
+    ) -> AutogradObjective:
+        self.bound += 1
+        return AutogradObjective(references[0].image, weight)
 
 
 def test_a_loss_that_needs_autograd_works_under_inference_mode(
     comfyui_pack: ModuleType, terminal: TerminalHost
 ) -> None:
-    node_class = node(comfyui_pack, "GPDM_Synthesize")
+    node_class, loss = node(comfyui_pack, "GPDM_Synthesize"), AutogradLoss()
     with torch.inference_mode():
         images, _ = node_class().execute(
             reference=image(),
             **defaults(node_class),
-            loss=AutogradLoss(),
+            loss=loss,
             optimizer=Optimizer(num_steps=2, method="adam"),
         )
+    assert loss.bound > 0
     assert not images.is_inference(), "nodes behind this one may want gradients too"
 
 
@@ -297,6 +374,21 @@ def test_the_browser_is_told_of_changes_only_and_large_pictures_are_made_small_w
     assert preview.size == (512, 268)
     left, right = (np.asarray(preview)[:, part].mean() for part in (slice(0, 250), slice(262, None)))
     assert left == pytest.approx(127.5 * 1.05, abs=1) and right == pytest.approx(127.5 * 1.85, abs=1)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 5, 8])
+def test_any_number_of_channels_has_previews(
+    comfyui_pack: ModuleType, terminal: TerminalHost, monkeypatch: pytest.MonkeyPatch, channels: int
+) -> None:
+    """Of more than four channels the first three are shown."""
+    host, shown = comfyui_pack.nodes.host, []
+    report = host.Reporter(host.current())
+    assert report.host is terminal
+    monkeypatch.setattr(Bar, "update", lambda bar, step, preview=None: shown.append(preview))
+    result = synthesize(picture(24, 24, channels), value_range=None, on_step=report, **QUICK)
+    assert result.images.shape == (1, channels, 24, 24)
+    previews = [each for each in shown if each is not None]
+    assert previews and all(each.mode == "RGB" for each in previews)
 
 
 def test_quality_chooses_the_recipe_and_a_file_without_it_gets_balanced(
@@ -470,7 +562,7 @@ def test_nearest_neighbours_show_progress_and_can_be_cancelled(comfyui_pack: Mod
         node_class().execute(reference=image(), **arguments)
         steps = [step for step, _ in host.steps]
         assert steps == sorted(steps) and len(steps) == host.checks > 4
-        assert host.rooms[0] > PatchNN().working_bytes(None, 24 * 24, 24 * 24)[0]
+        assert host.rooms[0] > PatchNN().memory(None, Level(0, 1.0, (24, 24), ((24, 24),)))[0]
         comfyui_pack.nodes.host.use(cancelling := RecordingHost(cancel_at=3))
         with pytest.raises(InterruptedError):
             node_class().execute(reference=image(), **arguments)

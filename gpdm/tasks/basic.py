@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
 
-from .errors import OptionError
-from .guess import InitialGuess
-from .images import Size, as_references, check_alike, check_image, resize, scaled, size_of
-from .losses.swd import Loss, SWDLoss
-from .optimizers.base import LevelOptimizer
-from .optimizers.gradient import Optimizer
-from .options import Options, option
-from .pyramid import PyramidSchedule
-from .synthesis import StepInfo, Synthesis, synthesize
-
-OnStep = Callable[[StepInfo], None]
+from ..errors import GPDMError, OptionError
+from ..guess import InitialGuess
+from ..images import Size, check_alike, check_image, resize, scaled, size_of
+from ..losses.base import Loss
+from ..losses.swd import SWDLoss
+from ..optimizers.base import LevelSolver
+from ..optimizers.gradient import Optimizer
+from ..options import Options, option
+from ..pyramid import PyramidSchedule
+from ..references import Reference, as_references, sizes_of
+from ..synthesis import Synthesis, synthesize
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class Recipe:
     loss: Loss = field(default_factory=SWDLoss)
     pyramid: PyramidSchedule = field(default_factory=PyramidSchedule)
     guess: InitialGuess = field(default_factory=InitialGuess)
-    optimizer: LevelOptimizer = field(default_factory=Optimizer)
+    optimizer: LevelSolver = field(default_factory=Optimizer)
     output: OutputOptions = field(default_factory=OutputOptions)
 
 
@@ -133,83 +133,92 @@ RECIPES["reshuffle"]["paper-table"] = replace(  # its tests/reproduce_paper_tabl
 """The settings of every task, by task and quality."""
 
 
-def reshuffle(
-    reference: Tensor | Sequence[Tensor], *, recipe: Recipe | None = None, seed: int = 0, on_step: OnStep | None = None
-) -> Synthesis:
-    """A new picture with the patches of `reference`, in its size (or as the recipe's output options say).
+Images = Tensor | Reference | Sequence[Tensor | Reference]
+"""What a task takes as reference: images (B, C, H, W) in [-1, 1], `Reference`s, or a list of either."""
 
-    Arguments, result and errors are those of `synthesize`; `recipe` is by default RECIPES["reshuffle"]["balanced"].
+
+def reshuffle(reference: Images, *, recipe: Recipe | None = None, seed: int = 0, **more: Any) -> Synthesis:
+    """Returns a new image with the patches of `reference`, in its size (or as the recipe's output options say).
+
+    Arguments, result and errors are those of `from_reference`; `recipe` is by default RECIPES["reshuffle"]["balanced"].
     """
-    return from_reference(reference, recipe=recipe or RECIPES["reshuffle"]["balanced"], seed=seed, on_step=on_step)
+    return from_reference(reference, recipe=recipe or RECIPES["reshuffle"]["balanced"], seed=seed, **more)
 
 
-def retarget(
-    reference: Tensor | Sequence[Tensor], *, recipe: Recipe | None = None, seed: int = 0, on_step: OnStep | None = None
-) -> Synthesis:
-    """`reference` in another format: its layout stretched, its details in their own size.
+def retarget(reference: Images, *, recipe: Recipe | None = None, seed: int = 0, **more: Any) -> Synthesis:
+    """Returns `reference` in another format: its layout stretched, its details in their own size.
 
-    Arguments, result and errors are those of `synthesize`; `recipe` is by default RECIPES["retarget"]["balanced"].
+    Arguments, result and errors are those of `from_reference`; `recipe` is by default RECIPES["retarget"]["balanced"].
     """
-    return from_reference(reference, recipe=recipe or RECIPES["retarget"]["balanced"], seed=seed, on_step=on_step)
+    return from_reference(reference, recipe=recipe or RECIPES["retarget"]["balanced"], seed=seed, **more)
 
 
-def texture(
-    reference: Tensor | Sequence[Tensor], *, recipe: Recipe | None = None, seed: int = 0, on_step: OnStep | None = None
-) -> Synthesis:
-    """A texture like `reference`, of any size.
+def texture(reference: Images, *, recipe: Recipe | None = None, seed: int = 0, **more: Any) -> Synthesis:
+    """Returns a texture like `reference`, of any size.
 
-    Arguments, result and errors are those of `synthesize`; `recipe` is by default RECIPES["texture"]["balanced"].
+    Arguments, result and errors are those of `from_reference`; `recipe` is by default RECIPES["texture"]["balanced"].
     """
-    return from_reference(reference, recipe=recipe or RECIPES["texture"]["balanced"], seed=seed, on_step=on_step)
+    return from_reference(reference, recipe=recipe or RECIPES["texture"]["balanced"], seed=seed, **more)
 
 
 def style_transfer(
-    style: Tensor | Sequence[Tensor],
+    style: Images,
     content: Tensor,
     *,
     recipe: Recipe | None = None,
     seed: int = 0,
-    on_step: OnStep | None = None,
+    init: Tensor | None = None,
+    **more: Any,
 ) -> Synthesis:
-    """`content` with the texture, grain and colours of `style`, in the size of the content.
+    """Returns `content` with the texture, grain and colours of `style`, in the size of the content.
 
     A style that is larger than the content is scaled down until their smaller sides agree; it is never enlarged, since an
     enlarged style has no detail to give (deviation: the reference implementation always makes their heights agree).
 
     Arguments:
-        style: One or several styles, (B, C, H, W) in [-1, 1] or a list of such.
-        content: Picture(s) to start from, (B, C, h, w); there is one output for each.
+        style: One or several styles, as the references of `synthesize`.
+        content: Image(s) to start from, (B, C, h, w); there is one output for each.
         recipe: By default RECIPES["style_transfer"]["balanced"].
-        seed, on_step: As in `synthesize`, as are result and errors.
+        seed: As in `synthesize`, as are result and errors.
+        init: Must be None: it starts from the content.
+        more: border, symmetry, keep, constraint and on_step, as in `synthesize`.
     """
     recipe = recipe or RECIPES["style_transfer"]["balanced"]
+    if init is not None:
+        raise GPDMError(
+            "style transfer starts from the content, and a picture to start from is given too; disconnect init"
+        )
     if recipe.guess.source != "image":
         raise OptionError(
             "source", recipe.guess.source, "style transfer starts from the content", "choose source image"
         )
     styles = as_references(style)
-    check_alike(check_image(content, "content"), "content", styles[0], "style")
+    check_alike(check_image(content, "content"), "content", styles[0].image, "style")
     if recipe.output.height:
         content = resize(content, scaled(size_of(content), recipe.output.height / size_of(content)[0]))
-    shrink = min(1.0, min(size_of(content)) / min(min(size_of(x)) for x in styles))
-    styles = [resize(x, scaled(size_of(x), shrink)) for x in styles]
-    recipe = replace(recipe, guess=recipe.guess.starting_from(content))
-    return run(styles, recipe, recipe.output.size(size_of(content)), seed, on_step)
+    shrink = min(1.0, min(size_of(content)) / min(map(min, sizes_of(styles))))
+    size = recipe.output.size(size_of(content))
+    return synthesize([x.at(shrink) for x in styles], init=content, size=size, seed=seed, **_parts(recipe), **more)
 
 
 def from_reference(
-    reference: Tensor | Sequence[Tensor], *, recipe: Recipe, seed: int = 0, on_step: OnStep | None = None
+    reference: Images, *, recipe: Recipe, seed: int = 0, init: Tensor | None = None, **more: Any
 ) -> Synthesis:
-    """`synthesize` with a recipe: scales the reference to the recipe's height and works out the output's size.
+    """Calls `synthesize` with a recipe: scales the reference to the recipe's height and works out the output's size.
 
-    The output's size is taken from the picture of the recipe's guess, if it brings one, else from the first reference.
+    The output's size is taken from `init` if there is one, else from the first reference.
+
+    Arguments:
+        reference, seed, init: As in `synthesize`. With init the recipe's guess starts from it.
+        recipe: The settings.
+        more: border, symmetry, keep, constraint and on_step, as in `synthesize`. What is kept has the size of the output.
 
     Raises:
         OptionError: The recipe's height is larger than the reference, or what `synthesize` refuses.
         ImageError: As in `synthesize`.
     """
     references = as_references(reference)
-    height, own = recipe.output.height, size_of(references[0])[0]
+    height, own = recipe.output.height, size_of(references[0].image)[0]
     if height > own:
         raise OptionError(
             "height",
@@ -218,23 +227,18 @@ def from_reference(
             "use height_factor and width_factor for a larger picture with the same patches",
         )
     if height:
-        references = [resize(x, scaled(size_of(x), height / own)) for x in references]
-    image = recipe.guess.image
-    base = size_of(references[0] if image is None else check_image(image, "init"))
-    return run(references, recipe, recipe.output.size(base), seed, on_step)
+        references = [x.at(height / own) for x in references]
+    size = recipe.output.size(size_of(references[0].image if init is None else check_image(init, "init")))
+    return synthesize(references, init=init, size=size, seed=seed, **_parts(recipe), **more)
 
 
-def run(references: Sequence[Tensor], recipe: Recipe, size: Size, seed: int, on_step: OnStep | None) -> Synthesis:
-    """`synthesize` with the parts of a recipe."""
-    return synthesize(
-        references,
-        size=size,
-        num_outputs=recipe.output.num_outputs,
-        seed=seed,
-        loss=recipe.loss,
-        pyramid=recipe.pyramid,
-        guess=recipe.guess,
-        optimizer=recipe.optimizer,
-        memory=recipe.output.memory * 2**20 or None,
-        on_step=on_step,
-    )
+def _parts(recipe: Recipe) -> dict[str, Any]:
+    """Returns the arguments of `synthesize` that a recipe gives."""
+    return {
+        "num_outputs": recipe.output.num_outputs,
+        "loss": recipe.loss,
+        "pyramid": recipe.pyramid,
+        "guess": recipe.guess,
+        "optimizer": recipe.optimizer,
+        "memory": recipe.output.memory * 2**20 or None,
+    }

@@ -1,4 +1,4 @@
-"""The pull toward real patches in one pass over the picture."""
+"""The weighted squared difference of the coherence term, and its gradient, in one pass over the image."""
 
 # What @triton.jit makes of a function has other types than the function.
 # pyright: reportCallIssue=false, reportArgumentType=false, reportReturnType=false
@@ -14,26 +14,26 @@ BLOCK = 1024
 
 
 @triton.jit
-def _pull(image, target, weight, gradient, sums, pixels, share, CHANNELS: tl.constexpr, BLOCK: tl.constexpr):
+def _weighted_mse(image, target, weight, into, sums, pixels, share, CHANNELS: tl.constexpr, BLOCK: tl.constexpr):
     at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = at < pixels
-    hard = tl.load(weight + at, mask=inside, other=0.0)
+    own = tl.load(weight + at, mask=inside, other=0.0)
     cost = tl.zeros([BLOCK], tl.float32)
     for c in range(CHANNELS):
         place = c * pixels + at
         away = tl.load(image + place, mask=inside, other=0.0) - tl.load(target + place, mask=inside, other=0.0)
-        cost += hard * away * away
-        slope = tl.load(gradient + place, mask=inside, other=0.0)
-        tl.store(gradient + place, slope + 2 * share * hard * away, mask=inside)
+        cost += own * away * away
+        slope = tl.load(into + place, mask=inside, other=0.0)
+        tl.store(into + place, slope + 2 * share * own * away, mask=inside)
     tl.store(sums + tl.program_id(0), tl.sum(cost))
 
 
-def pull(image: Tensor, target: Tensor, weight: Tensor, gradient: Tensor, share: float) -> tuple[Tensor, Tensor]:
-    """See `reference.pull`."""
+def weighted_mse(image: Tensor, target: Tensor, weight: Tensor, into: Tensor, share: float) -> Tensor:
+    """See `reference.weighted_mse`."""
     pixels = weight.numel()
     blocks = triton.cdiv(pixels, BLOCK)
-    gradient, sums = gradient.contiguous(), torch.empty(blocks, device=image.device)
-    _pull[(blocks,)](
+    gradient, sums = into.contiguous(), torch.empty(blocks, device=image.device)
+    _weighted_mse[(blocks,)](
         image.contiguous(),
         target.contiguous(),
         weight.contiguous(),
@@ -44,4 +44,6 @@ def pull(image: Tensor, target: Tensor, weight: Tensor, gradient: Tensor, share:
         image.shape[1],
         BLOCK,
     )
-    return share * sums.sum(), gradient
+    if gradient is not into:
+        into.copy_(gradient)
+    return share * sums.sum()

@@ -1,0 +1,262 @@
+"""What is minimised: a loss is a weighted sum of terms, and a term bound to one pyramid level is an objective."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Generator, Tensor
+
+from ..canvas import Canvas
+from ..errors import ImageError, OptionError
+from ..images import resize
+from ..pyramid import Level
+from ..references import Reference, sizes_of
+
+
+@dataclass
+class OutputState:
+    """What belongs to one output at one level: its random numbers, and what an objective remembers of it from step to step."""
+
+    generator: Generator
+    """A CPU generator, so that random numbers are the same on every device."""
+    remembered: Any = None
+    """For the objective alone; None at the beginning of a level."""
+    parts: dict[int, OutputState] = field(default_factory=dict)
+    """The states of the parts of a sum, by index; all share the generator."""
+
+    def part(self, index: int) -> OutputState:
+        """Returns the state of one part of a sum."""
+        if index not in self.parts:
+            self.parts[index] = OutputState(self.generator)
+        return self.parts[index]
+
+
+class Objective(Protocol):
+    """A term bound to one level, times its weight in the loss.
+
+    A step has two halves, so that the second can be recorded on a GPU and replayed: it is the same work at every step.
+    """
+
+    backend: str
+    """What does the work, "torch" or "triton"."""
+    capturable: bool
+    """Whether `evaluate` can be recorded: with samples of one shape it does the same work, and never asks a device for a number."""
+
+    def sample(self, image: Tensor, step: int, state: OutputState) -> Any:
+        """Does what the host does for a step: samples random numbers, and looks for patches when it is time to.
+
+        Arguments:
+            image: Image, (1, C, H, W).
+            step: Number of the step at this level, from 0. What all outputs share follows from it alone.
+            state: State of the output whose image it is. What is random for this output alone comes from its generator.
+
+        Returns:
+            A sample: tensors inside tuples and dataclasses.
+
+        Raises:
+            ImageError: `image` is a batch of several.
+        """
+        ...
+
+    def evaluate(self, image: Tensor, sample: Any, into: Tensor) -> Tensor:
+        """Adds the gradient with respect to `image` (1, C, H, W) to `into` of that shape, and returns the value, a scalar.
+
+        The value is a mean over patches or pixels, so that it does not depend on the size of the image.
+        """
+        ...
+
+
+class Term(Protocol):
+    """One thing that is minimised: a frozen description."""
+
+    @property
+    def per_output(self) -> bool:
+        """Whether every output has an objective of its own, since it depends on the image with which the output enters a level."""
+        ...
+
+    def check(self, level: Level) -> None:
+        """Raises `GPDMError` if the term cannot work at this level. Called for all levels before any work begins."""
+        ...
+
+    def active(self, level: Level) -> bool:
+        """Returns whether the term takes part at this level; elsewhere it is not bound."""
+        ...
+
+    def memory(self, level: Level) -> tuple[int, int]:
+        """Returns how many bytes one step takes besides the images: at least, and at best speed."""
+        ...
+
+    def bind(
+        self,
+        references: Sequence[Reference],
+        canvas: Canvas,
+        memory: int,
+        weight: float = 1.0,
+        image: Tensor | None = None,
+    ) -> Objective:
+        """Returns the objective for one level.
+
+        Arguments:
+            references: The references at this level; their regions have been dealt with.
+            canvas: The canvas of this level.
+            memory: Bytes to work in. With less than `memory` asks for at best speed it takes longer, to the same end.
+            weight: Factor of value and gradient.
+            image: The image with which the output enters the level, (1, C, H, W), if the term is `per_output`.
+        """
+        ...
+
+
+@runtime_checkable
+class Loss(Protocol):
+    """A weighted sum of terms; what the socket GPDM_LOSS carries."""
+
+    @property
+    def border(self) -> str:
+        """The border that the loss asks of a canvas whose own is free; one of `borders.BORDERS`."""
+        ...
+
+    def terms(self) -> tuple[tuple[float, Term], ...]:
+        """Returns the terms and their weights.
+
+        Raises:
+            OptionError: Something is missing or does not fit together.
+        """
+        ...
+
+
+def check_loss(loss: Loss, levels: Sequence[Level]) -> None:
+    """Raises `GPDMError` if a term of the loss cannot work at one of the levels."""
+    for _, term in loss.terms():
+        for level in levels:
+            term.check(level)
+
+
+def loss_memory(loss: Loss, level: Level) -> tuple[int, int]:
+    """Returns how many bytes one step takes: at least, and at best speed. Every term keeps its buffers."""
+    needs = [term.memory(level) for _, term in loss.terms() if term.active(level)]
+    return sum(least for least, _ in needs), sum(best for _, best in needs)
+
+
+def is_per_output(loss: Loss) -> bool:
+    """Returns whether every output needs an objective of its own."""
+    return any(term.per_output for _, term in loss.terms())
+
+
+def bind(
+    loss: Loss, references: Sequence[Reference], canvas: Canvas, memory: int = 2**30, image: Tensor | None = None
+) -> Objective:
+    """Returns the objective of a loss for one level: the sum over regions and terms.
+
+    Arguments and errors are those of `Term.bind`; memory is shared out so that each term gets what it needs at least.
+    """
+    bound, needs = [], []
+    for group, own, share in by_region(references, canvas):
+        level = level_of(group, own)
+        for weight, term in loss.terms():
+            if term.active(level):
+                bound.append((weight * share, term, group, own))
+                needs.append(term.memory(level))
+    least, best = sum(need[0] for need in needs), sum(need[1] for need in needs)
+    spare = memory - least
+    parts = []
+    for (weight, term, group, own), (own_least, own_best) in zip(bound, needs, strict=True):
+        room = own_least + spare * (own_best - own_least) // max(best - least, 1)
+        parts.append(term.bind(group, own, room, weight, image))
+    return parts[0] if len(parts) == 1 else Sum(parts)
+
+
+def level_of(references: Sequence[Reference], canvas: Canvas) -> Level:
+    """Returns the level that references and canvas of one level have come from, without its index."""
+    return Level(0, canvas.scale, canvas.size, tuple(sizes_of(references)))
+
+
+def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[list[Reference], Canvas, float]]:
+    """Groups references by the region of the output in which they rule.
+
+    Returns:
+        For each region its references, without it; the canvas with the region in its weight; and the region's share of the output,
+        by which the group's loss counts. Without regions one group, with share 1.
+
+    Raises:
+        OptionError: The regions are empty, or the weight of the canvas is.
+    """
+    if canvas.weight is not None and not bool((canvas.weight > 0).any()):
+        raise OptionError("weight", 0.0, "no pixel of the output counts", "give a map with values above 0")
+    if all(each.region is None for each in references):
+        return [(list(references), canvas, 1.0)]
+    groups, weights = _groups(references), []
+    for region, group in groups:
+        whole = group[0].image.new_ones(1, 1, *canvas.size)
+        weight = whole if region is None else resize(region, canvas.size, canvas.border)
+        weights.append(weight if canvas.weight is None else weight * canvas.weight)
+    sums = [float(weight.double().sum()) for weight in weights]
+    if sum(sums) == 0:
+        raise OptionError("region", 0.0, "no reference rules anywhere", "give maps with values above 0")
+    return [
+        (group, replace(canvas, weight=weight), part / sum(sums))
+        for (_, group), weight, part in zip(groups, weights, sums, strict=True)
+        if part > 0
+    ]
+
+
+def count_regions(references: Sequence[Reference]) -> int:
+    """Returns how many groups `by_region` makes at most."""
+    return len(_groups(references))
+
+
+def _groups(references: Sequence[Reference]) -> list[tuple[Tensor | None, list[Reference]]]:
+    """Returns the regions, each with its references, which no longer have it."""
+    groups: list[tuple[Tensor | None, list[Reference]]] = []
+    for each in references:
+        same = next((group for region, group in groups if _equal(region, each.region)), None)
+        if same is None:
+            groups.append((each.region, same := []))
+        same.append(Reference(each.image, each.weight))
+    return groups
+
+
+def _equal(a: Tensor | None, b: Tensor | None) -> bool:
+    return a is b or (a is not None and b is not None and torch.equal(a, b))
+
+
+class Sum:
+    """The sum of objectives."""
+
+    def __init__(self, parts: Sequence[Objective]) -> None:
+        self.parts = tuple(parts)
+        self.capturable = all(part.capturable for part in self.parts)
+        self.backend = "triton" if "triton" in [part.backend for part in self.parts] else "torch"
+
+    def sample(self, image: Tensor, step: int, state: OutputState) -> tuple[Any, ...]:
+        """See `Objective`."""
+        samples = []
+        for index, part in enumerate(self.parts):
+            samples.append(part.sample(image, step, state.part(index)))
+        return tuple(samples)
+
+    def evaluate(self, image: Tensor, sample: tuple[Any, ...], into: Tensor) -> Tensor:
+        """See `Objective`."""
+        value = image.new_zeros(())
+        for part, own in zip(self.parts, sample, strict=True):
+            value = value + part.evaluate(image, own, into)
+        return value
+
+
+def value_and_gradient(
+    objective: Objective, image: Tensor, step: int = 0, state: OutputState | None = None
+) -> tuple[Tensor, Tensor]:
+    """Returns value, a scalar, and gradient, (1, C, H, W), of an objective for one image; by default with random numbers of seed 0."""
+    state = state or OutputState(Generator().manual_seed(0))
+    into = torch.zeros_like(image)
+    return objective.evaluate(image, objective.sample(image, step, state), into), into
+
+
+def check_single(image: Tensor) -> None:
+    """Raises `ImageError` if `image` is a batch of several: an objective is that of one image."""
+    if len(image) != 1:
+        raise ImageError(
+            f"the loss is that of one image and was given a batch of {len(image)}; evaluate them one by one"
+        )

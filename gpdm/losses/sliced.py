@@ -1,0 +1,95 @@
+"""The sliced Wasserstein distance between patch distributions, as a term: one patch size, one kind of filters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from ..canvas import Canvas
+from ..kernels.workspace import BLOCK_VALUES, VALUE_BYTES
+from ..patches.filters import Filters
+from ..patches.linear import PatchGrid
+from ..pyramid import Level, check_level
+from ..references import Reference
+from .base import Objective, level_of
+from .reference_cdfs import GROUP, TOGETHER_VALUES
+from .swd_binned import COUNTED_PATCHES, BinnedObjective
+from .swd_sorted import SortedObjective
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlicedWasserstein:
+    """The mean over random filters of the Wasserstein distance between the projections of all patches of the references and of the
+    output (Algorithm 1)."""
+
+    grid: PatchGrid = field(default_factory=lambda: PatchGrid(7))
+    filters: Filters = field(default_factory=Filters)
+    distance: str = "l2"
+    """Ground distance: "l1" gives the W1 distance, "l2" the squared W2 distance."""
+    solver: str = "histogram"
+    """"histogram" compares CDFs on bins, "exact" sorts."""
+    reuse: int = 1
+    """Solver histogram: how many times a set of filters is used, on average."""
+    backend: str = "auto"
+    """One of `kernels.choose.BACKENDS`."""
+    per_output = False
+
+    def check(self, level: Level) -> None:
+        """Raises `OptionError` if the level is smaller than a patch."""
+        check_level(level, self.grid.size)
+
+    def active(self, level: Level) -> bool:
+        """Returns True: it takes part at every level."""
+        del level
+        return True
+
+    def memory(self, level: Level) -> tuple[int, int]:
+        """Returns how many bytes one step takes besides the images: at least, and at best speed."""
+        reference_pixels, output_pixels = level.reference_pixels, level.pixels
+        if self.solver == "exact":
+            one = self._bytes_per_projection(reference_pixels, output_pixels)
+            return one, one * self.filters.number
+        values = min(BLOCK_VALUES, max(reference_pixels, output_pixels) * self.filters.number)
+        block = VALUE_BYTES * max(values, TOGETHER_VALUES)
+        patches = output_pixels // self.grid.stride**2
+        # Bins are held from counting to looking up where all patches are counted.
+        held = 8 * patches * min(self.filters.number, GROUP) if patches < 2 * COUNTED_PATCHES else 0
+        return block, block + held
+
+    def _bytes_per_projection(self, n: int, m: int) -> int:
+        """Float32 projections and their sorted copies on both sides, on the output's also the order (int64) and the gradient;
+        and for each matched pair of values four float32 numbers (partner, difference, cost, slope) and two products."""
+        pairs = m if n == m else n + 2 * m
+        return max((8 * n + 20 * m + 24 * pairs) // self.grid.stride**2, 1)
+
+    def bind(
+        self,
+        references: Sequence[Reference],
+        canvas: Canvas,
+        memory: int,
+        weight: float = 1.0,
+        image: Tensor | None = None,
+    ) -> Objective:
+        """Returns the objective of one level; see `Term`.
+
+        Raises:
+            OptionError: The backend cannot be used here, or the weights leave no patch.
+        """
+        del image
+        least, _ = self.memory(level_of(references, canvas))
+        if self.solver == "exact":
+            chunk = max(1, memory // least)
+            return SortedObjective(self.grid, self.filters, self.distance, references, canvas, chunk, weight)
+        return BinnedObjective(
+            self.grid,
+            self.filters,
+            self.distance,
+            self.reuse,
+            self.backend,
+            references,
+            canvas,
+            memory - least,
+            weight,
+        )

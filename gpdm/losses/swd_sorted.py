@@ -1,0 +1,132 @@
+"""The sliced Wasserstein distance of one level by sorting, exact: Algorithm 1 of the paper, and the oracle of the binned one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..borders import wrap, wrap_adjoint
+from ..canvas import Canvas
+from ..images import size_of
+from ..kernels.workspace import retry_with_less_memory
+from ..patches.filters import FilterBank, Filters
+from ..patches.linear import PatchGrid, patch_count, project, project_adjoint
+from ..references import Reference, reference_patch_weights
+from ..transport.sorted import quantile_coupling, sliced_wasserstein
+from .base import OutputState, check_single
+
+
+@dataclass(frozen=True)
+class SortedSample:
+    """What is random in one evaluation."""
+
+    bank: FilterBank
+    offset: tuple[int, int]
+    """Row and column at which the output's patch grid begins."""
+    reference_offsets: tuple[tuple[int, int], ...]
+    """The same for each reference."""
+
+
+class SortedObjective:
+    """Samples fresh filters for each output and step, projects both sides, and sorts (Algorithm 1).
+
+    All that is random comes from the output's own generator, so that no two outputs see the same filters.
+
+    Raises:
+        OptionError: The weights leave no patch.
+
+    References:
+        Elnekave and Weiss, GPDM, ECCV 2022, Algorithm 1.
+    """
+
+    backend = "torch"
+    capturable = False
+
+    def __init__(
+        self,
+        grid: PatchGrid,
+        filters: Filters,
+        distance: str,
+        references: Sequence[Reference],
+        canvas: Canvas,
+        chunk: int,
+        weight: float,
+    ) -> None:
+        self.grid, self.filters, self.distance, self.canvas = grid, filters, distance, canvas
+        self.images, self.chunk, self.weight = [each.image for each in references], chunk, weight
+        self.padded_size = canvas.padded_size(grid.size)
+        self.weights = canvas.patch_weights(grid.size)
+        self.reference_weights = reference_patch_weights(references, grid.size)
+        self.coupling = None  # with a stride the counts change with the offset of the grid
+        if grid.stride == 1:
+            n = sum(patch_count(size_of(image), grid.size, 1) for image in self.images)
+            m = patch_count(self.padded_size, grid.size, 1)
+            self.coupling = quantile_coupling(n, m, device=self.images[0].device, dtype=self.images[0].dtype)
+
+    def sample(self, image: Tensor, step: int, state: OutputState) -> SortedSample:
+        """See `Objective`."""
+        del step
+        check_single(image)
+        bank = self.filters.sample(self.filters.number, image.shape[1], self.grid.size, state.generator).to(image)
+        offset = self.grid.random_offset(self.padded_size, state.generator)
+        return SortedSample(
+            bank, offset, tuple(self.grid.random_offset(size_of(each), state.generator) for each in self.images)
+        )
+
+    def evaluate(self, image: Tensor, sample: SortedSample, into: Tensor) -> Tensor:
+        """See `Objective`."""
+
+        def work() -> tuple[Tensor, Tensor]:
+            return self._evaluate(image, sample)
+
+        value, gradient = retry_with_less_memory(work, self._reduce_memory)
+        into.add_(gradient, alpha=self.weight)
+        return self.weight * value
+
+    def _evaluate(self, image: Tensor, sample: SortedSample) -> tuple[Tensor, Tensor]:
+        stride, (row, column) = self.grid.stride, sample.offset
+        wrapped = wrap(image, self.grid.size, self.canvas.border)
+        shifted = wrapped[..., row:, column:]
+        references = [
+            each[..., first:, left:] for each, (first, left) in zip(self.images, sample.reference_offsets, strict=True)
+        ]
+        weights = self._weights(sample)
+        value, gradient = image.new_zeros(()), torch.zeros_like(wrapped)
+        for part in sample.bank.split(self.chunk):
+            p = torch.cat([_rows(project(reference, part, stride)) for reference in references], dim=1)
+            q = project(shifted, part, stride)
+            part_value, slope = sliced_wasserstein(
+                p, _rows(q), distance=self.distance, coupling=self.coupling, p_weights=weights[0], q_weights=weights[1]
+            )
+            share = len(part) / len(sample.bank)
+            value += share * part_value
+            slope = (share * slope).T.reshape(q.shape)
+            gradient[..., row:, column:] += project_adjoint(slope, part, size_of(shifted), stride)
+        return value, wrap_adjoint(gradient, self.grid.size, self.canvas.border)
+
+    def _weights(self, sample: SortedSample) -> tuple[Tensor | None, Tensor | None]:
+        """Returns the weights of the patches that are compared, of the references and of the output."""
+        stride, p, q = self.grid.stride, None, None
+        if self.reference_weights is not None:
+            parts = [
+                each[row::stride, column::stride].flatten()
+                for each, (row, column) in zip(self.reference_weights, sample.reference_offsets, strict=True)
+            ]
+            p = torch.cat(parts)
+        if self.weights is not None:
+            q = self.weights[sample.offset[0] :: stride, sample.offset[1] :: stride].flatten()
+        return p, q
+
+    def _reduce_memory(self) -> str | None:
+        if self.chunk == 1:
+            return None
+        self.chunk = (self.chunk + 1) // 2
+        return f"takes {self.chunk} projections at a time"
+
+
+def _rows(projections: Tensor) -> Tensor:
+    """(rows, columns, K) -> (K, N), contiguous."""
+    return projections.flatten(0, 1).T.contiguous()

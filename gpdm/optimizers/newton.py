@@ -1,0 +1,77 @@
+"""Newton's method: steps of gradient over Hessian diagonal, in units of pixels.
+
+The right method for whatever starts near its end: its step needs no learning rate and stops by itself. It knows the Hessian diagonal
+of the squared sliced Wasserstein distance and of coherence, and refuses all else, so that no loss needs to know of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..borders import wrap_adjoint
+from ..canvas import Canvas
+from ..errors import OptionError
+from ..losses.base import Loss, Term, by_region, level_of
+from ..losses.coherence import Coherence
+from ..losses.sliced import SlicedWasserstein
+from ..references import Reference
+
+
+def check_newton(loss: Loss) -> None:
+    """Raises `OptionError` if the Hessian diagonal of a term is not known."""
+    if not all(_is_known(term) for _, term in loss.terms()):
+        raise OptionError(
+            "method",
+            "newton",
+            "it needs a loss whose second derivative is known, such as the distance l2 by itself",
+            "choose the distance l2, or connect a GPDM Optimizer with method adam",
+        )
+
+
+def _is_known(term: Term) -> bool:
+    return isinstance(term, Coherence) or (isinstance(term, SlicedWasserstein) and term.distance == "l2")
+
+
+def hessian_diagonal(loss: Loss, references: Sequence[Reference], canvas: Canvas) -> Tensor:
+    """Returns the second derivative of a loss with respect to each pixel at one level, (1, 1, H, W), positive.
+
+    That of the squared sliced Wasserstein distance is twice the share of all patches that cover a pixel, over the dimension of a
+    patch, since a random unit filter gives each of its numbers that share on average. That of coherence is taken as if every pixel
+    were attracted fully.
+
+    References:
+        Rabin et al., Wasserstein Barycenter and its Application to Texture Mixing, SSVM 2011, section 3.3.
+    """
+    like = references[0].image
+    total = like.new_zeros(1, 1, *canvas.size)
+    for group, own, share in by_region(references, canvas):
+        for weight, term in loss.terms():
+            if term.active(level_of(group, own)):
+                total = total + weight * share * _diagonal(term, own, like)
+    # A pixel in which nothing has an interest stays where it is.
+    return total.clamp(min=1e-12 / math.prod(canvas.size))
+
+
+def _diagonal(term: Term, canvas: Canvas, like: Tensor) -> Tensor:
+    channels = like.shape[1]
+    if isinstance(term, SlicedWasserstein):
+        p = term.grid.size
+        weights = canvas.patch_weights(p)
+        if weights is None:
+            height, width = canvas.padded_size(p)
+            weights = like.new_ones(height - p + 1, width - p + 1)
+        # The sum of the weights of the patches that cover a pixel is p x p times a mean over their places. With a stride it is that
+        # of one grid in the mean over its offsets.
+        around = F.pad(weights / weights.sum(), (p - 1,) * 4)[None, None]
+        covered = wrap_adjoint(F.avg_pool2d(around, p, 1) * p**2, p, canvas.border)
+        return (covered * (2 / (channels * p * p))).to(like)
+    if not isinstance(term, Coherence):
+        raise TypeError(f"the second derivative of {term} is not known; check_newton refuses it")
+    if canvas.weight is None:
+        return torch.full_like(like[:, :1, :1, :1], 2 / (channels * math.prod(canvas.size)))
+    return canvas.weight * (2 / (channels * float(canvas.weight.double().sum())))

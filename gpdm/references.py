@@ -1,0 +1,198 @@
+"""References: images whose patches count, and the units in which they are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Real
+
+import torch
+from torch import Tensor
+
+from .borders import patch_weights
+from .errors import ImageError, OptionError
+from .images import Size, check_alike, check_image, resize, resize_known, scaled, size_of
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An image whose patches count, how much they count, and where in the output."""
+
+    image: Tensor
+    """(B, C, h, w); pictures in [-1, 1]. A batch is as many references."""
+    weight: Tensor | float = 1.0
+    """How much every patch counts: a number, or a map in pixels, (h, w), (1, 1, h, w) or (B, 1, h, w), values from 0 on. A patch
+    counts as the mean of its pixels, and not at all if it touches a pixel of weight 0. Only ratios between references matter, and
+    patches are what is weighed: of two references with equal weights the larger one counts more."""
+    region: Tensor | None = None
+    """Where in the output this reference rules: a map of any size, (H, W) or (1, 1, H, W), values from 0 on, which is resized to
+    the output. None is everywhere. References with the same region share one distribution there."""
+
+    def at(self, scale: float, border: str = "free") -> Reference:
+        """Resizes image, weight and region together. Nothing under weight 0 leaks into the image, which is 0 there.
+
+        Arguments:
+            scale: Size of the result relative to this reference.
+            border: One of `borders.BORDERS`, of the output, for the region.
+        """
+        size = scaled(size_of(self.image), scale)
+        region = self.region
+        if region is not None:
+            region = resize(region, scaled(size_of(region), scale), border)
+        if not isinstance(self.weight, Tensor):
+            return Reference(resize(self.image, size), self.weight, region)
+        known = (self.weight > 0).to(self.image)
+        image, share = resize_known(self.image, known, size)
+        weight, _ = resize_known(self.weight, known, size)
+        return Reference(image, torch.where(share >= 0.5, weight, torch.zeros_like(weight)), region)
+
+    def map(self) -> Tensor:
+        """Returns the weight of every pixel, (1, 1, h, w)."""
+        if isinstance(self.weight, Tensor):
+            return self.weight
+        return self.image.new_full((1, 1, *size_of(self.image)), self.weight)
+
+
+def as_references(reference: Tensor | Reference | Sequence[Tensor | Reference]) -> list[Reference]:
+    """Splits images, references or batches of either into references of one image each.
+
+    Returns:
+        References with images (1, C, h, w), weights that are numbers or maps (1, 1, h, w), and regions (1, 1, H, W) or None, all on
+        one device; maps have the dtype of their image.
+
+    Raises:
+        ImageError: An image, weight or region is unusable, the list is empty, or channels or devices differ.
+        OptionError: A weight that is a number is negative or not finite, or no reference has a weight above 0.
+    """
+    given = [reference] if isinstance(reference, (Tensor, Reference)) else list(reference)
+    if not given:
+        raise ImageError("reference is an empty list; give at least one image")
+    singles: list[Reference] = []
+    for i, each in enumerate(given):
+        name = "reference" if len(given) == 1 else f"reference[{i}]"
+        singles += _singles(each if isinstance(each, Reference) else Reference(each), name)
+    first = singles[0].image
+    for i, other in enumerate(singles):
+        check_alike(other.image, f"reference {i}", first, "reference 0")
+    if not any(_greatest(each.weight) > 0 for each in singles):
+        raise OptionError("weight", 0.0, "no patch of any reference counts", "give one of them a weight above 0")
+    return singles
+
+
+def _singles(reference: Reference, name: str) -> list[Reference]:
+    images = check_image(reference.image, name).split(1)
+    weights: Sequence[Tensor | float] = [1.0] * len(images)
+    if isinstance(reference.weight, Tensor):
+        maps = _check_map(reference.weight, f"the weight of {name}", images[0])
+        if size_of(maps) != size_of(images[0]) or len(maps) not in (1, len(images)):
+            height, width = size_of(images[0])
+            raise ImageError(
+                f"the weight of {name} has shape {tuple(reference.weight.shape)} and {name} is {width}x{height} (width x height); "
+                "resize the weight to the picture"
+            )
+        weights = maps.expand(len(images), -1, -1, -1).split(1)
+    else:
+        weight = reference.weight
+        if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight < float("inf"):
+            raise OptionError("weight", weight, "it must be a number from 0 on, or a map of the picture's pixels")
+        weights = [float(weight)] * len(images)
+    region = reference.region
+    if region is not None:
+        region = _check_map(region, f"the region of {name}", images[0])
+        if len(region) != 1:
+            raise ImageError(f"the region of {name} is a batch of {len(region)} maps; give one")
+    return [Reference(image, weight, region) for image, weight in zip(images, weights, strict=True)]
+
+
+def _check_map(values: Tensor, name: str, like: Tensor) -> Tensor:
+    """Returns a map as (B, 1, H, W), with the dtype of `like`."""
+    maps = values[None, None] if values.dim() == 2 else values
+    maps = check_image(maps.to(like.dtype) if maps.dtype == torch.bool else maps, name)
+    if maps.shape[1] != 1 or maps.amin() < 0:
+        raise ImageError(
+            f"{name} has shape {tuple(values.shape)} and values from {float(maps.amin()):g}; it must be one map (H, W) of values from 0 on"
+        )
+    if maps.device != like.device:
+        raise ImageError(f"{name} is on {maps.device} and its picture on {like.device}; move them to one device")
+    return maps.to(like.dtype)
+
+
+def _greatest(weight: Tensor | float) -> float:
+    return float(weight.amax()) if isinstance(weight, Tensor) else weight
+
+
+def reference_patch_weights(references: Sequence[Reference], patch_size: int) -> list[Tensor] | None:
+    """Returns the weights of all patches of each reference, (rows, columns); None if all count alike.
+
+    Raises:
+        OptionError: A patch nowhere fits into what counts.
+    """
+    numbers = {each.weight for each in references if not isinstance(each.weight, Tensor)}
+    if len(numbers) == 1 and not any(isinstance(each.weight, Tensor) for each in references):
+        return None
+    weights = [patch_weights(each.map(), patch_size, exclude=True) for each in references]
+    if not any(bool((each > 0).any()) for each in weights):
+        sizes = ", ".join(f"{x.image.shape[3]}x{x.image.shape[2]}" for x in references)
+        raise OptionError(
+            "patch_size",
+            patch_size,
+            f"in references of {sizes} no patch lies wholly in what the weights leave",
+            "use a smaller patch_size, a larger coarse_dim, or a mask that leaves more",
+        )
+    return weights
+
+
+@dataclass(frozen=True)
+class Units:
+    """An affine map of each channel to comparable units, in which step sizes, noise and tolerances are stated."""
+
+    offset: Tensor
+    """Value that becomes 0, (1, C, 1, 1)."""
+    scale: Tensor
+    """Factor after that, (1, C, 1, 1), positive."""
+
+    @classmethod
+    def of(cls, references: Sequence[Reference], value_range: tuple[float, float] | None) -> Units | None:
+        """Returns the units of some references: None, that is no change, for pictures in [-1, 1].
+
+        Arguments:
+            references: References of one image each.
+            value_range: Lowest and highest value the data can have, which become -1 and 1. None where there are no such
+                values: then each channel is brought to mean 0 and standard deviation `SPREAD` over what counts of the references.
+        """
+        if value_range == (-1.0, 1.0):
+            return None
+        like = references[0].image
+        dtype = torch.promote_types(like.dtype, torch.float32)
+        if value_range is not None:
+            low, high = value_range
+            ones = torch.ones(1, like.shape[1], 1, 1, dtype=torch.float64)
+            return cls(
+                (ones * (low + high) / 2).to(like.device, dtype), (ones * 2 / (high - low)).to(like.device, dtype)
+            )
+        weights = torch.cat([each.map().expand_as(each.image).flatten(2) for each in references], 2).double()
+        values = torch.cat([each.image.flatten(2) for each in references], 2).double()
+        total = weights.sum(2, keepdim=True)
+        mean = (weights * values).sum(2, keepdim=True) / total
+        spread = ((weights * (values - mean).square()).sum(2, keepdim=True) / total).sqrt()
+        # A constant channel stays as it is: there is no spread to bring it to.
+        flat = spread < 1e-6 * (1 + mean.abs())
+        scale = SPREAD / torch.where(flat, torch.full_like(spread, SPREAD), spread)
+        return cls(mean[..., None].to(dtype), scale[..., None].to(dtype))
+
+    def enter(self, image: Tensor) -> Tensor:
+        """Returns an image (B, C, H, W) of the data in these units."""
+        return (image - self.offset) * self.scale
+
+    def leave(self, image: Tensor) -> Tensor:
+        """Returns an image (B, C, H, W) in these units as data."""
+        return image / self.scale + self.offset
+
+
+SPREAD = 0.5
+"""Standard deviation of a channel in comparable units: about that of a photograph in [-1, 1]."""
+
+
+def sizes_of(references: Sequence[Reference]) -> list[Size]:
+    """Returns height and width of each reference."""
+    return [size_of(each.image) for each in references]

@@ -1,0 +1,135 @@
+"""References: weights, regions, shrinking without leak, and comparable units."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gpdm import ImageError, OptionError, Reference, Units, as_references
+from gpdm.images import resize_known
+from gpdm.references import SPREAD, reference_patch_weights
+from library.problems import picture
+
+
+def half(height: int = 32, width: int = 40) -> torch.Tensor:
+    """1 in the left half, 0 in the right one."""
+    mask = torch.zeros(height, width)
+    mask[:, : width // 2] = 1
+    return mask
+
+
+def test_batches_and_lists_become_single_references() -> None:
+    batch, other = torch.cat([picture(seed=1), picture(seed=2)]), picture(20, 30, seed=3)
+    found = as_references([batch, Reference(other, 2.0)])
+    assert [tuple(x.image.shape) for x in found] == [(1, 3, 32, 40), (1, 3, 32, 40), (1, 3, 20, 30)]
+    assert [x.weight for x in found] == [1.0, 1.0, 2.0]
+
+
+def test_a_batch_has_one_map_or_as_many() -> None:
+    batch = torch.cat([picture(seed=1), picture(seed=2)])
+    maps = torch.stack([half()[None], 1 - half()[None]])
+    one, many = as_references(Reference(batch, half())), as_references(Reference(batch, maps))
+    assert all(torch.equal(x.map()[0, 0], half()) for x in one)
+    assert torch.equal(many[1].map()[0, 0], 1 - half())
+
+
+@pytest.mark.parametrize(
+    ("reference", "error", "text"),
+    [
+        (Reference(picture(), half(30, 40)), ImageError, "resize the weight to the picture"),
+        (Reference(picture(), -half()), ImageError, "values from 0 on"),
+        (Reference(picture(), half() / 0), ImageError, "NaN or infinite"),
+        (Reference(picture(), torch.ones(1, 2, 32, 40)), ImageError, "one map"),
+        (Reference(picture(), -1.0), OptionError, "weight"),
+        (Reference(picture(), float("nan")), OptionError, "weight"),
+        (Reference(picture(), 0.0), OptionError, "no patch of any reference counts"),
+        (Reference(picture(), half() * 0), OptionError, "no patch of any reference counts"),
+        (Reference(picture(), region=torch.ones(2, 1, 32, 40)), ImageError, "batch of 2 maps"),
+        ([], ImageError, "empty list"),
+        ([picture(), picture(channels=1)], ImageError, "channels"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_used_is_refused_by_name(reference, error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        as_references(reference)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.6, 0.25])
+def test_nothing_hidden_leaks_into_a_smaller_reference(scale: float) -> None:
+    image = picture()
+    loud = image.clone()
+    loud[..., 20:] = 1e6
+    quiet, other = (as_references(Reference(x, half()))[0].at(scale) for x in (image, loud))
+    visible = quiet.map() > 0
+    assert torch.equal(quiet.image, other.image)
+    assert visible.any() and not visible.all()
+    assert quiet.image.abs().max() <= image.abs().max() + 1e-5
+    assert (quiet.image[(~visible).expand_as(quiet.image)].abs() <= 1).all()
+
+
+def test_a_reference_without_a_map_is_only_resized() -> None:
+    plain, reference = as_references([picture(), Reference(picture(), 3.0)])
+    assert plain.at(1.0).image is plain.image
+    assert torch.equal(plain.at(0.5).image, reference.at(0.5).image)
+    assert reference.at(0.5).weight == 3.0
+
+
+def test_soft_weights_keep_their_mean_where_all_is_known() -> None:
+    soft = half() + 0.5
+    small = as_references(Reference(picture(), soft))[0].at(0.5).map()
+    assert float(small[0, 0, 3, 3]) == pytest.approx(1.5) and float(small[0, 0, 3, 17]) == pytest.approx(0.5)
+
+
+def test_what_is_known_everywhere_is_resized_as_ever() -> None:
+    image = picture()
+    found, share = resize_known(image, torch.ones(1, 1, 32, 40), (32, 40))
+    assert torch.equal(found, image) and (share == 1).all()
+
+
+def test_equal_numbers_are_no_weights() -> None:
+    assert reference_patch_weights(as_references([picture(), picture()]), 7) is None
+    assert reference_patch_weights(as_references(Reference(picture(), 0.2)), 7) is None
+    weights = reference_patch_weights(as_references([Reference(picture(), 0.2), Reference(picture(20, 20), 0.8)]), 7)
+    assert weights is not None
+    assert [tuple(x.shape) for x in weights] == [(26, 34), (14, 14)]
+    assert float(weights[1][0, 0]) == pytest.approx(0.8)
+
+
+def test_a_mask_that_leaves_no_whole_patch_is_refused() -> None:
+    thin = torch.zeros(32, 40)
+    thin[:, 10:14] = 1
+    with pytest.raises(OptionError, match="no patch lies wholly"):
+        reference_patch_weights(as_references(Reference(picture(), thin)), 7)
+    assert reference_patch_weights(as_references(Reference(picture(), thin)), 4) is not None
+
+
+def test_pictures_have_no_other_units() -> None:
+    assert Units.of(as_references(picture()), (-1.0, 1.0)) is None
+
+
+def test_a_range_becomes_that_of_pictures() -> None:
+    units = Units.of(as_references(picture() * 100 + 100), (0.0, 200.0))
+    assert units is not None
+    assert torch.allclose(units.enter(picture() * 100 + 100), picture(), atol=1e-5)
+    assert torch.allclose(units.leave(picture()), picture() * 100 + 100, atol=1e-4)
+
+
+def test_channels_without_a_range_get_one_mean_and_spread() -> None:
+    data = picture(channels=5) * torch.tensor([1.0, 10, 100, 0.01, 0]).view(1, 5, 1, 1) + 7
+    units = Units.of(as_references([data[..., :15], data[..., 15:]]), None)
+    assert units is not None
+    entered = units.enter(data)
+    assert torch.allclose(entered.mean((2, 3)), torch.zeros(1, 5), atol=1e-3)
+    assert torch.allclose(entered[:, :4].std((2, 3), correction=0), torch.full((1, 4), SPREAD), atol=1e-3)
+    assert torch.allclose(units.leave(entered), data, rtol=1e-4)
+
+
+def test_units_are_those_of_what_counts() -> None:
+    data = picture()
+    data[..., 20:] = 50
+    masked = Units.of(as_references(Reference(data, half())), None)
+    visible = Units.of(as_references(data[..., :20]), None)
+    assert masked is not None and visible is not None
+    assert torch.allclose(masked.offset, visible.offset, atol=1e-6)
+    assert torch.allclose(masked.scale, visible.scale, rtol=1e-5)

@@ -1,0 +1,172 @@
+"""Masks, weights and regions end to end: what is hidden stays out, weights move the distances, and each region has its own."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from gpdm import (
+    BidirectionalLoss,
+    Coherence,
+    CombinedLoss,
+    LevelSolver,
+    Loss,
+    Optimizer,
+    OptionError,
+    PatchNN,
+    PyramidSchedule,
+    Reference,
+    SWDLoss,
+    synthesize,
+)
+from gpdm.borders import gaussian_blur
+from gpdm.evaluation.metrics import held_out
+
+SHORT = Optimizer(num_steps=50, fine_steps=20)
+
+
+def texture(colour: tuple[float, float, float], height: int, width: int, sigma: float, seed: int) -> torch.Tensor:
+    """Blobs of this size around a colour, (1, 3, height, width) in [-1, 1]."""
+    noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
+    return (torch.tensor(colour).view(1, 3, 1, 1) + gaussian_blur(noise, sigma).mul(sigma)).clamp(-1, 1)
+
+
+def warm(height: int = 32, width: int = 32) -> torch.Tensor:
+    return texture((0.5, 0.1, -0.4), height, width, 0.8, 1)
+
+
+def cold(height: int = 32, width: int = 32) -> torch.Tensor:
+    return texture((-0.5, -0.1, 0.4), height, width, 2.0, 2)
+
+
+def distances(image: torch.Tensor) -> tuple[float, float]:
+    """From the warm texture and from the cold one."""
+    return held_out([warm()], image, 3, 1.0), held_out([cold()], image, 3, 1.0)
+
+
+def masked(side: int = 32) -> Reference:
+    """Warm on the left, cold on the right, where it is hidden."""
+    visible = torch.zeros(side, 2 * side)
+    visible[:, :side] = 1
+    return Reference(torch.cat([warm(side, side), cold(side, side)], 3), visible)
+
+
+@pytest.mark.parametrize(
+    ("loss", "optimizer"),
+    [
+        (SWDLoss(num_proj=16), SHORT),
+        (SWDLoss(num_proj=16, patch_size=3), SHORT),
+        (SWDLoss(num_proj=16, patch_size=11, small_patches=0.0), SHORT),
+        (SWDLoss(num_proj=16, stride=2), SHORT),
+        (SWDLoss(num_proj=16, solver="exact"), SHORT),
+        (SWDLoss(num_proj=16), Optimizer(method="newton", num_steps=50, fine_steps=20)),
+        (BidirectionalLoss(patch_size=5), SHORT),
+        (SWDLoss(), PatchNN(num_steps=3, alpha=10.0)),
+        (SWDLoss(), PatchNN(num_steps=3, patch_size=3)),
+    ],
+    ids=lambda x: type(x).__name__,
+)
+def test_what_a_mask_hides_stays_out(loss: Loss, optimizer: LevelSolver) -> None:
+    def made(reference) -> torch.Tensor:
+        return synthesize(reference, size=(32, 32), loss=loss, optimizer=optimizer).images
+
+    near, far = distances(made(masked()))
+    mixed, less = distances(made(masked().image))
+    assert near < (0.6 if isinstance(loss, BidirectionalLoss) else 0.35) and far > 1
+    assert near < 0.6 * mixed and far > 1.2 * less
+
+
+def test_coherence_takes_no_hidden_patch() -> None:
+    """With every patch size of the distance; levels of 64 pixels have coherence."""
+    reference = masked(64)
+    loss = CombinedLoss(
+        first=SWDLoss(num_proj=8, patch_size=5, coherence=0.0), second=SWDLoss(num_proj=8, coherence=5.0)
+    )
+    start = torch.cat([cold(64, 32), warm(64, 32)], 3)
+    pyramid = PyramidSchedule(coarse_dim=64)
+    image = synthesize(reference, init=start, loss=loss, pyramid=pyramid, optimizer=SHORT).images
+    near, far = held_out([warm(64, 64)], image, 3, 1.0), held_out([cold(64, 64)], image, 3, 1.0)
+    assert near < 0.4 and far > 1
+    assert Coherence().active is not None
+
+
+@pytest.mark.parametrize("solver", ["histogram", "exact"])
+def test_weights_move_the_distances_monotonically(solver: str) -> None:
+    found = []
+    for share in (0.0, 0.3, 0.7, 1.0):
+        references = [Reference(warm(), share), Reference(cold(), 1 - share)]
+        loss = SWDLoss(num_proj=16, solver=solver)
+        found.append(distances(synthesize(references, loss=loss, optimizer=SHORT).images))
+    near, far = zip(*found, strict=True)
+    assert list(near) == sorted(near, reverse=True)
+    assert list(far) == sorted(far)
+    assert near[0] - near[-1] > 1
+
+
+def test_only_ratios_of_weights_matter() -> None:
+    def made(factor: float) -> torch.Tensor:
+        references = [Reference(warm(), 0.25 * factor), Reference(cold(), 0.75 * factor)]
+        return synthesize(references, optimizer=Optimizer(num_steps=5)).images
+
+    assert torch.equal(made(1), made(4))
+
+
+@pytest.mark.parametrize("optimizer", [SHORT, PatchNN(num_steps=3)], ids=["adam", "patch nn"])
+@pytest.mark.parametrize("loss", [SWDLoss(num_proj=16), BidirectionalLoss(patch_size=5)], ids=["swd", "bidirectional"])
+def test_a_region_map_gives_each_reference_its_side(optimizer: LevelSolver, loss: Loss) -> None:
+    left = torch.zeros(32, 64)
+    left[:, :32] = 1
+    references = [Reference(warm(), region=left), Reference(cold(), region=1 - left)]
+    image = synthesize(references, size=(32, 64), loss=loss, optimizer=optimizer).images
+    # A patch beside the border may hold both.
+    own, other = distances(image[..., :28])
+    assert own < 0.5 < 1 < other
+    other, own = distances(image[..., 36:])
+    assert own < 0.6 < 1 < other
+
+
+def test_a_region_may_have_any_size_and_references_may_share_it() -> None:
+    top = torch.zeros(1, 1, 4, 4)
+    top[:, :, :2] = 1
+    references = [
+        Reference(warm(), region=top),
+        Reference(warm(30, 26), region=top.clone()),
+        Reference(cold(), region=1 - top),
+    ]
+    image = synthesize(references, size=(64, 32), loss=SWDLoss(num_proj=16), optimizer=SHORT).images
+    assert distances(image[..., :24, :])[0] < 0.5
+    assert distances(image[..., 40:, :])[1] < 0.6
+
+
+def test_empty_regions_are_refused() -> None:
+    with pytest.raises(OptionError, match="no reference rules anywhere"):
+        synthesize(Reference(warm(), region=torch.zeros(8, 8)), optimizer=SHORT)
+
+
+def test_a_mask_too_small_for_the_coarsest_level_is_refused_at_once() -> None:
+    visible = torch.zeros(64, 64)
+    visible[20:30, 20:30] = 1
+    with pytest.raises(OptionError, match="larger coarse_dim"):
+        synthesize(Reference(warm(64, 64), visible), on_step=lambda info: pytest.fail("work has begun"))
+
+
+@pytest.mark.parametrize(("channels", "value_range"), [(8, (-1.0, 1.0)), (8, None), (16, None), (2, (0.0, 65535.0))])
+def test_data_of_any_channels_and_range(channels: int, value_range: tuple[float, float] | None) -> None:
+    """A stack of maps, latents: the result is as near to the reference, whatever the range of each channel."""
+    noise = torch.randn(1, channels, 32, 40, generator=torch.Generator().manual_seed(0))
+    data = gaussian_blur(noise, 1.5).mul(1.2).clamp(-1, 1)
+    scale, offset = torch.ones(1), torch.zeros(1)
+    if value_range is None:
+        scale = torch.logspace(-2, 2, channels).view(1, channels, 1, 1)
+        offset = torch.linspace(-9, 9, channels).view(1, channels, 1, 1)
+    elif value_range[0] == 0:
+        scale = offset = torch.tensor(65535 / 2)
+    loss = SWDLoss(num_proj=16)
+    made = synthesize(data * scale + offset, value_range=value_range, loss=loss, optimizer=SHORT).images
+    back = (made - offset) / scale
+    assert back.shape == data.shape
+    assert back.std() == pytest.approx(float(data.std()), rel=0.1)
+    assert held_out([data], back, 3, 1.0) < 0.4
+    if value_range is None:
+        plain = synthesize(data, value_range=None, loss=loss, optimizer=SHORT).images
+        assert float((back - plain).abs().mean()) < 0.05
