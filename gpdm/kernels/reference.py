@@ -1,6 +1,6 @@
 """What every kernel of this folder computes, in plain PyTorch, one line after the other: the oracle. Same names, same signatures.
 
-Letters: K filters, n patches, B bins; a place is where among its direction's bins a projection lies: its bin, when rounded down.
+Letters: K filters, n patches, B bins; a coordinate is where among its direction's bins a projection lies: its bin, when rounded down.
 """
 
 from __future__ import annotations
@@ -15,38 +15,38 @@ from .backend import Stride
 
 
 def project(image: Tensor, filters: Tensor, stride: Stride) -> Tensor:
-    """Inner products of the patches of `image` (1, C, H, W) with `filters` (K, C, p, p): (K, rows, columns)."""
+    """Returns the inner products of the patches of `image` (1, C, H, W) with `filters` (K, C, p, p): (K, rows, columns)."""
     return F.conv2d(image, filters, stride=stride)[0]
 
 
 def bin_of(projections: Tensor, bins: Bins) -> Tensor:
-    """The bin of each projection (K, rows, columns), int64; what lies beyond the ends falls into the first and last."""
+    """Returns the bin of each projection (K, rows, columns), int64; what lies beyond the ends falls into the first and last."""
     low, scale = (x[:, None, None] for x in (bins.low, 1 / bins.width))
     return ((projections - low) * scale).clamp(0, bins.number - 0.5).long()
 
 
 def project_and_count(
-    image: Tensor, filters: Tensor, bins: Bins, stride: Stride = (1, 1), mass: Tensor | None = None
+    image: Tensor, filters: Tensor, bins: Bins, stride: Stride = (1, 1), weights: Tensor | None = None
 ) -> Tensor:
-    """How many patches of an image, or how much of their mass, lies in each bin of each direction.
+    """Counts how many patches of an image, or how much of their weight, lies in each bin of each direction.
 
     Arguments:
         image: Image, (1, C, H, W), float32.
         filters: Filters, (K, C, p, p), float32.
         bins: Bins for the K directions.
         stride: Rows and columns from one patch to the next; the first is in the corner.
-        mass: Mass of each patch, (rows, columns), whole numbers as `quantize_weights` gives them; by default 1.
+        weights: Weight of each patch, (rows, columns), whole numbers as `quantize_weights` gives them; by default 1.
 
     Returns:
         Counts (K, B), int64: sums of whole numbers, which do not depend on their order.
     """
     index = bin_of(project(image, filters, stride), bins).flatten(1)
-    each = torch.ones_like(index) if mass is None else mass.long().flatten().expand(index.shape)
+    each = torch.ones_like(index) if weights is None else weights.long().flatten().expand(index.shape)
     return index.new_zeros(len(filters), bins.number).scatter_add_(1, index, each)
 
 
 def compare(cdf_p: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[Tensor, Tensor]:
-    """The distance of the output's counts from the reference's distribution functions; see `histograms.w1_bin_gradients`.
+    """Returns the distance of the output's counts from the reference's CDFs, and the gradient of each bin; see `histograms.w1_bin_gradients`.
 
     Arguments:
         cdf_p: F_P at the centres of the bins, (K, B), float32.
@@ -55,7 +55,7 @@ def compare(cdf_p: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[T
         distance: "l1" or "l2".
 
     Returns:
-        The distance, mean over directions, a scalar; and the slope of each bin, (K, B), float32.
+        The distance, mean over directions, a scalar; and the gradient of each bin, (K, B), float32.
     """
     return BIN_GRADIENTS[distance](cdf_p, counts.double(), bins)
 
@@ -64,31 +64,31 @@ def backproject(
     image: Tensor,
     filters: Tensor,
     bins: Bins,
-    slopes: Tensor,
+    bin_gradients: Tensor,
     stride: Stride = (1, 1),
-    mass: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
-    """The slopes of the bins in which patches lie, backprojected: carried to the pixels by the adjoint of the projection.
+    """Backprojects the gradients of the bins in which patches lie: carries them to the pixels by the adjoint of the projection.
 
     Arguments:
         image, filters, bins, stride: As in `project_and_count`.
-        slopes: Slope of each bin, (K, B), float32.
-        mass: Factor of each patch, (rows, columns), float32; by default 1.
+        bin_gradients: Gradient of each bin, (K, B), float32.
+        weights: Factor of each patch, (rows, columns), float32; by default 1.
 
     Returns:
-        The sum over filters and patches of slope times mass times filter, where the patch lies: (1, C, H, W), float32.
+        The sum over filters and patches of gradient times weight times filter, where the patch lies: (1, C, H, W), float32.
     """
     index = bin_of(project(image, filters, stride), bins)
-    values = slopes.gather(1, index.flatten(1)).view_as(index)
-    if mass is not None:
-        values = values * mass
+    values = bin_gradients.gather(1, index.flatten(1)).view_as(index)
+    if weights is not None:
+        values = values * weights
     covered = F.conv_transpose2d(values[None], filters, stride=stride)
     down, right = (side - own for side, own in zip(size_of(image), size_of(covered), strict=True))
     return F.pad(covered, (0, right, 0, down))
 
 
 def weighted_mse(image: Tensor, target: Tensor, weight: Tensor, into: Tensor, share: float) -> Tensor:
-    """A weighted squared difference, whose gradient is added to `into`: the coherence term.
+    """Returns a weighted squared difference, and adds its gradient to `into`: the coherence term.
 
     Arguments:
         image, target: (1, C, H, W), float32.
@@ -114,7 +114,7 @@ def adam(
     factor: float,
     betas: tuple[float, float],
 ) -> None:
-    """One step of Adam, in place (Kingma and Ba, ICLR 2015, with the corrections of both means folded into the rates).
+    """Does one step of Adam, in place (Kingma and Ba, ICLR 2015, with the corrections of both means folded into the rates).
 
     Arguments:
         image: What is descended, any shape, float32; changed.

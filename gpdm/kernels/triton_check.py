@@ -43,7 +43,7 @@ def _results(
         return (torch.randint(-most, most + 1, shape, generator=generator) / 8).to(device)
 
     image, filters = eighths(8, 1, 3, height, width), eighths(4, number, 3, patch, patch)
-    slopes, low = eighths(8, number, 64), torch.full((number,), -4.0, device=device)
+    bin_gradients, low = eighths(8, number, 64), torch.full((number,), -4.0, device=device)
     bins = Bins(low, torch.full_like(low, 0.125), 64)
     cdf_p = torch.linspace(0, 1, 64).square().expand(number, 64).contiguous().to(device)
     counts = torch.randint(0, 99, (number, 64), generator=generator).to(device)
@@ -52,7 +52,7 @@ def _results(
     kernels.adam(moved, image.flip(2), first, second, torch.tensor([0.03, 0.5], device=device), 100.0, (0.9, 0.9))
     return {
         "project_and_count": (kernels.project_and_count(image, filters, bins),),
-        "backproject": (kernels.backproject(image, filters, bins, slopes),),
+        "backproject": (kernels.backproject(image, filters, bins, bin_gradients),),
         "compare": kernels.compare(cdf_p, counts, bins, "l2"),
         "weighted_mse": (kernels.weighted_mse(image, image.flip(3), image[:, :1].abs(), summed, 0.5), summed),
         "adam": (moved, first, second),

@@ -16,7 +16,15 @@ from .triton_tiles import PARTS
 
 @triton.jit(do_not_specialize_on_alignment=PARTS)
 def _compare(
-    function, counts, width, values, slopes, bins, LINE: tl.constexpr, HALVINGS: tl.constexpr, SQUARED: tl.constexpr
+    function,
+    counts,
+    width,
+    values,
+    bin_gradients,
+    bins,
+    LINE: tl.constexpr,
+    HALVINGS: tl.constexpr,
+    SQUARED: tl.constexpr,
 ):
     k = tl.program_id(0)
     b = tl.arange(0, LINE)
@@ -44,20 +52,20 @@ def _compare(
         shift = (b.to(tl.float32) - ((beyond - 1).to(tl.float32) + share)) * one
         cost = tl.sum(tl.where(exists, (shift * shift).to(tl.float64) * own.to(tl.float64), 0.0)) / total.to(tl.float64)
         tl.store(values + k, cost.to(tl.float32))
-        tl.store(slopes + k * bins + b, 2.0 * shift, mask=exists)
+        tl.store(bin_gradients + k * bins + b, 2.0 * shift, mask=exists)
     else:
         excess = tl.where(exists, tl.load(reference + b, mask=exists, other=0.0) - height, 0.0)
         tl.store(values + k, tl.sum(tl.abs(excess)) * one)
         sign = (excess > 0).to(tl.float32) - (excess < 0).to(tl.float32)
-        tl.store(slopes + k * bins + b, sign, mask=exists)
+        tl.store(bin_gradients + k * bins + b, sign, mask=exists)
 
 
 def compare(cdf_p: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[Tensor, Tensor]:
     """See `reference.compare`."""
     number = len(counts)
-    values, slopes = torch.empty_like(bins.width), torch.empty_like(cdf_p, memory_format=torch.contiguous_format)
+    values, bin_gradients = torch.empty_like(bins.width), torch.empty_like(cdf_p, memory_format=torch.contiguous_format)
     _compare[(number,)](
-        cdf_p.contiguous(), counts.contiguous(), bins.width, values, slopes, bins.number,
+        cdf_p.contiguous(), counts.contiguous(), bins.width, values, bin_gradients, bins.number,
         triton.next_power_of_2(bins.number), bins.number.bit_length(), distance == "l2", num_warps=4,
     )  # fmt: skip
-    return values.mean(), slopes
+    return values.mean(), bin_gradients

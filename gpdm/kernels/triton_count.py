@@ -14,7 +14,7 @@ from torch import Tensor
 from ..images import size_of
 from ..transport.binned import Bins
 from .backend import Stride
-from .triton_tiles import DEPTH, PARTS, SIZES, block_of, grid_of, places, tiles
+from .triton_tiles import DEPTH, PARTS, SIZES, bins_of, block_of, grid_of, tiles
 
 SHARDS = 8
 """Copies of the counts, where there are as many blocks, among which blocks are shared out, so that fewer meet at one number."""
@@ -22,7 +22,7 @@ SHARDS = 8
 
 @triton.jit(do_not_specialize=SIZES, do_not_specialize_on_alignment=PARTS)
 def _project_and_count(
-    image, filters, low, width, mass, counts,
+    image, filters, low, width, weights, counts,
     patches, columns, number, bins, along, down, right, step_down, step_right,
     C: tl.constexpr, P: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
     SHARDS: tl.constexpr, WEIGHTED: tl.constexpr,
@@ -32,17 +32,17 @@ def _project_and_count(
     n = block * ROWS + tl.arange(0, ROWS)
     inside = n < patches
     corner = (n // columns) * (step_down * down) + (n % columns) * (step_right * right)
-    bin = places(image, corner, inside, filters, low, width, k, number, bins, along, down, right, C, P, ROWS, BLOCK, DEPTH)  # fmt: skip
+    bin = bins_of(image, corner, inside, filters, low, width, k, number, bins, along, down, right, C, P, ROWS, BLOCK, DEPTH)  # fmt: skip
     at = counts + (block % SHARDS) * (number * bins) + k[None, :] * bins + bin
     counted = inside[:, None] & (k < number)[None, :]
     one = tl.full([ROWS], 1, tl.int32)
     if WEIGHTED:
-        one = tl.load(mass + n, mask=inside, other=0)
+        one = tl.load(weights + n, mask=inside, other=0)
     tl.atomic_add(at, tl.broadcast_to(one[:, None], [ROWS, BLOCK]), mask=counted, sem="relaxed")
 
 
 def project_and_count(
-    image: Tensor, filters: Tensor, bins: Bins, stride: Stride = (1, 1), mass: Tensor | None = None
+    image: Tensor, filters: Tensor, bins: Bins, stride: Stride = (1, 1), weights: Tensor | None = None
 ) -> Tensor:
     """See `reference.project_and_count`."""
     number, channels, p, _ = filters.shape
@@ -51,11 +51,11 @@ def project_and_count(
     blocks = triton.cdiv(rows * columns, cut.lanes)
     shards = SHARDS if blocks >= SHARDS else 1
     counts = torch.zeros(
-        shards, number, bins.number, dtype=torch.int32 if mass is None else torch.int64, device=image.device
+        shards, number, bins.number, dtype=torch.int32 if weights is None else torch.int64, device=image.device
     )
     _project_and_count[blocks, triton.cdiv(number, block)](
-        image, filters.contiguous(), bins.low, bins.width, counts if mass is None else mass.long().contiguous(), counts,
+        image, filters.contiguous(), bins.low, bins.width, counts if weights is None else weights.long().contiguous(), counts,
         rows * columns, columns, number, bins.number, *image.stride()[1:], *stride,
-        channels, p, cut.lanes, block, DEPTH, shards, mass is not None, **cut.options,
+        channels, p, cut.lanes, block, DEPTH, shards, weights is not None, **cut.options,
     )  # fmt: skip
     return counts[0].long() if shards == 1 else counts.sum(0)

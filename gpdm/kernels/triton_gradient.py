@@ -1,8 +1,8 @@
-"""Look up and carry back: projections are computed once more, their bins' slopes looked up, and these carried back to the pixels
+"""Look up and carry back: projections are computed once more, their bins' bin_gradients looked up, and these carried back to the pixels
 by the adjoint, all in registers. Nothing of the size of patches times filters is stored.
 
 A program owns a tile of the gradient, and goes down the rows of patches that reach into it. With S (patches of a row, filters)
-the slopes of a row of patches, S times the filters says what each patch gives to each of its pixels; a shift along the row by the column within the
+the bin_gradients of a row of patches, S times the filters says what each patch gives to each of its pixels; a shift along the row by the column within the
 patch (a gather) and a sum bring together what one pixel gets from the row. Down the rows what is not complete yet waits in `p` slots,
 of which one is finished with each row. No two programs write to the same number, and each number's sum has one order,
 whatever the tiles: the gradient has the same bits every time.
@@ -21,7 +21,7 @@ from torch import Tensor
 from ..images import size_of
 from ..transport.binned import Bins
 from .backend import Stride
-from .triton_tiles import DEPTH, LARGE, PARTS, SIZES, SMALL, block_of, grid_of, places
+from .triton_tiles import DEPTH, LARGE, PARTS, SIZES, SMALL, bins_of, block_of, grid_of
 
 CHANNELS = 4
 """Channels that a program works on; a picture with more is projected again for the next ones."""
@@ -31,7 +31,7 @@ HEIGHTS = 4, 64
 
 @triton.jit(do_not_specialize=SIZES, do_not_specialize_on_alignment=PARTS)
 def _look_up_and_carry_back(
-    image, filters, low, width, slopes, mass, gradient,
+    image, filters, low, width, bin_gradients, weights, gradient,
     rows, columns, height, length, bins, along, down, right, step_down, step_right, tall,
     NUMBER: tl.constexpr, C: tl.constexpr, P: tl.constexpr, GROUP: tl.constexpr, SLOTS: tl.constexpr,
     ROWS: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr, WEIGHTED: tl.constexpr,
@@ -57,10 +57,10 @@ def _look_up_and_carry_back(
             for start in range(0, NUMBER, BLOCK):
                 k = start + tl.arange(0, BLOCK)
                 known = k < NUMBER
-                bin = places(image, corner, inside, filters, low, width, k, NUMBER, bins, along, down, right, C, P, ROWS, BLOCK, DEPTH)  # fmt: skip
-                s = tl.load(slopes + (k[None, :] * bins + bin), mask=inside[:, None] & known[None, :], other=0.0)
+                bin = bins_of(image, corner, inside, filters, low, width, k, NUMBER, bins, along, down, right, C, P, ROWS, BLOCK, DEPTH)  # fmt: skip
+                s = tl.load(bin_gradients + (k[None, :] * bins + bin), mask=inside[:, None] & known[None, :], other=0.0)
                 if WEIGHTED:
-                    s *= tl.load(mass + row * columns + column, mask=inside, other=0.0)[:, None]
+                    s *= tl.load(weights + row * columns + column, mask=inside, other=0.0)[:, None]
                 for j in range(P):
                     at = k[:, None] * (C * P * P) + (tap + j)[None, :]
                     w = tl.load(filters + at, mask=known[:, None] & used[None, :], other=0.0)
@@ -82,9 +82,9 @@ def backproject(
     image: Tensor,
     filters: Tensor,
     bins: Bins,
-    slopes: Tensor,
+    bin_gradients: Tensor,
     stride: Stride = (1, 1),
-    mass: Tensor | None = None,
+    weights: Tensor | None = None,
 ) -> Tensor:
     """See `reference.backproject`."""
     number, channels, p, _ = filters.shape
@@ -98,9 +98,9 @@ def backproject(
     gradient = torch.empty_like(image, memory_format=torch.contiguous_format)
     grid = across, triton.cdiv(height, tall), triton.cdiv(channels, group)
     _look_up_and_carry_back[grid](
-        image, filters.contiguous(), bins.low, bins.width, slopes.contiguous(), slopes if mass is None else mass.contiguous(), gradient,
+        image, filters.contiguous(), bins.low, bins.width, bin_gradients.contiguous(), bin_gradients if weights is None else weights.contiguous(), gradient,
         rows, columns, height, length, bins.number, *image.stride()[1:], *stride, tall,
-        number, channels, p, group, slots, cut.lanes, block_of(number), DEPTH, mass is not None,
+        number, channels, p, group, slots, cut.lanes, block_of(number), DEPTH, weights is not None,
         **cut.options, **cut.gradient,
     )  # fmt: skip
     return gradient

@@ -30,7 +30,7 @@ def tap_offsets(d, along, down, right, C: tl.constexpr, P: tl.constexpr):
 
 
 @triton.jit
-def places(
+def bins_of(
     image, corner, inside, filters, low, width, k, number, bins, along, down, right,
     C: tl.constexpr, P: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip

@@ -16,7 +16,7 @@ BLOCK_VALUES = 2**20
 GPU_BLOCK_VALUES = 2**23
 """The same on a GPU, if memory allows: enough to make launches few."""
 VALUE_BYTES = 24
-"""What a projection takes while it is worked on: itself and its slope (float32), its bin (int64), and its float64 mass, if it has one."""
+"""What a projection takes while it is worked on: itself and its slope (float32), its bin (int64), and its float64 weights, if it has one."""
 
 
 def retry_with_less_memory(work: Callable[[], T], reduce_memory: Callable[[], str | None]) -> T:

@@ -1,7 +1,7 @@
 """The sliced Wasserstein distance from distribution functions on common bins: no sort, linear time.
 
 On the line the W1 distance is the integral of |F_P - F_Q| over the two distribution functions, and a value v of Q has the
-slope sign(F_P(v) - F_Q(v)) times its mass: it must move down where more of P lies below it, up where less does. So a
+gradient sign(F_P(v) - F_Q(v)) times its mass: it must move down where more of P lies below it, up where less does. So a
 histogram of each side and a look-up are enough. For W2 the slope is 2 (v - F_P^-1(F_Q(v))), from the same histograms.
 
 Bins are uniform between the ends of P (`bin_range`), separately for each direction. Values beyond fall into the first or
@@ -24,14 +24,14 @@ WEIGHT_UNIT = 2**20
 
 
 def accumulator_dtype(device: torch.device) -> torch.dtype:
-    """The type of counts and masses: float64 where the device has it; Apple's GPUs have not."""
+    """Returns the type of counts and quantized weights: float64 where the device has it; Apple's GPUs have not."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def bin_count(values: int, distance: str = "l1") -> int:
     """How many bins do for so many values: a power of two from 128 on, about one bin for every sixteen values.
 
-    At most 1024 for l1, whose slopes are signs and jump between two bins, and 512 for l2, whose slopes change evenly.
+    At most 1024 for l1, whose gradients are signs and jump between two bins, and 512 for l2, whose gradients change evenly.
     """
     return min(max(1 << max(values // 16, 1).bit_length() - 1, 128), 1024 if distance == "l1" else 512)
 
@@ -59,26 +59,26 @@ class Bins:
 
     @cached_property
     def scale(self) -> Tensor:
-        """What a value is to be multiplied with to become a place, (K,)."""
+        """Returns the factors that, with `offset`, make coordinates among the bins of values, (K,)."""
         return 1 / self.width
 
     @cached_property
     def offset(self) -> Tensor:
-        """What is then to be added, (K,): a place, rounded down, is the number of a bin."""
+        """Returns what is then added, (K,): a coordinate, rounded down, is the number of a bin."""
         return self.start - self.low * self.scale
 
     def chunk(self, parts: int) -> list[Bins]:
         """The bins of as many equal parts of the directions."""
         return [Bins(*ends, self.number) for ends in zip(self.low.chunk(parts), self.width.chunk(parts), strict=True)]
 
-    def index(self, places: Tensor, out: Tensor | None = None) -> Tensor:
-        """Bin numbers, int64, of `places` (n, K), which are overwritten; into `out`, if given."""
-        torch.clamp(places, self.start, self.end, out=places)
-        return places.long() if out is None else out.view(places.shape).copy_(places)  # no place is negative
+    def index(self, coordinates: Tensor, out: Tensor | None = None) -> Tensor:
+        """Returns bin numbers, int64, of bin coordinates (n, K), which are overwritten; in `out`, if given."""
+        torch.clamp(coordinates, self.start, self.end, out=coordinates)
+        return coordinates.long() if out is None else out.view(coordinates.shape).copy_(coordinates)  # none is negative
 
 
 def bin_range(low: Tensor, high: Tensor, number: int) -> Bins:
-    """`number` bins for values between `low` and `high`, (K,) each; two more than needed, so that values of Q beyond those of
+    """Returns `number` bins for values between `low` and `high`, (K,) each; two more than needed, so that values of Q beyond those of
     P fall into bins without any of P."""
     spread = (high - low).clamp(min=1e-6 * (1 + low.abs().amax()))
     width = spread / (number - 2)
@@ -86,7 +86,7 @@ def bin_range(low: Tensor, high: Tensor, number: int) -> Bins:
 
 
 def count(index: Tensor, bins: Bins, weights: Tensor | None = None) -> Tensor:
-    """How many values, or how much weight, lies in each bin.
+    """Counts how many values, or how much weight, lies in each bin.
 
     Arguments:
         index: Bin numbers, int64, shape (n, K).
@@ -98,23 +98,23 @@ def count(index: Tensor, bins: Bins, weights: Tensor | None = None) -> Tensor:
     """
     size = index.shape[1] * bins.number
     if index.device.type == "cpu" and index.numel() < 2**16:  # too few to share out
-        mass = None if weights is None else weights[:, None].expand(index.shape).reshape(-1)
+        weights = None if weights is None else weights[:, None].expand(index.shape).reshape(-1)
         return (
-            torch.bincount(index.reshape(-1), mass, minlength=size)
+            torch.bincount(index.reshape(-1), weights, minlength=size)
             .to(accumulator_dtype(index.device))
             .reshape(-1, bins.number)
         )
-    mass = index.new_ones((1, 1), dtype=torch.int32) if weights is None else weights[:, None]
+    weights = index.new_ones((1, 1), dtype=torch.int32) if weights is None else weights[:, None]
     parts = _parts(len(index))
-    table = torch.zeros(parts, size, dtype=mass.dtype, device=index.device)
-    table.scatter_add_(1, index.reshape(parts, -1), mass.expand(index.shape).reshape(parts, -1))
+    table = torch.zeros(parts, size, dtype=weights.dtype, device=index.device)
+    table.scatter_add_(1, index.reshape(parts, -1), weights.expand(index.shape).reshape(parts, -1))
     return table.sum(0).to(accumulator_dtype(index.device)).reshape(-1, bins.number)
 
 
-def look_up(slopes: Tensor, index: Tensor, out: Tensor) -> Tensor:
-    """The slope of each value's bin: slopes (K, B), bin numbers (n, K), into `out` (n, K)."""
+def look_up(bin_gradients: Tensor, index: Tensor, out: Tensor) -> Tensor:
+    """Looks up the gradient of each value's bin: gradients (K, B) and bin numbers (n, K), into `out` (n, K), which is returned."""
     parts = _parts(len(index))
-    table = slopes.reshape(1, -1).expand(parts, -1)
+    table = bin_gradients.reshape(1, -1).expand(parts, -1)
     torch.gather(table, 1, index.reshape(parts, -1), out=out.view(parts, -1))
     return out
 
@@ -125,13 +125,13 @@ def _parts(rows: int) -> int:
 
 
 def quantize_weights(weights: Tensor) -> Tensor:
-    """Weights (n,), not negative and not all zero, as whole `accumulator_dtype` numbers, the largest as `WEIGHT_UNIT`."""
+    """Returns weights (n,), not negative and not all zero, as whole numbers of `accumulator_dtype`, the largest as `WEIGHT_UNIT`."""
     weights = weights.to(accumulator_dtype(weights.device))
     return (weights * (WEIGHT_UNIT / weights.max())).round()
 
 
 def cumulative(counts: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """The distribution function at the centres of the bins, (K, B), from counts (K, B)."""
+    """Returns the CDF at the centres of the bins, (K, B), from counts (K, B)."""
     return ((counts.cumsum(1) - counts / 2) / counts.sum(1, keepdim=True)).to(dtype)
 
 
@@ -180,7 +180,7 @@ def binned_sliced_wasserstein(
     q_weights: Tensor | None = None,
     bins: int | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Sliced Wasserstein distance of two sets of projections, and its gradient, without a sort.
+    """Returns the sliced Wasserstein distance of two sets of projections, and its gradient, without a sort.
 
     Arguments:
         p: Projections of the reference's patches, with shape (K, n).

@@ -17,8 +17,8 @@ class Case:
     image: Tensor
     filters: Tensor
     bins: Bins
-    slopes: Tensor
-    mass: Tensor
+    bin_gradients: Tensor
+    weights: Tensor
     """Whole numbers, (rows, columns)."""
 
 
@@ -43,6 +43,6 @@ def case(
         image=eighths(8, 1, channels, height, width),
         filters=eighths(4, number, channels, patch, patch),
         bins=Bins(low, torch.full_like(low, 0.25), 32),  # some patches lie beyond
-        slopes=eighths(8, number, 32),
-        mass=torch.randint(0, 4, grid, generator=generator).double().to(DEVICE),
+        bin_gradients=eighths(8, number, 32),
+        weights=torch.randint(0, 4, grid, generator=generator).double().to(DEVICE),
     )

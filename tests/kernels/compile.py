@@ -25,14 +25,14 @@ FLOATS = [
     "filters",
     "low",
     "width",
-    "slopes",
+    "bin_gradients",
     "gradient",
     "function",
     "values",
     "first",
     "second",
     "rates",
-    "mass",
+    "weights",
     "target",
     "weight",
     "into",
@@ -49,7 +49,7 @@ def kernels() -> list[tuple]:
     for patch, number, slots in ((7, 38, 8), (3, 26, 4)):
         block = max(triton.next_power_of_2(number), 16)
         more = {**tile, "P": patch, "BLOCK": block, "ROWS": LARGE.lanes}
-        counts = {"mass": "*i32", "counts": "*i32"}
+        counts = {"weights": "*i32", "counts": "*i32"}
         found.append((triton_count._project_and_count, counts, {**more, "SHARDS": triton_count.SHARDS}, options))
         slotted = {
             "NUMBER": number,

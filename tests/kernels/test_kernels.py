@@ -70,20 +70,20 @@ WEIGHTED = [(name, False) for name in SHAPES] + [(name, True) for name in ("63 p
 @pytest.mark.parametrize(("name", "weighted"), WEIGHTED)
 def test_counts_are_the_oracles_to_the_last_one(name: str, weighted: bool) -> None:
     c, stride = case(*SHAPES[name]), SHAPES[name][5]
-    mass = c.mass if weighted else None
-    counts = triton_count.project_and_count(c.image, c.filters, c.bins, stride, mass)
-    assert torch.equal(counts, reference.project_and_count(c.image, c.filters, c.bins, stride, mass))
-    assert counts.sum(1).tolist() == [c.mass.sum() if weighted else c.mass.numel()] * len(c.filters)
-    assert len(counts.unique()) > 1 or c.mass.numel() == 1
+    weights = c.weights if weighted else None
+    counts = triton_count.project_and_count(c.image, c.filters, c.bins, stride, weights)
+    assert torch.equal(counts, reference.project_and_count(c.image, c.filters, c.bins, stride, weights))
+    assert counts.sum(1).tolist() == [c.weights.sum() if weighted else c.weights.numel()] * len(c.filters)
+    assert len(counts.unique()) > 1 or c.weights.numel() == 1
 
 
 @pytest.mark.usefixtures("poisoned")
 @pytest.mark.parametrize(("name", "weighted"), WEIGHTED)
 def test_gradients_are_the_oracles_to_the_last_bit(name: str, weighted: bool) -> None:
     c, stride = case(*SHAPES[name]), SHAPES[name][5]
-    mass = c.mass.float() if weighted else None
-    gradient = triton_gradient.backproject(c.image, c.filters, c.bins, c.slopes, stride, mass)
-    expected = reference.backproject(c.image, c.filters, c.bins, c.slopes, stride, mass)
+    weights = c.weights.float() if weighted else None
+    gradient = triton_gradient.backproject(c.image, c.filters, c.bins, c.bin_gradients, stride, weights)
+    expected = reference.backproject(c.image, c.filters, c.bins, c.bin_gradients, stride, weights)
     assert torch.equal(gradient, expected)
     assert expected.abs().sum() > 0
 
@@ -93,16 +93,16 @@ def test_every_patch_size(patch: int) -> None:
     c = case(patch + 2, patch + 3, 1, patch, 3)
     arguments = c.image, c.filters, c.bins
     assert torch.equal(triton_count.project_and_count(*arguments), reference.project_and_count(*arguments))
-    gradient = triton_gradient.backproject(*arguments, c.slopes)
-    assert torch.equal(gradient, reference.backproject(*arguments, c.slopes))
+    gradient = triton_gradient.backproject(*arguments, c.bin_gradients)
+    assert torch.equal(gradient, reference.backproject(*arguments, c.bin_gradients))
 
 
 def test_masses_do_not_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(triton_count, "SHARDS", 1)
     c = case(40, 60, 1, 1, 1)
     c.bins.low.fill_(1e6)  # everything falls into the first bin
-    mass = quantize_weights(torch.full_like(c.mass, 0.7))
-    counts = triton_count.project_and_count(c.image, c.filters, c.bins, (1, 1), mass)
+    weights = quantize_weights(torch.full_like(c.weights, 0.7))
+    counts = triton_count.project_and_count(c.image, c.filters, c.bins, (1, 1), weights)
     assert int(counts[0, 0]) == 40 * 60 * 2**20 > 2**31
 
 
@@ -126,9 +126,9 @@ def test_layout_changes_nothing(name: str) -> None:
     more = (c.filters.transpose(2, 3).contiguous().transpose(2, 3), c.bins)
     counts = triton_count.project_and_count(other, *more)
     assert torch.equal(counts, triton_count.project_and_count(c.image, c.filters, c.bins))
-    slopes = c.slopes.T.contiguous().T
-    gradient = triton_gradient.backproject(other, *more, slopes)
-    assert torch.equal(gradient, triton_gradient.backproject(c.image, c.filters, c.bins, c.slopes))
+    bin_gradients = c.bin_gradients.T.contiguous().T
+    gradient = triton_gradient.backproject(other, *more, bin_gradients)
+    assert torch.equal(gradient, triton_gradient.backproject(c.image, c.filters, c.bins, c.bin_gradients))
 
 
 def natural(height: int = 12, width: int = 22) -> Case:
@@ -138,8 +138,8 @@ def natural(height: int = 12, width: int = 22) -> Case:
     filters = F.normalize(torch.randn(9, 147, generator=generator)).reshape(9, 3, 7, 7).to(DEVICE)
     projections = reference.project(image, filters, (1, 1)).flatten(1)
     bins = bin_range(projections.amin(1) - 0.01, projections.amax(1) + 0.01, 128)  # the ends lie in bins, not at edges
-    slopes = torch.randn(9, 128, generator=generator).to(DEVICE)
-    return Case(image, filters, bins, slopes, torch.ones(1, device=DEVICE))
+    bin_gradients = torch.randn(9, 128, generator=generator).to(DEVICE)
+    return Case(image, filters, bins, bin_gradients, torch.ones(1, device=DEVICE))
 
 
 def test_pictures_within_the_precision_of_tensor_cores() -> None:
@@ -153,7 +153,7 @@ def test_pictures_within_the_precision_of_tensor_cores() -> None:
 
 def test_the_same_bits_every_time_and_whatever_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     c = natural(9, 28)
-    arguments = c.image, c.filters, c.bins, c.slopes
+    arguments = c.image, c.filters, c.bins, c.bin_gradients
     first = triton_gradient.backproject(*arguments)
     assert torch.equal(triton_gradient.backproject(*arguments), first)
     for heights in ((4, 4), (1, 3)):
@@ -180,12 +180,12 @@ def test_distance_and_gradients_of_bins(distance: str, bins: int) -> None:
     counts[2] = 0
     counts[2, 5] = 2**40  # all in one bin
     counts[3, : bins // 2] = 0
-    value, slopes = triton_compare.compare(cdf_p, counts.to(DEVICE), grid, distance)
+    value, bin_gradients = triton_compare.compare(cdf_p, counts.to(DEVICE), grid, distance)
     expected, slope = reference.compare(cdf_p, counts.to(DEVICE), grid, distance)
     assert float(value) == pytest.approx(float(expected), rel=1e-5)
-    assert torch.allclose(slopes, slope, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(bin_gradients, slope, rtol=1e-4, atol=1e-5)
     if distance == "l1":
-        assert torch.equal(slopes, slope)
+        assert torch.equal(bin_gradients, slope)
 
 
 @pytest.mark.parametrize("turned", [False, True], ids=["contiguous", "turned"])

@@ -136,12 +136,12 @@ def test_counts_and_look_ups(rows: int, generator: torch.Generator) -> None:
     assert counts.sum() == rows * 3
     assert torch.equal(counts.flatten(), torch.bincount(index.flatten(), minlength=15).double())
     weights = torch.rand(rows, generator=generator)
-    mass = quantize_weights(weights)
-    expected = torch.bincount(index.flatten(), mass.repeat_interleave(3), minlength=15)
-    assert torch.equal(count(index, bins, mass).flatten(), expected)
-    slopes = torch.randn(3, 5, generator=generator)
-    found = look_up(slopes, index, torch.empty(rows, 3))
-    assert torch.equal(found, slopes.flatten()[index])
+    weights = quantize_weights(weights)
+    expected = torch.bincount(index.flatten(), weights.repeat_interleave(3), minlength=15)
+    assert torch.equal(count(index, bins, weights).flatten(), expected)
+    bin_gradients = torch.randn(3, 5, generator=generator)
+    found = look_up(bin_gradients, index, torch.empty(rows, 3))
+    assert torch.equal(found, bin_gradients.flatten()[index])
 
 
 def test_number_of_bins_follows_the_number_of_values() -> None:
