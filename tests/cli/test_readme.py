@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+
+import gpdm
+from library.problems import picture
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -45,3 +50,17 @@ def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path)
     exec(compile(code, "README.md", "exec"), {})
     assert {path.name for path in tmp_path.iterdir()} == {"out_0.png", "out_1.png", "loss.png"}
+
+
+def test_example_of_masks_and_canvas_runs() -> None:
+    blocks = README.split("## Python", 1)[1].split("## Tests", 1)[0].split("```python\n")
+    code = blocks[2].split("```", 1)[0]
+    assert code.count("seed=3") == 2 and "symmetry=" in code
+    short = replace(gpdm.RECIPES["reshuffle"]["balanced"], optimizer=gpdm.Optimizer(num_steps=2))
+    code = code.replace("seed=3", "seed=3, recipe=short").replace("symmetry=", "optimizer=short.optimizer, symmetry=")
+    reference = picture(64, 96)
+    names: dict = {"gpdm": gpdm, "reference": reference, "short": short}
+    exec(compile(code, "README.md", "exec"), names)
+    assert torch.equal(names["kept"][..., 48:], reference[..., 48:])
+    assert torch.equal(names["mixed"].flip(3), names["mixed"])
+    assert names["tile"].shape == reference.shape

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import ast
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch.nn.functional as F
+
+from gpdm import RECIPES, Optimizer, reshuffle
+from library.problems import picture
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = {
@@ -152,3 +158,20 @@ def test_comfyui_is_imported_inside_functions_only() -> None:
 def test_files_are_small_enough_to_read() -> None:
     for path in SHIPPED:
         assert len(path.read_text().splitlines()) <= 300, path
+
+
+def test_the_way_to_the_convolution_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames from `gpdm.reshuffle` to the call of the convolution, both included."""
+    depths, convolve = [], F.conv2d
+
+    def counted(*arguments, **more):
+        frame, depth = sys._getframe(1), 1
+        while frame.f_code is not reshuffle.__code__:
+            frame, depth = frame.f_back, depth + 1
+        depths.append(depth)
+        return convolve(*arguments, **more)
+
+    monkeypatch.setattr(F, "conv2d", counted)
+    recipe = replace(RECIPES["reshuffle"]["balanced"], optimizer=Optimizer(num_steps=2))
+    reshuffle(picture(70, 70), recipe=recipe)
+    assert 8 < max(depths) <= 12
