@@ -1,1 +1,1 @@
-"""What is minimised, and what it becomes at one pyramid level."""
+"""Losses: weighted sums of terms, which are bound to one pyramid level at a time."""

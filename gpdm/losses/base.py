@@ -1,4 +1,4 @@
-"""What is minimised: a loss is a weighted sum of terms, and a term bound to one pyramid level is an objective."""
+"""The protocols of a loss: a weighted sum of terms. A term bound to one pyramid level is an objective."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..references import Reference, sizes_of
 
 @dataclass
 class OutputState:
-    """What belongs to one output at one level: its random numbers, and what an objective remembers of it from step to step."""
+    """The state of one output at one level: its generator, and what an objective keeps from step to step."""
 
     generator: Generator
     """A CPU generator, so that random numbers are the same on every device."""
     remembered: Any = None
-    """For the objective alone; None at the beginning of a level."""
+    """State of the objective, which alone reads and writes it; None at the beginning of a level."""
     parts: dict[int, OutputState] = field(default_factory=dict)
     """The states of the parts of a sum, by index; all share the generator."""
 
@@ -35,23 +35,26 @@ class OutputState:
 
 
 class Objective(Protocol):
-    """A term bound to one level, times its weight in the loss.
+    """A term bound to one level, multiplied by its weight in the loss.
 
-    A step has two halves, so that the second can be recorded on a GPU and replayed: it is the same work at every step.
+    A step has two parts, `sample` on the host and `evaluate` on the device. The second does the same work at every
+    step, so that it can be captured as a CUDA graph.
     """
 
     backend: str
-    """What does the work, "torch" or "triton"."""
+    """The backend in use, "torch" or "triton"."""
     capturable: bool
-    """Whether `evaluate` can be recorded: with samples of one shape it does the same work, and never asks a device for a number."""
+    """Whether `evaluate` can be captured: for samples of one shape it does the same work, and it never copies a value
+    from the device to the host."""
 
     def sample(self, image: Tensor, step: int, state: OutputState) -> Any:
-        """Does what the host does for a step: samples random numbers, and looks for patches when it is time to.
+        """Does the host's part of a step: samples random numbers, and repeats a patch search when it is due.
 
         Arguments:
             image: Image, (1, C, H, W).
-            step: Number of the step at this level, from 0. What all outputs share follows from it alone.
-            state: State of the output whose image it is. What is random for this output alone comes from its generator.
+            step: Index of the step at this level, from 0. What all outputs share depends on it alone.
+            state: State of the output to which the image belongs. What is random for this output alone comes from its
+                generator.
 
         Returns:
             A sample: tensors inside tuples and dataclasses.
@@ -62,7 +65,7 @@ class Objective(Protocol):
         ...
 
     def evaluate(self, image: Tensor, sample: Any, into: Tensor) -> Tensor:
-        """Adds the gradient with respect to `image` (1, C, H, W) to `into` of that shape, and returns the value, a scalar.
+        """Adds the gradient with respect to `image` (1, C, H, W) to `into`, of that shape; returns the value, a scalar.
 
         The value is a mean over patches or pixels, so that it does not depend on the size of the image.
         """
@@ -70,11 +73,12 @@ class Objective(Protocol):
 
 
 class Term(Protocol):
-    """One thing that is minimised: a frozen description."""
+    """A summand of a loss, as a frozen description that is not yet bound to images."""
 
     @property
     def per_output(self) -> bool:
-        """Whether every output has an objective of its own, since it depends on the image with which the output enters a level."""
+        """Whether every output needs its own objective, because the term depends on the image with which the output
+        enters a level."""
         ...
 
     def check(self, level: Level) -> None:
@@ -82,11 +86,11 @@ class Term(Protocol):
         ...
 
     def active(self, level: Level) -> bool:
-        """Returns whether the term takes part at this level; elsewhere it is not bound."""
+        """Returns whether the term takes part at this level. Where it does not, it is not bound."""
         ...
 
     def memory(self, level: Level) -> tuple[int, int]:
-        """Returns how many bytes one step takes besides the images: at least, and at best speed."""
+        """Returns the bytes that one step needs besides the images: the minimum, and the amount for full speed."""
         ...
 
     def bind(
@@ -100,9 +104,10 @@ class Term(Protocol):
         """Returns the objective for one level.
 
         Arguments:
-            references: The references at this level; their regions have been dealt with.
+            references: The references at this level, all of one region.
             canvas: The canvas of this level.
-            memory: Bytes to work in. With less than `memory` asks for at best speed it takes longer, to the same end.
+            memory: Bytes that a step may use. With less than the second number of `memory()` it is slower, with the
+                same result.
             weight: Factor of value and gradient.
             image: The image with which the output enters the level, (1, C, H, W), if the term is `per_output`.
         """
@@ -111,18 +116,18 @@ class Term(Protocol):
 
 @runtime_checkable
 class Loss(Protocol):
-    """A weighted sum of terms; what the socket GPDM_LOSS carries."""
+    """A weighted sum of terms. The socket type GPDM_LOSS carries it."""
 
     @property
     def border(self) -> str:
-        """The border that the loss asks of a canvas whose own is free; one of `borders.BORDERS`."""
+        """The border that the loss sets on a canvas whose own border is free; one of `borders.BORDERS`."""
         ...
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
         """Returns the terms and their weights.
 
         Raises:
-            OptionError: Something is missing or does not fit together.
+            OptionError: A part of the loss is missing, or its parts are incompatible.
         """
         ...
 
@@ -135,13 +140,16 @@ def check_loss(loss: Loss, levels: Sequence[Level]) -> None:
 
 
 def loss_memory(loss: Loss, level: Level) -> tuple[int, int]:
-    """Returns how many bytes one step takes: at least, and at best speed. Every term keeps its buffers."""
+    """Returns the bytes that one step needs: the minimum, and the amount for full speed.
+
+    They are sums over the active terms, since every term keeps its own buffers.
+    """
     needs = [term.memory(level) for _, term in loss.terms() if term.active(level)]
     return sum(least for least, _ in needs), sum(best for _, best in needs)
 
 
 def is_per_output(loss: Loss) -> bool:
-    """Returns whether every output needs an objective of its own."""
+    """Returns whether every output needs its own objective."""
     return any(term.per_output for _, term in loss.terms())
 
 
@@ -150,7 +158,8 @@ def bind(
 ) -> Objective:
     """Returns the objective of a loss for one level: the sum over regions and terms.
 
-    Arguments and errors are those of `Term.bind`; memory is shared out so that each term gets what it needs at least.
+    Arguments and errors are those of `Term.bind`. Each term gets its minimum of `memory`, and a proportional part of
+    the rest.
     """
     bound, needs = [], []
     for group, own, share in by_region(references, canvas):
@@ -169,19 +178,20 @@ def bind(
 
 
 def level_of(references: Sequence[Reference], canvas: Canvas) -> Level:
-    """Returns the level that references and canvas of one level have come from, without its index."""
+    """Returns the level to which these references and this canvas belong, with index 0."""
     return Level(0, canvas.scale, canvas.size, tuple(sizes_of(references)))
 
 
 def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[list[Reference], Canvas, float]]:
-    """Groups references by the region of the output in which they rule.
+    """Groups references by their region of the output.
 
     Returns:
-        For each region its references, without it; the canvas with the region in its weight; and the region's share of the output,
-        by which the group's loss counts. Without regions one group, with share 1.
+        For each region: its references, with `region` None; the canvas, with the region multiplied into its weight; and
+        the region's fraction of the output, which is the weight of the group's loss. Without regions one group with
+        fraction 1.
 
     Raises:
-        OptionError: The regions are empty, or the weight of the canvas is.
+        OptionError: All regions are 0 everywhere, or the weight of the canvas is.
     """
     if canvas.weight is not None and not bool((canvas.weight > 0).any()):
         raise OptionError("weight", 0.0, "no pixel of the output counts", "give a map with values above 0")
@@ -203,12 +213,12 @@ def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[lis
 
 
 def count_regions(references: Sequence[Reference]) -> int:
-    """Returns how many groups `by_region` makes at most."""
+    """Returns the maximum number of groups that `by_region` makes."""
     return len(_groups(references))
 
 
 def _groups(references: Sequence[Reference]) -> list[tuple[Tensor | None, list[Reference]]]:
-    """Returns the regions, each with its references, which no longer have it."""
+    """Returns the regions, each with its references, whose own `region` is None."""
     groups: list[tuple[Tensor | None, list[Reference]]] = []
     for each in references:
         same = next((group for region, group in groups if _equal(region, each.region)), None)
@@ -248,14 +258,17 @@ class Sum:
 def value_and_gradient(
     objective: Objective, image: Tensor, step: int = 0, state: OutputState | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Returns value, a scalar, and gradient, (1, C, H, W), of an objective for one image; by default with random numbers of seed 0."""
+    """Returns the value, a scalar, and the gradient, (1, C, H, W), of an objective for one image.
+
+    Without a `state` random numbers come from a generator with seed 0.
+    """
     state = state or OutputState(Generator().manual_seed(0))
     into = torch.zeros_like(image)
     return objective.evaluate(image, objective.sample(image, step, state), into), into
 
 
 def check_single(image: Tensor) -> None:
-    """Raises `ImageError` if `image` is a batch of several: an objective is that of one image."""
+    """Raises `ImageError` if `image` is a batch of several images."""
     if len(image) != 1:
         raise ImageError(
             f"the loss is that of one image and was given a batch of {len(image)}; evaluate them one by one"

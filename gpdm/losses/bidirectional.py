@@ -1,4 +1,4 @@
-"""Bidirectional similarity as a loss: the rival of the sliced Wasserstein distance, in the same sockets."""
+"""Bidirectional similarity as a loss, an alternative to the sliced Wasserstein distance."""
 
 from __future__ import annotations
 
@@ -22,8 +22,10 @@ from .base import OutputState, Term, check_single
 
 @dataclass(frozen=True, kw_only=True)
 class BidirectionalLoss(Options):
-    """Mean squared difference of each output patch to the nearest reference patch (coherence), plus the same the other way round
-    (completeness). It is a loss of one term, itself.
+    """Bidirectional similarity: coherence plus `completeness` times completeness. The loss is its own only term.
+
+    Coherence is the mean squared difference of each output patch to its nearest reference patch, completeness that of
+    each reference patch to its nearest output patch.
 
     References:
         Simakov et al., Summarizing Visual Data Using Bidirectional Similarity, CVPR 2008, equation 1.
@@ -55,7 +57,7 @@ class BidirectionalLoss(Options):
     )
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
-        """Returns the one term, itself."""
+        """Returns this loss as its only term, with weight 1."""
         return ((1.0, self),)
 
     @property
@@ -64,19 +66,22 @@ class BidirectionalLoss(Options):
         return False
 
     def check(self, level: Level) -> None:
-        """Raises `OptionError` if the level is smaller than a patch, `GPDMError` if faiss is asked for and not installed."""
+        """Raises `OptionError` if the level is smaller than a patch, `GPDMError` if faiss is chosen and not installed."""
         check_level(level, self.patch_size)
         if self.search == "faiss":
             import_faiss()
 
     def active(self, level: Level) -> bool:
-        """Returns True: it takes part at every level."""
+        """Returns True: the loss takes part at every level."""
         del level
         return True
 
     def memory(self, level: Level) -> tuple[int, int]:
-        """Returns how many bytes one step takes, no less and no more: the patches of both sides twice, with up to four channels, and
-        a block of distances."""
+        """Returns the bytes of one step; the minimum is also the amount for full speed.
+
+        They hold two copies of the patches of output and references, with up to four channels, and a block of
+        distances.
+        """
         needed = search_bytes(self.patch_size, level.reference_pixels + level.pixels)
         return needed, needed
 
@@ -88,25 +93,26 @@ class BidirectionalLoss(Options):
         weight: float = 1.0,
         image: Tensor | None = None,
     ) -> BidirectionalObjective:
-        """Returns the objective of one level; see `Term`."""
+        """Returns the objective for one level; see `Term.bind`."""
         del memory, image
         return BidirectionalObjective(self, references, canvas, weight)
 
 
 @dataclass(frozen=True)
 class Quadratic:
-    """The loss while patches go toward the same ones: sum(weight x^2) - 2 sum(target x) + constant."""
+    """The loss for fixed nearest neighbours, a quadratic in the image: sum(weight x^2) - 2 sum(target x) + constant."""
 
     weight: Tensor
-    """(1, 1, H, W)."""
+    """Sum of the weights of the matches that cover each pixel, (1, 1, H, W)."""
     target: Tensor
-    """The weighted sum of the patches that a pixel goes toward, (1, C, H, W)."""
+    """Weighted sum of the matched reference patches at each pixel, (1, C, H, W)."""
     constant: Tensor
-    """A scalar, in float64 where the device has it, as are its sums: near the end they nearly cancel."""
+    """Constant term, a scalar in `accumulator_dtype`: float64 where the device has it, because the three sums nearly
+    cancel near the minimum."""
 
 
 class BidirectionalObjective:
-    """See `BidirectionalLoss`."""
+    """The objective of a `BidirectionalLoss` at one level, for fixed nearest neighbours between two searches."""
 
     backend = "torch"
     capturable = False
@@ -127,7 +133,7 @@ class BidirectionalObjective:
         self.query_shares = None if own is None else (own / own.sum()).flatten()
 
     def sample(self, image: Tensor, step: int, state: OutputState) -> Quadratic:
-        """See `Objective`; searches every `every` steps."""
+        """See `Objective.sample`. Searches the nearest patches again every `every` steps."""
         check_single(image)
         searched, quadratic = state.remembered or (0, None)
         if quadratic is None or not searched <= step < searched + self.options.every:
@@ -136,7 +142,7 @@ class BidirectionalObjective:
         return quadratic
 
     def evaluate(self, image: Tensor, sample: Quadratic, into: Tensor) -> Tensor:
-        """See `Objective`."""
+        """See `Objective.evaluate`."""
         product = image.to(sample.constant.dtype) * (sample.weight * image - 2 * sample.target)
         into.add_(2 * (sample.weight * image - sample.target), alpha=self.weight)
         return self.weight * (product.sum() + sample.constant)
@@ -147,7 +153,8 @@ class BidirectionalObjective:
         everywhere = all_patches([wrapped], o.patch_size)
         chosen = slice(None) if self.query_shares is None else self.query_shares.nonzero()[:, 0]
         queries = everywhere[chosen]
-        # Each query goes to its key, with its share, and each key attracts its query, with completeness times the key's share.
+        # Coherence attracts each query to its nearest key, weighted by the query's share. Completeness attracts the nearest
+        # query of each key to that key, weighted by `completeness` times the key's share.
         weights = queries.new_full((len(queries),), 1 / len(queries))
         if self.query_shares is not None:
             weights = self.query_shares[chosen]

@@ -1,8 +1,9 @@
-"""Coherence: patches that resemble none of the reference's are attracted to the nearest one.
+"""Coherence: attraction of patches that resemble no reference patch to the nearest one.
 
-A patch distribution is matched by many images, and a patch that resembles no reference patch, soft or speckled, weighs little in
-it. Nearest neighbours alone (GPNN) would mend this and copy the reference. Here only patches farther away than a tolerance are
-attracted, and only so much that the distribution has the last word.
+Many images have nearly the same patch distribution, and a patch without a close match, blurred or speckled, changes the
+sliced distance little. Replacing every patch by its nearest neighbour (GPNN) removes such patches, but copies the
+reference. This term attracts only patches that are farther away than a tolerance; its weight is small, so that the
+distribution prevails.
 """
 
 from __future__ import annotations
@@ -34,52 +35,58 @@ from ..references import Reference, reference_patch_weights
 from .base import OutputState, check_single
 
 PATCH = 7
-"""Side of the patches. Larger ones would copy more."""
+"""Side of the patches, in pixels. Larger patches copy more."""
 SPACING = 3
-"""Every third row and column of patches is looked up, from a random one on, and those along borders: every pixel is covered, from
-the fourth inwards by four patches or more."""
+"""Spacing of the patches that are looked up, in rows and columns of the patch grid, from a random offset on; those
+along free borders are looked up, too. Every pixel is covered by at least one of them, from the fourth pixel inwards by
+at least four."""
 EVERY = 40
-"""Steps between two searches. In between patches are attracted to the same ones."""
+"""Steps between two searches. In between the targets are kept."""
 LEAST_SIDE = 64
-"""Smaller side of a reference, in pixels, from which on patches are attracted. Below the layout is found, which should be new."""
+"""Smaller side of a reference, in pixels, from which on the term is active. Smaller levels decide the layout, which is
+meant to be new."""
 
 
 @dataclass(frozen=True)
 class CoherenceTarget:
-    """What pixels are attracted to."""
+    """The image to which an output is attracted, and how strongly each pixel is."""
 
     target: Tensor
-    """The mean of the nearest patches of the patches that cover a pixel, (1, C, H, W)."""
+    """Weighted mean of the nearest reference patches of the patches that cover a pixel, (1, C, H, W)."""
     weight: Tensor
-    """How much, from 0 where all of them are near enough to 1: (1, 1, H, W), times the weight of the canvas."""
+    """Weight of each pixel, (1, 1, H, W): from 0, if all patches that cover it are within the tolerance, to 1; times
+    the weight of the canvas."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Coherence:
-    """The mean over all pixels of the squared difference to their `CoherenceTarget`.
+    """The mean over all pixels of the weighted squared difference to their `CoherenceTarget`.
 
-    Every pixel counts the same there. In a mean over patches a corner pixel has one patch and an inner one 49, so that what is
-    wrong at the border would hardly count: that is the speckle there.
+    The mean is over pixels, not patches: a corner pixel lies in one patch and an inner pixel in 49, so that a mean over
+    patches would hardly count pixels near the border and leave speckle there.
     """
 
     tolerance: float = 0.01
-    """Patches nearer than this to one of the reference's are left as they are: a mean squared difference in units of the images."""
+    """Mean squared difference, in units of the working images, up to which a patch is not attracted."""
     backend: str = "auto"
     """One of `kernels.choose.BACKENDS`."""
     per_output = False
 
     def check(self, level: Level) -> None:
-        """Fits every level; see `active`."""
+        """Raises nothing: at levels that are too small the term is not `active`."""
 
     def active(self, level: Level) -> bool:
-        """Returns whether references and output are large enough."""
+        """Returns whether references have at least `LEAST_SIDE` and the output `PATCH` pixels on the smaller side."""
         return min(map(min, level.reference_sizes)) >= LEAST_SIDE and min(level.size) >= PATCH
 
     def memory(self, level: Level) -> tuple[int, int]:
-        """Returns how many bytes one step takes besides the images, with up to four channels, no less and no more: the patches that all
-        are compared with twice, a block of those that are looked up and what is gathered for them, and a block of distances."""
+        """Returns the bytes of one step besides the images; the minimum is also the amount for full speed.
+
+        With up to four channels: two copies of the reference patches, a block of looked-up patches with what is
+        gathered for them, and a block of distances.
+        """
         looked_up, keys = max(level.pixels // SPACING**2, 1), level.reference_pixels
-        while keys * looked_up > PAIRS:  # then they are looked for at half the size
+        while keys * looked_up > PAIRS:  # then `PatchSearch` starts at half the size
             keys //= 4
         held = min(looked_up, BLOCK)
         needed = 4 * (4 * PATCH**2 * (2 * keys + 6 * held) + 3 * min(ROWS, held) * min(COLUMNS, keys))
@@ -93,13 +100,13 @@ class Coherence:
         weight: float = 1.0,
         image: Tensor | None = None,
     ) -> CoherenceObjective:
-        """Returns the objective of one level; see `Term`."""
+        """Returns the objective for one level; see `Term.bind`."""
         del memory, image
         return CoherenceObjective(self, references, canvas, weight)
 
 
 class CoherenceObjective:
-    """See `Coherence`."""
+    """The objective of `Coherence` at one level."""
 
     capturable = True
 
@@ -117,7 +124,7 @@ class CoherenceObjective:
         self.kernels = kernels(self.backend)
 
     def sample(self, image: Tensor, step: int, state: OutputState) -> CoherenceTarget:
-        """See `Objective`; searches every `EVERY` steps."""
+        """See `Objective.sample`. Searches the nearest patches again every `EVERY` steps."""
         check_single(image)
         searched, target = state.remembered or (0, None)
         if target is None or not searched <= step < searched + EVERY:
@@ -126,11 +133,11 @@ class CoherenceObjective:
         return target
 
     def evaluate(self, image: Tensor, sample: CoherenceTarget, into: Tensor) -> Tensor:
-        """See `Objective`."""
+        """See `Objective.evaluate`."""
         return self.kernels.weighted_mse(image, sample.target, sample.weight, into, self.share)
 
     def target(self, image: Tensor, generator: Generator) -> CoherenceTarget:
-        """Looks up patches of the image, and averages the nearest patches of the references where they overlap."""
+        """Returns the target of an image (1, C, H, W), from the nearest patches of a random subsample of its patches."""
         border = self.canvas.border
         wrapped = wrap(image, PATCH, border)
         grid = patch_grid(size_of(wrapped), PATCH, 1)
@@ -143,7 +150,7 @@ class CoherenceObjective:
             patches = gather_patches(self.search.view, found[part])
             distance = squared_distance(gather_patches(view, positions[part]), patches)
             weights = (1 - self.tolerance / distance.clamp(min=1e-12)).clamp(min=0)
-            # Along a free border a pixel is covered by few patches that are looked up. There is no tolerance.
+            # Along a free border few looked-up patches cover a pixel, so there the tolerance is 0.
             weights = weights.masked_fill(edge[part], 1)[:, None]
             ones = torch.ones_like(weights).expand(-1, PATCH**2)
             scatter_add_patches(sums, weights * patches, positions[part])
@@ -156,12 +163,12 @@ class CoherenceObjective:
         return CoherenceTarget(sums / totals.clamp(min=1e-12), weight)
 
     def _positions(self, grid: Size, generator: Generator, device: torch.device) -> Positions:
-        """Samples the patches that are looked up."""
+        """Samples the positions of the patches to look up, without those of weight 0."""
         masks = []
         for number, around in zip(grid, wraps(self.canvas.border), strict=True):
             mask = torch.zeros(number, dtype=torch.bool)
             first = int(torch.randint(SPACING, (1,), generator=generator))
-            if around:  # evenly around, no two further apart than others by more than a pixel
+            if around:  # evenly spaced around the border, up to a pixel
                 parts = -(-number // SPACING)
                 mask[(first + torch.arange(parts) * number // parts) % number] = True
             else:
@@ -175,7 +182,7 @@ class CoherenceObjective:
         return Positions(torch.zeros_like(row), row, column)
 
     def _at_edge(self, positions: Positions, grid: Size) -> Tensor:
-        """Returns which patches lie along a free border, (n,)."""
+        """Returns which patches lie along a free border, bool, (n,)."""
         edge = torch.zeros_like(positions.row, dtype=torch.bool)
         for place, number, around in zip(
             (positions.row, positions.column), grid, wraps(self.canvas.border), strict=True

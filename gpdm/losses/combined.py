@@ -1,4 +1,4 @@
-"""Losses made of others: a sum of two, terms with references of their own, and weights that follow the output's image."""
+"""Losses made of others: weighted sums, losses with their own references, weights that depend on the output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .base import Loss, Objective, Term
 
 @dataclass(frozen=True, kw_only=True)
 class CombinedLoss(Options):
-    """The first loss, plus the second times a weight."""
+    """The sum of the first loss and `weight` times the second."""
 
     weight: float = option(
         1.0,
@@ -38,10 +38,11 @@ class CombinedLoss(Options):
 
     @property
     def border(self) -> str:
-        """The border that both ask for, or the one that is not free.
+        """The border that both losses set, or the only one that is not free.
 
         Raises:
-            GPDMError: They ask for different ones.
+            GPDMError: The losses set different borders.
+            OptionError: One of the losses is missing.
         """
         asked = {loss.border for loss in self._losses()} - {"free"}
         if len(asked) > 1:
@@ -51,40 +52,41 @@ class CombinedLoss(Options):
         return asked.pop() if asked else "free"
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
-        """Returns the terms of both; raises `OptionError` if one is missing."""
+        """Returns the terms of both losses; raises `OptionError` if one is missing."""
         first, second = self._losses()
         return (*first.terms(), *((self.weight * weight, term) for weight, term in second.terms()))
 
 
 @dataclass(frozen=True)
 class LossOn:
-    """A loss with references of its own, in place of those of the synthesis. A barycentre of two pictures is the sum of two of them.
+    """A loss with its own references in place of those of the synthesis.
 
-    The references keep their size relative to the output: at a level half the size of the output they are half their size.
+    A barycentre of two images is the minimum of the sum of two such losses. The references keep their size relative to
+    the output: at half the output's size they are resized by one half.
     """
 
     loss: Loss
     references: Sequence[Reference]
-    """One image each, as `references.as_references` gives them."""
+    """References of one image each, as `references.as_references` returns them."""
 
     @classmethod
     def of(cls, loss: Loss, reference: Tensor | Reference | Sequence[Tensor | Reference]) -> LossOn:
-        """Returns the loss on images or references; raises the errors of `as_references`."""
+        """Returns the loss with images or references as its references; raises the errors of `as_references`."""
         return cls(loss, as_references(reference))
 
     @property
     def border(self) -> str:
-        """That of the loss."""
+        """The border of the loss."""
         return self.loss.border
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
-        """Returns the terms of the loss, each with these references."""
+        """Returns the terms of the loss, each bound to these references."""
         return tuple((weight, _TermOn(term, self.references)) for weight, term in self.loss.terms())
 
 
 @dataclass(frozen=True)
 class _TermOn:
-    """A term with references of its own."""
+    """A term with its own references."""
 
     term: Term
     references: Sequence[Reference]
@@ -122,30 +124,33 @@ class _TermOn:
 
 
 Reweigh = Callable[[Sequence[Reference], Canvas, Tensor], Sequence[Reference]]
-"""Of the references and canvas of a level and the image (1, C, H, W) with which an output enters it: references with other weights."""
+"""A function of the references and the canvas of a level and of the image (1, C, H, W) with which an output enters it.
+It returns the references with other weights."""
 
 
 @dataclass(frozen=True)
 class FollowingLoss:
-    """A loss whose reference weights follow from each output's own image, at the beginning of every level: every output has an
-    objective of its own."""
+    """A loss whose reference weights depend on each output's own image.
+
+    `reweigh` computes them at the beginning of every level, so every output has its own objective.
+    """
 
     loss: Loss
     reweigh: Reweigh
 
     @property
     def border(self) -> str:
-        """That of the loss."""
+        """The border of the loss."""
         return self.loss.border
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
-        """Returns the terms of the loss, each with weights that follow."""
+        """Returns the terms of the loss, each with reference weights that depend on the output."""
         return tuple((weight, _FollowingTerm(term, self.reweigh)) for weight, term in self.loss.terms())
 
 
 @dataclass(frozen=True)
 class _FollowingTerm:
-    """A term whose reference weights follow from the output's image."""
+    """A term whose reference weights depend on the output's image."""
 
     term: Term
     reweigh: Reweigh

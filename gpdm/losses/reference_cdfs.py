@@ -1,4 +1,4 @@
-"""The reference's half of a sliced Wasserstein distance: sampled filters, and the CDFs of the reference's projections onto them."""
+"""Sets of random filters, and the CDFs of the reference's projections onto them."""
 
 from __future__ import annotations
 
@@ -17,29 +17,35 @@ from ..patches.linear import PatchGrid, patch_count, patch_grid, project_columns
 from ..transport.binned import accumulator_dtype, bin_count, bin_range, cumulative, quantize_weights
 
 GROUP = 128
-"""Filters of a bank, at most."""
+"""Maximum number of filters in a bank."""
 REFERENCE_PATCHES = 30_000
-"""Number of patches from which on a sample of about so many stands for the reference."""
+"""Approximate number of reference patches that are counted. Larger references are subsampled: on a strided grid from
+twice this number on, or by weight if patches have weights."""
 SETS_PER_SAMPLE = 8
-"""Sets of filters that are sampled together, which takes less time for each."""
+"""Sets of filters that are sampled in one call, which is cheaper per set."""
 GPU_SETS, GPU_PIXELS = 32, 2**20
-"""The same on a GPU, for references of at most so many pixels; it is there that the host's time counts."""
+"""Sets sampled in one call on a GPU, and the number of reference pixels up to which; larger references use
+`SETS_PER_SAMPLE`. Small levels there are bound by the host."""
 TOGETHER_VALUES = 2**19
-"""Projections of the reference onto several sets that are worked off together on a CPU: small levels are bound by the number of calls."""
+"""Projections of the reference, over several sets, that are computed in one call on a CPU: small levels are bound by
+the number of calls."""
 
 
 class ReferenceCDFs:
-    """Samples sets of filters and computes the CDFs of the reference's projections: of several sets at once, where levels are small.
+    """Samples sets of filters and computes the CDFs of the reference's projections onto them.
 
-    Iterating gives fresh sets without end. Filters come from a generator with seed 0: set i is the same in every run.
+    Iterating yields new sets without end. Filters come from a generator with seed 0, so set i is the same in every run.
+    At small levels several sets are computed together.
 
     Arguments:
         filters: How filters are sampled.
-        grid: The patches; all patches of the references are used, whatever its stride.
-        distance: "l1" or "l2".
+        grid: The patch grid of the output. The references' patches are taken at stride 1 (large references are
+            subsampled).
+        distance: "l1" or "l2"; it sets the number of bins.
         references: Images, (1, C, h, w) each.
-        weights: Weights of their patches, (rows, columns) each; None counts all patches alike.
-        workspace, backend: What does the work.
+        weights: Weights of their patches, (rows, columns) each; None weights all patches equally.
+        workspace: Limits and buffers of the work.
+        backend: The backend that counts patches in bins.
     """
 
     def __init__(
@@ -68,7 +74,7 @@ class ReferenceCDFs:
         self.bins = bin_count(patches, distance)
 
     def __iter__(self) -> Iterator[list[ProjectedReference]]:
-        """Yields fresh sets without end, each in groups of at most `GROUP` filters."""
+        """Yields new sets without end, each as a list of groups of at most `GROUP` filters."""
         generator = Generator().manual_seed(0)
         number, like = self.filters.number, self.references[0]
         groups = -(-number // GROUP)
@@ -89,7 +95,7 @@ class ReferenceCDFs:
                 yield from map(list, zip(*results, strict=True))
 
     def _sets(self, pixels: int) -> tuple[int, int]:
-        """Returns how many sets are sampled together, and for how many of them the CDFs are computed together."""
+        """Returns how many sets are sampled in one call, and for how many of them the CDFs are computed together."""
         if self.references[0].device.type == "cuda":
             sets = GPU_SETS if pixels <= GPU_PIXELS else SETS_PER_SAMPLE
             return sets, sets
@@ -97,14 +103,15 @@ class ReferenceCDFs:
         return SETS_PER_SAMPLE, min(max(fit, 1), SETS_PER_SAMPLE)
 
     def _offset(self, reference: Tensor, generator: Generator) -> tuple[int, int]:
-        """Samples row and column of the first patch that is taken of a reference."""
+        """Samples row and column of the first counted patch of a reference."""
         return random_offset(self.subsample, patch_grid(size_of(reference), self.grid.size, 1), generator)
 
     def _mosaic(self, shares: Tensor, generator: Generator) -> Tensor:
-        """Samples patches by weight and lays them side by side: an image whose patches with stride p they are.
+        """Samples patches with probability proportional to weight, and tiles an image with them: its patches at stride
+        p.
 
-        Sampling is stratified (one patch in each of equal parts of the cumulated weights), which has less variance than independent
-        draws.
+        Sampling is stratified (one patch from each of equal parts of the cumulated weights), which has less variance
+        than independent samples.
         """
         p, side = self.grid.size, math.isqrt(REFERENCE_PATCHES)
         within = torch.rand(side * side, generator=generator, dtype=torch.float64)
@@ -141,7 +148,7 @@ class ReferenceCDFs:
 
 
 def random_offset(stride: Stride, grid: Size, generator: Generator) -> tuple[int, int]:
-    """Samples row and column of the first patch of a subsample of a patch grid with this stride."""
+    """Samples row and column of the first patch of a subsample of `grid` (rows, columns) with this stride."""
     row, column = (
         int(torch.randint(min(step, side), (1,), generator=generator)) for step, side in zip(stride, grid, strict=True)
     )
@@ -149,13 +156,17 @@ def random_offset(stride: Stride, grid: Size, generator: Generator) -> tuple[int
 
 
 def subsample_stride(share: int) -> tuple[int, int]:
-    """Returns the row and column strides that keep about one patch in `share`, or a little fewer."""
+    """Returns the row and column strides that keep one patch in `share`, or a few more."""
     columns = max(math.isqrt(share), 1)
     return columns + (columns * (columns + 1) <= share), columns
 
 
 def _range(image: Tensor, bank: FilterBank) -> tuple[Tensor, Tensor]:
-    """Returns the lowest and highest projection, (K,) each, of some thousand patches, with a margin for those left out."""
+    """Returns the lowest and the highest projection onto each filter, (K,) each, over a subsample of some thousand
+    patches.
+
+    A margin of 1/16 of the range is added at both ends for the patches that are left out.
+    """
     stride = max(1, math.isqrt(patch_count(size_of(image), bank.patch_size, 1) // 4096))
     projections = project_rows(project_columns(image, bank, stride), bank, stride).flatten(0, 1)
     low, high = projections.amin(0), projections.amax(0)

@@ -1,4 +1,4 @@
-"""The sliced Wasserstein distance between patch distributions, as a term: one patch size, one kind of filters."""
+"""The sliced Wasserstein distance between patch distributions as a term, for one patch size and one kind of filters."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ from .swd_sorted import SortedObjective
 
 @dataclass(frozen=True, kw_only=True)
 class SlicedWasserstein:
-    """The mean over random filters of the Wasserstein distance between the projections of all patches of the references and of the
-    output (Algorithm 1)."""
+    """The sliced Wasserstein distance between the patches of the references and of the output (Algorithm 1).
+
+    It is the mean over random filters of the Wasserstein distance between the projections of all patches.
+    """
 
     grid: PatchGrid = field(default_factory=lambda: PatchGrid(7))
     filters: Filters = field(default_factory=Filters)
@@ -31,9 +33,9 @@ class SlicedWasserstein:
     solver: str = "histogram"
     """"histogram" compares CDFs on bins, "exact" sorts."""
     reuse: int = 1
-    """Solver histogram: how many times a set of filters is used, on average."""
+    """Average number of times that a set of filters is used. Solver "histogram" only."""
     backend: str = "auto"
-    """One of `kernels.choose.BACKENDS`."""
+    """One of `kernels.choose.BACKENDS`. Solver "histogram" only."""
     per_output = False
 
     def check(self, level: Level) -> None:
@@ -41,12 +43,12 @@ class SlicedWasserstein:
         check_level(level, self.grid.size)
 
     def active(self, level: Level) -> bool:
-        """Returns True: it takes part at every level."""
+        """Returns True: the term takes part at every level."""
         del level
         return True
 
     def memory(self, level: Level) -> tuple[int, int]:
-        """Returns how many bytes one step takes besides the images: at least, and at best speed."""
+        """Returns the bytes that one step needs besides the images: the minimum, and the amount for full speed."""
         reference_pixels, output_pixels = level.reference_pixels, level.pixels
         if self.solver == "exact":
             one = self._bytes_per_projection(reference_pixels, output_pixels)
@@ -54,13 +56,16 @@ class SlicedWasserstein:
         values = min(BLOCK_VALUES, max(reference_pixels, output_pixels) * self.filters.number)
         block = VALUE_BYTES * max(values, TOGETHER_VALUES)
         patches = output_pixels // self.grid.stride**2
-        # Bins are held from counting to looking up where all patches are counted.
+        # Where all patches are counted, their bins are kept for the backprojection.
         held = 8 * patches * min(self.filters.number, GROUP) if patches < 2 * COUNTED_PATCHES else 0
         return block, block + held
 
     def _bytes_per_projection(self, n: int, m: int) -> int:
-        """Float32 projections and their sorted copies on both sides, on the output's also the order (int64) and the gradient;
-        and for each matched pair of values four float32 numbers (partner, difference, cost, slope) and two products."""
+        """Returns the bytes that one filter takes with the solver "exact", for `n` reference and `m` output pixels.
+
+        Float32 projections and their sorted copies of both, for the output also the order (int64) and the gradient; and
+        for each matched pair of values four float32 numbers (partner, difference, cost, slope) and two products.
+        """
         pairs = m if n == m else n + 2 * m
         return max((8 * n + 20 * m + 24 * pairs) // self.grid.stride**2, 1)
 
@@ -72,10 +77,10 @@ class SlicedWasserstein:
         weight: float = 1.0,
         image: Tensor | None = None,
     ) -> Objective:
-        """Returns the objective of one level; see `Term`.
+        """Returns the objective for one level; see `Term.bind`.
 
         Raises:
-            OptionError: The backend cannot be used here, or the weights leave no patch.
+            OptionError: The backend cannot be used here, or no patch has a weight above 0.
         """
         del image
         least, _ = self.memory(level_of(references, canvas))

@@ -1,4 +1,4 @@
-"""The loss of GPDM as one flat set of options: what the node GPDM SWD Loss fills, and what it stands for."""
+"""The loss of GPDM as one flat set of options, those of the node GPDM SWD Loss."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ SMALL = 3
 
 @dataclass(frozen=True, kw_only=True)
 class SWDLoss(Options):
-    """Sliced Wasserstein distance between the patch distributions of the references and of the output, with its relatives.
+    """Sliced Wasserstein distance between the patch distributions of references and output, plus coherence.
 
-    A weighted sum of up to three terms: `SlicedWasserstein` over patches of `patch_size`, the same over 3x3 patches, and `Coherence`.
+    A weighted sum of up to three terms: `SlicedWasserstein` over patches of `patch_size`, the same over 3x3 patches,
+    and `Coherence`.
 
     References:
-        Elnekave and Weiss, GPDM, ECCV 2022, Algorithm 1. docs/adr/0004 to 0006 for what differs.
+        Elnekave and Weiss, GPDM, ECCV 2022, Algorithm 1. docs/adr/0004 to 0006 describe the differences.
     """
 
     patch_size: int = option(7, "Side of the square patches, in pixels.", ge=1, le=31)
@@ -109,7 +110,8 @@ class SWDLoss(Options):
     )
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
-        """Returns the terms: the distance of either patch size with its share of the projections, and coherence."""
+        """Returns the distance for each patch size, weighted by its fraction of the filters, and coherence, if its
+        weight is not 0."""
         small = round(self.small_patches * self.num_proj) if self.patch_size > SMALL else 0
         terms: list[tuple[float, Term]] = [
             (

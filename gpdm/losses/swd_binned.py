@@ -1,4 +1,4 @@
-"""The sliced Wasserstein distance of one level without a sort: CDFs on common bins."""
+"""The objective of the binned sliced Wasserstein distance: CDFs on common bins, without a sort."""
 
 from __future__ import annotations
 
@@ -26,33 +26,36 @@ from .base import OutputState, check_single
 from .reference_cdfs import ReferenceCDFs, random_offset, subsample_stride
 
 POOL = 8
-"""Sets of filters, with the reference's CDFs along them, that are held where sets are used several times."""
+"""Number of filter sets, with the reference's CDFs along them, that are kept if sets are reused."""
 COUNTED_PATCHES = 2**18
-"""From an output with many more patches a strided subsample of about so many is counted, from a random place on. The reference's
-CDFs, of some 30,000 patches, are three times as uncertain."""
+"""Approximate number of output patches that are counted; from twice this number on a strided subsample with a random
+offset is. The standard error of the reference's CDFs, from about 30,000 patches, is three times as large."""
 
 
 @dataclass(frozen=True)
 class StepSample:
-    """What is random in one evaluation."""
+    """The random part of one evaluation."""
 
     references: tuple[ProjectedReference, ...]
     """Groups of filters, with the reference's CDFs along them."""
     offset: tuple[int, int]
-    """Row and column at which the patch grid begins."""
+    """Row and column of the first patch of the grid, in pixels."""
     subsample: Subsample
-    """Which patches are counted."""
+    """The patches that are counted."""
 
 
 class BinnedObjective:
-    """Compares CDFs on bins. The reference's are computed once for a set of filters, and each set is used `reuse` times on
-    average: a pool holds the latest, and at every step each output takes one at random.
+    """The sliced Wasserstein distance at one level from CDFs on bins.
 
-    Set i of the pool is the same for all outputs and seeds; which set of the pool an output takes, and where its patch grid begins,
-    follows its own generator. With `reuse` 1 the pool holds one set, so that all outputs see the same filters at a step.
+    The reference's CDFs are computed once for each set of filters, and each set is used `reuse` times on average: a
+    pool keeps the latest sets, and at every step each output takes one of them at random.
+
+    The sequence of sets is the same for all outputs and seeds. Which set of the pool an output takes, and the offset of
+    its patch grid, come from its own generator. With `reuse` 1 the pool holds one set, so that all outputs see the same
+    filters at a step.
 
     Raises:
-        OptionError: The backend that is asked for cannot be used, or the weights leave no patch; the message says why.
+        OptionError: The chosen backend cannot be used (the message gives the reason), or no patch has a weight above 0.
     """
 
     def __init__(
@@ -79,22 +82,25 @@ class BinnedObjective:
         self.passes: Backend = make_backend(self.backend, self.workspace)
         weights = reference_patch_weights(references, grid.size)
         self.cdfs = ReferenceCDFs(filters, grid, distance, images, weights, self.workspace, self.passes)
-        # A stride or a subsample moves at every step, which is other work each time; there are few such steps, or they are long.
+        # A strided or subsampled grid has another offset, and so other shapes, at every step.
         self.capturable = grid.stride == 1 and self._stride(patch_grid(self.padded_size, grid.size, 1)) == (1, 1)
         self._restart()
 
     def _restart(self) -> None:
         self.fresh = iter(self.cdfs)
-        # With fresh filters at every step a pool of several would leave some sets unused, which raises the final distance by 14 %.
+        # With new filters at every step a larger pool would leave some sets unused, which raises the final distance by 14 %.
         self.pool: deque[list[ProjectedReference]] = deque(maxlen=1 if self.reuse == 1 else POOL)
         self.steps = 0
 
     def _stride(self, grid: Size) -> tuple[int, int]:
-        """Returns which rows and columns of the grid are counted. With weights a few patches may be all that counts."""
+        """Returns the row and column strides of the counted patches of a grid (rows, columns).
+
+        With weights all are counted, since only a few patches may have a weight above 0.
+        """
         return subsample_stride(math.prod(grid) // COUNTED_PATCHES) if self.weights is None else (1, 1)
 
     def sample(self, image: Tensor, step: int, state: OutputState) -> StepSample:
-        """See `Objective`. A step before the last that was sampled begins the sequence of filters anew."""
+        """See `Objective.sample`. A `step` before the last sampled one restarts the sequence of filters."""
         check_single(image)
         if step + 1 < self.steps:
             self._restart()
@@ -111,7 +117,7 @@ class BinnedObjective:
         return StepSample(tuple(references), offset, subsample)
 
     def evaluate(self, image: Tensor, sample: StepSample, into: Tensor) -> Tensor:
-        """See `Objective`."""
+        """See `Objective.evaluate`."""
         (size, stride), (row, column), border = (self.grid.size, self.grid.stride), sample.offset, self.canvas.border
         shifted = wrap(image, size, border)[..., row:, column:]
         weights = None if self.weights is None else self.weights[row::stride, column::stride]

@@ -1,4 +1,5 @@
-"""The sliced Wasserstein distance of one level by sorting, exact: Algorithm 1 of the paper, and the oracle of the binned one."""
+"""The objective of the exact sliced Wasserstein distance, by sorting: Algorithm 1, and the test oracle of the binned
+one."""
 
 from __future__ import annotations
 
@@ -21,22 +22,23 @@ from .base import OutputState, check_single
 
 @dataclass(frozen=True)
 class SortedSample:
-    """What is random in one evaluation."""
+    """The random part of one evaluation."""
 
     bank: FilterBank
     offset: tuple[int, int]
-    """Row and column at which the output's patch grid begins."""
+    """Row and column of the first patch of the output's grid, in pixels."""
     reference_offsets: tuple[tuple[int, int], ...]
-    """The same for each reference."""
+    """Row and column of the first patch of each reference's grid, in pixels."""
 
 
 class SortedObjective:
-    """Samples fresh filters for each output and step, projects both sides, and sorts (Algorithm 1).
+    """The exact sliced Wasserstein distance at one level: new filters for each output and step, projections, and a
+    sort.
 
-    All that is random comes from the output's own generator, so that no two outputs see the same filters.
+    All random numbers come from the output's own generator, so that no two outputs see the same filters.
 
     Raises:
-        OptionError: The weights leave no patch.
+        OptionError: No patch has a weight above 0.
 
     References:
         Elnekave and Weiss, GPDM, ECCV 2022, Algorithm 1.
@@ -60,14 +62,14 @@ class SortedObjective:
         self.padded_size = canvas.padded_size(grid.size)
         self.weights = canvas.patch_weights(grid.size)
         self.reference_weights = reference_patch_weights(references, grid.size)
-        self.coupling = None  # with a stride the counts change with the offset of the grid
+        self.coupling = None  # with a stride n and m depend on the offset of the grid
         if grid.stride == 1:
             n = sum(patch_count(size_of(image), grid.size, 1) for image in self.images)
             m = patch_count(self.padded_size, grid.size, 1)
             self.coupling = quantile_coupling(n, m, device=self.images[0].device, dtype=self.images[0].dtype)
 
     def sample(self, image: Tensor, step: int, state: OutputState) -> SortedSample:
-        """See `Objective`."""
+        """See `Objective.sample`."""
         del step
         check_single(image)
         bank = self.filters.sample(self.filters.number, image.shape[1], self.grid.size, state.generator).to(image)
@@ -77,7 +79,7 @@ class SortedObjective:
         )
 
     def evaluate(self, image: Tensor, sample: SortedSample, into: Tensor) -> Tensor:
-        """See `Objective`."""
+        """See `Objective.evaluate`."""
 
         def work() -> tuple[Tensor, Tensor]:
             return self._evaluate(image, sample)
@@ -108,7 +110,7 @@ class SortedObjective:
         return value, wrap_adjoint(gradient, self.grid.size, self.canvas.border)
 
     def _weights(self, sample: SortedSample) -> tuple[Tensor | None, Tensor | None]:
-        """Returns the weights of the patches that are compared, of the references and of the output."""
+        """Returns the weights of the compared patches of the references, (n,), and of the output, (m,); None if equal."""
         stride, p, q = self.grid.stride, None, None
         if self.reference_weights is not None:
             parts = [
@@ -128,5 +130,5 @@ class SortedObjective:
 
 
 def _rows(projections: Tensor) -> Tensor:
-    """(rows, columns, K) -> (K, N), contiguous."""
+    """Returns projections (rows, columns, K) as (K, N), contiguous."""
     return projections.flatten(0, 1).T.contiguous()

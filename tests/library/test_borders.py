@@ -70,6 +70,13 @@ def test_waves_are_enlarged_exactly(own: int, length: int) -> None:
     assert torch.allclose(upsample(image, (4, length), "circular"), wave(length).expand(1, 2, 4, length), atol=1e-12)
 
 
+def test_the_highest_wave_keeps_its_height() -> None:
+    image = (1 - 2 * (torch.arange(20, dtype=torch.float64) % 2)).expand(1, 1, 3, 20)
+    place = (torch.arange(33, dtype=torch.float64) + 0.5) * 20 / 33 - 0.5
+    expected = torch.cos(math.pi * place).expand(1, 1, 3, 33)
+    assert torch.allclose(upsample(image, (3, 33), "circular x"), expected, atol=1e-12)
+
+
 def test_a_displaced_grid_is_the_image_between_its_pixels() -> None:
     image = torch.rand(1, 3, 21, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     assert torch.allclose(upsample(image, (21, 30), "circular", new=1.0), image.roll((-1, -1), (2, 3)))

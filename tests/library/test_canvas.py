@@ -129,6 +129,19 @@ def test_what_does_not_fit_is_refused_before_any_work(arguments: dict, error: ty
         synthesize(picture(), on_step=never, **arguments)
 
 
+def test_the_end_of_a_level_is_in_range_and_admissible() -> None:
+    kept, mask = 3 * picture(seed=5), box(32, 40)[None, None]
+    canvas = Canvas(size=(32, 40), symmetry="mirror x", keep=Keep(kept, mask))
+    image = 2 * picture()
+    end = canvas.finish(image)
+    inside = mask.bool().expand_as(end)
+    assert torch.equal(end[inside], kept[inside])
+    assert end[~inside].abs().max() <= 1
+    free = ~(inside | inside.flip(3))
+    assert torch.equal(end[free], end.flip(3)[free])
+    assert torch.equal(image, 2 * picture()), "the image of the optimizer is left alone"
+
+
 def test_a_canvas_shrinks_with_all_it_holds() -> None:
     canvas = Canvas(size=(32, 40), weight=torch.ones(1, 1, 32, 40), keep=Keep(picture(), box(32, 40)[None, None]))
     small = canvas.at(0.5)
