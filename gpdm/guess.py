@@ -1,4 +1,4 @@
-"""Initial guesses: what the coarsest level starts from."""
+"""Initial guesses: the images from which the coarsest level starts."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ Source = Literal["noise", "reference", "image"]
 
 @dataclass(frozen=True, kw_only=True)
 class InitialGuess(Options):
-    """What the coarsest level starts from: noise, the stretched reference, or any image.
+    """The start of the coarsest level: noise, the stretched reference, or a given image.
 
-    Noise and blur are applied at the coarsest level, so that their strength does not depend on the size of the file
-    (the reference implementation adds them at full size, where shrinking averages them away).
+    Noise and blur are applied at the coarsest level, so that their strength does not depend on the size of the input
+    (the reference implementation applies them at full size, where downsampling averages them away).
     """
 
     source: str = option(
@@ -65,7 +65,12 @@ class InitialGuess(Options):
     )
 
     def check(self, init: Tensor | None, reference: Tensor) -> None:
-        """Raises `OptionError` or `ImageError` if source and init (B, C, h, w) do not fit together or to the reference (1, C, H, W)."""
+        """Checks that source, init (B, C, h, w) and the reference (1, C, H, W) are compatible.
+
+        Raises:
+            OptionError: Source "image" without init, or init with another source.
+            ImageError: `init` is unusable, or differs from the reference in channels or device.
+        """
         if self.source == "image" and init is None:
             raise OptionError(
                 "source", self.source, "no image is connected", "connect init, or choose noise or reference"
@@ -96,25 +101,26 @@ class InitialGuess(Options):
         generator: Generator,
         init: Tensor | None = None,
     ) -> Tensor:
-        """Returns the guess of output `item`.
+        """Returns the initial guess of output `item`.
 
         Arguments:
             references: References of the finest level; source "reference" uses the first.
-            canvas: The canvas of the coarsest level. Where it wraps, an image is made to go on smoothly across its borders.
+            canvas: The canvas of the coarsest level. Along borders that wrap, an image is changed so that it continues
+                smoothly.
             item: Index of the output.
             generator: CPU generator of that output.
-            init: Images of source "image", (B, C, h, w); output i starts from image i modulo B.
+            init: Images for source "image", (B, C, h, w); output i starts from image i modulo B.
 
         Returns:
-            A new tensor (1, C, H, W) of the canvas' size, with dtype and device of the references. With noise its values go beyond
-            [-1, 1].
+            A new tensor (1, C, H, W) of the canvas' size, with dtype and device of the references. With noise, values
+            exceed [-1, 1].
         """
         like = references[0].image
         if self.source == "noise":
             base, sigma = like.new_zeros(1, like.shape[1], *canvas.size), self.noise_sigma
         else:
             picture = references[0].at(1.0).image if init is None else init[item % init.shape[0]][None].to(like)
-            # Not interpolated circularly: nothing says that it tiles.
+            # Interpolated as free: the image need not tile.
             picture = join_borders(resize(picture, canvas.size), canvas.border)
             base, sigma = gaussian_blur(picture, self.blur, canvas.border), self.image_noise_sigma
         if sigma == 0:
@@ -123,10 +129,10 @@ class InitialGuess(Options):
 
 
 def count_outputs(num_outputs: int, init: Tensor | None) -> int:
-    """Returns how many outputs there are: `num_outputs`, or one for each picture of an init batch (B, C, h, w).
+    """Returns the number of outputs: `num_outputs`, or the size of the init batch (B, C, h, w) if B > 1.
 
     Raises:
-        ImageError: The init batch has several pictures and another number of outputs is asked for.
+        ImageError: The init batch has several images, and `num_outputs` is neither 1 nor their number.
     """
     batch = 1 if init is None else init.shape[0]
     if batch > 1 and num_outputs not in (1, batch):
@@ -135,17 +141,20 @@ def count_outputs(num_outputs: int, init: Tensor | None) -> int:
 
 
 START_TOLERANCE = 3
-"""Loss, as a multiple of the least of several starts, up to which a start is kept."""
+"""Factor between the loss of a start and the lowest of all starts, up to which the start may be selected."""
 
 
 def select_start(losses: Sequence[float]) -> int:
-    """Returns which of several starts is kept: the first whose loss is within `START_TOLERANCE` of the best.
+    """Returns the index of the selected start: the first whose loss is at most `START_TOLERANCE` times the lowest.
 
-    Those left behind lack a part of the reference; the best of all is often so good because it is a copy.
+    Starts above it lack a part of the reference. The lowest loss itself is often that of a copy.
     """
     return next(index for index, loss in enumerate(losses) if loss <= START_TOLERANCE * min(losses))
 
 
 def selection_level_of(levels: Sequence[Level]) -> int:
-    """Returns the index of the last level that all starts are optimised at: that of twice the coarsest size, where the layout is fixed."""
+    """Returns the index of the level after which one start is selected.
+
+    It is the last level of at most twice the coarsest size, where the layout is fixed.
+    """
     return max(level.index for level in levels if level.scale <= 2 * levels[0].scale)

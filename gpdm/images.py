@@ -1,8 +1,9 @@
 """Images in the core: floating-point tensors (B, C, H, W) with any number of channels.
 
-Pictures are grey, grey+alpha, RGB or RGBA with values in [-1, 1], the range of the reference implementation, so that published
-learning rates and noise levels carry over. Data in other ranges (latents, height maps, stacks of maps) are brought to comparable
-units before any work and back after it (`references.Units`), so that the result does not depend on their range or offset.
+Pictures are grey, grey+alpha, RGB or RGBA with values in [-1, 1], the range of the reference implementation, so that
+published learning rates and noise levels apply. Other data (latents, height maps, stacks of maps) are converted to
+comparable units before the work and back after it (`references.Units`), so that the result does not depend on their
+range or offset.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def check_image(image: object, name: str) -> Tensor:
     """Returns `image` if it is a usable (B, C, H, W) tensor.
 
     Raises:
-        ImageError: It is no floating-point tensor of four dimensions, is empty, or holds NaN or infinity.
+        ImageError: It is not a floating-point tensor of four dimensions, is empty, or holds NaN or infinity.
     """
     if not isinstance(image, Tensor):
         raise ImageError(f"{name} must be a torch.Tensor of shape (B, C, H, W), not {type(image).__name__}")
@@ -50,7 +51,7 @@ def check_alike(image: Tensor, name: str, other: Tensor, other_name: str) -> Non
 
 
 def size_of(image: Tensor) -> Size:
-    """Height and width of a (B, C, H, W) tensor."""
+    """Returns height and width of a (B, C, H, W) tensor, in pixels."""
     return image.shape[-2], image.shape[-1]
 
 
@@ -62,21 +63,21 @@ def check_size(size: object) -> Size:
 
 
 def scaled(size: Size, factor: float) -> Size:
-    """`size` (height, width) times `factor`, in whole pixels, at least 1."""
+    """Returns `size` (height, width) times `factor`, rounded to whole pixels, at least 1."""
     return max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)
 
 
 def resize(image: Tensor, size: Size, border: str = "free") -> Tensor:
-    """Returns `image` (B, C, H, W) at `size`, bilinear, low-pass filtered when it shrinks (as the reference implementation).
+    """Returns `image` (B, C, H, W) at `size`, bilinear with antialiasing (as the reference implementation).
 
-    Across borders that wrap it is interpolated circularly, so that an image that tiles still tiles. An image of that size is returned
-    as it is, not as a copy.
+    Along borders that wrap it is interpolated circularly, so that an image that tiles still tiles. An image that has
+    `size` already is returned itself, without a copy.
     """
     return image if size_of(image) == tuple(size) else interpolate(image, size, border)
 
 
 def resize_known(image: Tensor, known: Tensor, size: Size, border: str = "free") -> tuple[Tensor, Tensor]:
-    """Resizes the known pixels of an image, so that nothing of the unknown ones leaks into them.
+    """Resizes the known pixels of an image, without any influence of the unknown ones.
 
     Arguments:
         image: Image, (1, C, H, W).
@@ -85,21 +86,22 @@ def resize_known(image: Tensor, known: Tensor, size: Size, border: str = "free")
         border: One of `borders.BORDERS`.
 
     Returns:
-        The image at `size`, 0 where nothing is known, and the share of each of its pixels that is known, (1, 1, h, w).
+        The image at `size`, 0 where nothing is known, and the known fraction of each of its pixels, (1, 1, h, w).
     """
     share = resize(known, size, border)
-    # A share of rounding errors is none; where all is known the division by 1 changes no bit.
+    # Fractions below 1e-4 are rounding errors. Where all is known the division by 1 changes no bit.
     share = torch.where(share < 1e-4, torch.zeros_like(share), share)
     return torch.where(share > 0, resize(image * known, size, border) / share.clamp(min=1e-4), 0), share
 
 
 def from_pil(picture: Image.Image) -> Tensor:
-    """A (1, C, H, W) float32 tensor in [-1, 1] on the CPU: C = 1 grey, 2 grey+alpha, 3 RGB, 4 RGBA.
+    """Returns a picture as a (1, C, H, W) float32 tensor in [-1, 1] on the CPU.
 
-    The EXIF orientation is applied and transparency is kept as a channel. Sixteen-bit grey keeps its precision.
+    C is 1 for grey, 2 for grey+alpha, 3 for RGB and 4 for RGBA. The EXIF orientation is applied and transparency
+    becomes a channel. 16-bit grey keeps its precision.
 
     Raises:
-        ImageError: The picture's mode is not one of these (floating-point TIFF, for example).
+        ImageError: The mode cannot be read (floating-point TIFF or 32-bit grey, for example).
     """
     picture = ImageOps.exif_transpose(picture)
     deep = picture.mode == "I" or picture.mode.startswith("I;16")
@@ -126,10 +128,12 @@ def _to_tensor(pixels: np.ndarray) -> Tensor:
 
 
 def to_pil(image: Tensor) -> Image.Image:
-    """An 8-bit picture (modes L, LA, RGB, RGBA) of a (1, C, H, W) or (C, H, W) tensor in [-1, 1]; values beyond are clipped.
+    """Returns a (1, C, H, W) or (C, H, W) tensor in [-1, 1] as an 8-bit picture of mode L, LA, RGB or RGBA.
+
+    Values outside the range are clipped.
 
     Raises:
-        ImageError: The tensor is a batch of several images or has another number of channels.
+        ImageError: The tensor is a batch of several images or has more than four channels.
     """
     image = image[None] if image.dim() == 3 else image
     if image.dim() != 4 or image.shape[0] != 1 or image.shape[1] > 4:
@@ -139,5 +143,5 @@ def to_pil(image: Tensor) -> Image.Image:
 
 
 def to_preview(image: Tensor) -> Tensor:
-    """Returns what can be shown of an image (1, C, H, W) with any number of channels: up to four of them, the first three of more."""
+    """Returns the channels of an image (1, C, H, W) that can be shown: all of up to four, the first three of more."""
     return image if image.shape[1] <= 4 else image[:, :3]

@@ -1,4 +1,4 @@
-"""How much memory a synthesis takes, planned before it begins."""
+"""The memory plan of a synthesis, made before any work begins."""
 
 from __future__ import annotations
 
@@ -13,40 +13,41 @@ from .images import scaled
 from .pyramid import Level
 
 LevelBytes = Callable[[Level], tuple[int, int]]
-"""How many bytes a step takes at a level besides the images: at least, and at best speed (`LevelSolver.memory`)."""
+"""A function of a level: the bytes that one step needs besides the images, the minimum and the amount for full speed
+(`LevelSolver.memory`)."""
 
 CPU_WORKING_BYTES = 3 * 2**27
-"""What a step may take on a CPU if no limit is given: more would not make it faster."""
+"""Bytes that a step may use on a CPU without a limit. More does not make it faster."""
 
 
 @dataclass(frozen=True)
 class LevelMemory:
-    """What one level takes, in bytes."""
+    """The memory of one level, in bytes."""
 
     pictures: int
-    """References, outputs, and for each output what the optimiser remembers."""
+    """References, outputs, and the optimizer's state of each output."""
     least: int
-    """What a step needs besides."""
+    """Minimum that one step needs besides."""
     best: int
-    """What a step can use besides, to be as fast as it can."""
+    """Amount that one step uses besides for full speed."""
     working: int
-    """What a step is given: between `least` and `best`."""
+    """Amount that one step may use: from `least` to `best`."""
 
 
 def plan(
     level_bytes: LevelBytes, levels: Sequence[Level], channels: int, outputs: int, limit: int | None
 ) -> tuple[LevelMemory, ...]:
-    """What every level takes, and what its steps may use.
+    """Returns the memory of every level.
 
     Arguments:
-        level_bytes: Of the optimizer.
+        level_bytes: Needs of a step of the optimizer.
         levels: The levels, coarse to fine.
-        channels: Channels of the pictures.
-        outputs: Pictures made at once.
-        limit: Bytes that may be in use at once; None sets no limit to pictures, and `CPU_WORKING_BYTES` to a step.
+        channels: Channels of the images.
+        outputs: Number of outputs, which are all in memory at once.
+        limit: Bytes that may be in use at once. None: no limit for images, and `CPU_WORKING_BYTES` for a step.
 
     Raises:
-        OptionError: A level does not fit; the message names the size that would.
+        OptionError: A level does not fit; the message names a size that would.
     """
     plans = []
     for level in levels:
@@ -70,16 +71,16 @@ def _needs(level_bytes: LevelBytes, level: Level, channels: int, outputs: int) -
 
 
 def picture_bytes(output_pixels: int, reference_pixels: int, channels: int, outputs: int) -> int:
-    """What the pictures of a level take besides the work of a step, in bytes.
+    """Returns the bytes of a level's images, without the work of a step.
 
-    In float32: of each output the image and two moments; while one is worked on its gradient, a scaled copy and a wrapped one;
-    of the references two copies, one of them in the layout of convolutions.
+    All are float32. Per output: the image and two moments. For the output in work: its gradient, a scaled copy and a
+    padded copy. Per reference: two copies, one of them in channels-last layout.
     """
     return 4 * channels * (output_pixels * (3 * outputs + 3) + 2 * reference_pixels)
 
 
 def _advice(level_bytes: LevelBytes, level: Level, channels: int, outputs: int, limit: int) -> str:
-    """The largest share of the size that fits, in words."""
+    """Returns, as text, the largest size of the output that fits, relative to the planned one in steps of 1 %."""
 
     def fits(outputs: int, share: float) -> bool:
         references = tuple(scaled(size, share) for size in level.reference_sizes)
@@ -97,9 +98,9 @@ def _advice(level_bytes: LevelBytes, level: Level, channels: int, outputs: int, 
 
 
 def device_limit(device: torch.device) -> int | None:
-    """Four fifths of what the device has free, in bytes; None on a CPU, whose memory the system shares out."""
+    """Returns four fifths of the free memory of a GPU, in bytes; None for other devices."""
     if device.type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(device)
-    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # ours already, and unused
+    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # cached by PyTorch, unused
     return (free + held) * 4 // 5

@@ -1,6 +1,6 @@
-"""Self-describing options: the one place where a default, its range and its help are written.
+"""Options: dataclass fields with default, range and help text in one place.
 
-Widgets, tooltips, command-line flags, help pages and validation are all generated from `describe`.
+Widgets, tooltips, command-line flags, help pages and validation are generated from `describe`.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ def option(
     step: float | None = None,
     choices: tuple[str, ...] = (),
 ) -> Any:
-    """A dataclass field that knows its help text, its inclusive range `[ge, le]` or its choices, and its widget step."""
+    """Returns a dataclass field with help text, inclusive range `[ge, le]` or choices, and the step of its widget."""
     spec = {"help": help, "ge": ge, "le": le, "step": step, "choices": choices}
     return dataclasses.field(default=default, metadata={"option": spec})
 
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """What is known about one option. `type` is bool, int, float or str, taken from the default."""
+    """The description of one option. `type` is the type of the default: bool, int, float or str."""
 
     name: str
     type: type
@@ -43,7 +43,7 @@ class OptionSpec:
 
     @property
     def allowed(self) -> str:
-        """The allowed values in words, for an error message or a help page."""
+        """The allowed values in words, for error messages and help pages."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
         kind = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[self.type]
@@ -52,7 +52,7 @@ class OptionSpec:
         return f"{kind} from {self.ge:g} to {self.le:g}"
 
     def check(self, value: Any) -> Any:
-        """Returns `value` in the option's own type; raises `OptionError` for a wrong type or range."""
+        """Returns `value` in the option's type; raises `OptionError` if its type, range or choice is wrong."""
         if not self._has_type(value):
             raise OptionError(self.name, value, f"it must be {self.allowed}", self.help)
         value = self.type(value)
@@ -71,7 +71,10 @@ class OptionSpec:
 
 
 def describe(options: type | Options) -> tuple[OptionSpec, ...]:
-    """The options of a class (with its defaults) or of an object (with its values as defaults), in their written order."""
+    """Returns the options of a class or an object, in the order of their definition.
+
+    The defaults are those of the class, or the values of the object.
+    """
     specs = []
     for field in dataclasses.fields(options):  # type: ignore[arg-type]
         if "option" in field.metadata:
@@ -81,16 +84,20 @@ def describe(options: type | Options) -> tuple[OptionSpec, ...]:
 
 
 class Options:
-    """Base of the option dataclasses: every value is checked, and brought to its own type, when the object is made."""
+    """Base of the option dataclasses. On creation every value is checked and converted to its option's type.
+
+    Raises:
+        OptionError: A value has the wrong type, or is out of range.
+    """
 
     def __post_init__(self) -> None:
         for spec in describe(type(self)):
-            # The dataclass is frozen; this is the one moment at which it may still be written.
+            # `object.__setattr__`, because the dataclass is frozen.
             object.__setattr__(self, spec.name, spec.check(getattr(self, spec.name)))
 
 
 def check_int(name: str, value: object, least: int | None = None) -> int:
-    """Returns `value` as an int; raises `OptionError` if it is none, or below `least`."""
+    """Returns `value` as an int; raises `OptionError` if it is not a whole number, or below `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and value < least):
         raise OptionError(name, value, "it must be a whole number" + ("" if least is None else f" from {least} on"))
     return int(value)

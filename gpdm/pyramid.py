@@ -1,4 +1,4 @@
-"""The pyramid: options and image sizes in, a tuple of levels out. Pure data, no tensors."""
+"""The pyramid: computes the sizes of all levels from options and image sizes, without tensors."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ KNEE = 64
 
 @dataclass(frozen=True)
 class Level:
-    """One pyramid level. References and output share one scale, whatever their orientation."""
+    """One pyramid level. References and output have the same scale, whatever their orientation."""
 
     index: int
-    """0 is the coarsest."""
+    """Index from coarse to fine; 0 is the coarsest level."""
     scale: float
-    """Size relative to the finest level; 1 at the finest."""
+    """Size relative to the finest level, where it is 1."""
     size: Size
     """Height and width of the output at this level, in pixels."""
     reference_sizes: tuple[Size, ...]
@@ -29,7 +29,7 @@ class Level:
 
     @property
     def pixels(self) -> int:
-        """Number of pixels of an output."""
+        """Number of pixels of one output."""
         return math.prod(self.size)
 
     @property
@@ -40,7 +40,7 @@ class Level:
 
 @dataclass(frozen=True, kw_only=True)
 class PyramidSchedule(Options):
-    """From which size, and in which steps, a picture is built."""
+    """The sizes of the levels, from coarse to fine."""
 
     coarse_dim: int = option(
         21,
@@ -66,11 +66,13 @@ class PyramidSchedule(Options):
     )
 
     def levels(self, reference_sizes: Sequence[Size], size: Size) -> tuple[Level, ...]:
-        """The levels from coarse to fine. The coarsest has exactly `coarse_dim` pixels on the smaller side of the smallest
-        reference; a reference that is no larger than that gets one level, at its own size.
+        """Returns the levels from coarse to fine.
 
-        Deviation: the reference implementation rounds down level by level and ends below `coarse_dim` (188 px with 21
-        asked ends at 19), and scales references by their smaller side but outputs by their height.
+        The coarsest has exactly `coarse_dim` pixels on the smaller side of the smallest reference. If that reference is
+        no larger, there is one level, at full size.
+
+        Deviation: the reference implementation rounds down level by level and ends below `coarse_dim` (188 px with
+        `coarse_dim` 21 end at 19), and it scales references by their smaller side but outputs by their height.
         """
         smallest = min(min(reference) for reference in reference_sizes)
         coarsest = min(self.coarse_dim / smallest, 1.0)
@@ -83,16 +85,19 @@ class PyramidSchedule(Options):
 
 
 def _spaced(low: float, high: float, factor: float) -> list[float]:
-    """Scales from `low` to `high`, without `high`, evenly spaced and no further apart than `factor`."""
-    # The small number keeps a ratio that is an exact power of the factor from getting one level more by rounding.
+    """Returns scales from `low` to `high`, without `high`, at a constant ratio between `factor` and 1."""
+    # The epsilon prevents an additional level by rounding when the ratio is an exact power of the factor.
     steps = math.ceil(math.log(low / high) / math.log(factor) - 1e-9)
     return [low * (high / low) ** (i / steps) for i in range(steps)]
 
 
 def grid_offsets(levels: int) -> list[tuple[float, float]]:
-    """Returns by how many pixels the grid of the level before, and of each level itself, is displaced along axes that wrap.
+    """Returns for each level the grid offsets of the level before and of itself, along axes that wrap.
 
-    So no place, the border least of all, lies alike among the pixels of all levels. The finest grid is where it belongs.
+    Each is in pixels of its level.
+
+    The offsets differ from level to level, so that no position, the border in particular, has the same alignment to the
+    pixels of all levels. The finest level has offset 0.
     """
     golden = (math.sqrt(5) - 1) / 2
     own = [(index * golden) % 1 - 0.5 for index in range(1, levels)] + [0.0]
@@ -100,7 +105,7 @@ def grid_offsets(levels: int) -> list[tuple[float, float]]:
 
 
 def check_level(level: Level, patch_size: int) -> None:
-    """Raises `OptionError` if the level is smaller than a patch."""
+    """Raises `OptionError` if the output or a reference of the level is smaller than a patch."""
     smallest = min(min(size) for size in (level.size, *level.reference_sizes))
     if smallest >= patch_size:
         return

@@ -170,15 +170,15 @@ class Units:
             return cls(
                 (ones * (low + high) / 2).to(like.device, dtype), (ones * 2 / (high - low)).to(like.device, dtype)
             )
-        weights = torch.cat([each.map().expand_as(each.image).flatten(2) for each in references], 2).double()
-        values = torch.cat([each.image.flatten(2) for each in references], 2).double()
+        weights = torch.cat([each.map().expand_as(each.image).flatten(2).cpu().double() for each in references], 2)
+        values = torch.cat([each.image.flatten(2).cpu().double() for each in references], 2)
         total = weights.sum(2, keepdim=True)
         mean = (weights * values).sum(2, keepdim=True) / total
         spread = ((weights * (values - mean).square()).sum(2, keepdim=True) / total).sqrt()
         # A constant channel stays as it is: there is no spread to bring it to.
         flat = spread < 1e-6 * (1 + mean.abs())
         scale = SPREAD / torch.where(flat, torch.full_like(spread, SPREAD), spread)
-        return cls(mean[..., None].to(dtype), scale[..., None].to(dtype))
+        return cls(mean[..., None].to(like.device, dtype), scale[..., None].to(like.device, dtype))
 
     def enter(self, image: Tensor) -> Tensor:
         """Returns an image (B, C, H, W) of the data in these units."""

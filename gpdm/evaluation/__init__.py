@@ -1,1 +1,1 @@
-"""Judging results. Nothing here is ever minimised."""
+"""Evaluation of results, by metrics that no loss contains."""

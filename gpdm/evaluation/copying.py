@@ -1,4 +1,4 @@
-"""How much of a picture is copied: where every patch comes from, and what moves as one."""
+"""Metrics of copying: the source of every patch, and the patches that have the same offset as their neighbours."""
 
 from __future__ import annotations
 
@@ -12,25 +12,34 @@ from ..images import Size, size_of
 from ..patches.linear import patch_grid
 
 VERBATIM = 2.5e-4
-"""Mean squared difference, for values from 0 to 1, up to which a patch counts as the same: four grey levels of 255 in the mean."""
+"""Mean squared difference, for values from 0 to 1, up to which a patch counts as identical: a root mean square of about
+four of 255 grey levels."""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where the patches of a picture come from: the place of the nearest patch of the references."""
+    """The sources of an image's patches: the positions of their nearest reference patches, (rows, columns) each."""
 
     reference: Tensor
-    """(rows, columns), int64: in which reference."""
+    """Index of the reference, int64."""
     row: Tensor
-    """(rows, columns), int64: the row of its corner there."""
+    """Row of the patch's upper left corner in the reference, int64."""
     column: Tensor
-    """(rows, columns), int64: the column."""
+    """Column of the patch's upper left corner in the reference, int64."""
     distance: Tensor
-    """(rows, columns): mean squared difference to it, for values from 0 to 1."""
+    """Mean squared difference to the source, for values from 0 to 1."""
 
     @classmethod
     def of(cls, index: Tensor, distance: Tensor, grid: Size, references: Sequence[Tensor], patch_size: int) -> Sources:
-        """From the indices of the nearest patches among all patches of all references, as `all_patches` numbers them."""
+        """Returns the sources from the indices of nearest patches in `all_patches` of the references.
+
+        Arguments:
+            index: Indices, (rows columns,), int64.
+            distance: Mean squared differences, of that shape.
+            grid: Rows and columns of the image's patch grid.
+            references: Images, (1, C, h, w) each.
+            patch_size: Side of the patches, in pixels.
+        """
         grids = [patch_grid(size_of(x), patch_size, 1) for x in references]
         counts = torch.tensor([rows * columns for rows, columns in grids], device=index.device)
         ends = counts.cumsum(0)
@@ -41,21 +50,26 @@ class Sources:
         return cls(*(part.view(grid) for part in parts))
 
     def offsets(self) -> Tensor:
-        """(rows, columns, 3): the reference, and how far each patch has moved from there, downwards and to the right."""
+        """Returns the index of the reference, and the offset of each patch from its source, down and right: (rows,
+        columns, 3)."""
         rows = torch.arange(self.row.shape[0], device=self.row.device)[:, None]
         columns = torch.arange(self.row.shape[1], device=self.row.device)
         return torch.stack([self.reference, rows - self.row, columns - self.column], dim=2)
 
 
 def copied_share(sources: Sources) -> float:
-    """The share of patches that have `moved_as_one`: 1 for a copy, also one that is rolled or has been cropped; next to 0 for a
-    picture pieced together patch by patch. Patches that the reference has more than once (one flat colour, say) may come from any
-    of these places, and so do not count."""
+    """Returns the fraction of patches that have `moved_as_one`.
+
+    It is 1 for a copy, also one that is shifted cyclically or cropped, and nearly 0 for an image assembled patch by
+    patch. Patches that occur several times in the reference (one flat colour, say) may be attributed to any of these,
+    and so do not count.
+    """
     return float(moved_as_one(sources).float().mean())
 
 
 def moved_as_one(sources: Sources) -> Tensor:
-    """Whether each patch has moved exactly as all its neighbours above, below, left and right: (rows, columns), bool."""
+    """Returns which patches have the same offset as all their neighbours up, down, left and right: (rows, columns),
+    bool."""
     down, right = _together(sources.offsets())
     alike = torch.ones_like(sources.reference, dtype=torch.bool)
     alike[:-1] &= down
@@ -66,8 +80,11 @@ def moved_as_one(sources: Sources) -> Tensor:
 
 
 def largest_region(sources: Sources) -> float:
-    """The largest connected region of patches that have moved as one and are the same as their sources (`VERBATIM`), as a share
-    of the picture: what a person would call copied in one piece."""
+    """Returns the size of the largest verbatim region, as a fraction of all patches.
+
+    It is connected, its patches have one offset and are identical to their sources (`VERBATIM`): what a person would
+    call copied in one piece.
+    """
     same = sources.distance <= VERBATIM
     down, right = _together(sources.offsets())
     down = down & same[1:] & same[:-1]
@@ -82,12 +99,12 @@ def largest_region(sources: Sources) -> float:
             (label[:, 1:], label[:, :-1], right),
         ):
             far.copy_(torch.where(joined, torch.minimum(near, far), far))
-        label = label.view(-1)[label.view(-1)].view(same.shape)  # the label of a label: long ways shrink by half
+        label = label.view(-1)[label.view(-1)].view(same.shape)  # pointer jumping: path lengths are halved
         if torch.equal(before, label):
             break
     return float(torch.bincount(label[same], minlength=1).max()) / same.numel()
 
 
 def _together(offsets: Tensor) -> tuple[Tensor, Tensor]:
-    """Whether each patch has moved as the one below it, and as the one to its right."""
+    """Returns which patches have the offset of the patch below them, and which that of the patch to their right."""
     return (offsets[1:] == offsets[:-1]).all(2), (offsets[:, 1:] == offsets[:, :-1]).all(2)

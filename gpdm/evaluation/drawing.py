@@ -1,4 +1,4 @@
-"""What plots are drawn with: Pillow alone, since ComfyUI ships no plotting library."""
+"""Helpers of the plots, with Pillow alone, since ComfyUI has no plotting library."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ Colour = tuple[int, int, int]
 INK, GRID = (40, 44, 52), (225, 228, 232)
 LINE, FAINT = (31, 99, 190), (168, 198, 236)
 SERIES = (LINE, (214, 94, 26), (22, 133, 88), (155, 61, 170), (196, 40, 70), (120, 104, 20))
-"""Colours of pictures that are compared."""
+"""Colours of the compared images."""
 
 
 def polyline(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: Colour, width: int) -> None:
-    """A line through `points`; a dot if there is only one."""
+    """Draws a line through `points`, or a dot if there is only one."""
     if len(points) == 1:
         (x, y), r = points[0], width
         draw.ellipse([x - r, y - r, x + r, y + r], fill=colour)
@@ -22,5 +22,5 @@ def polyline(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colou
 
 
 def font(size: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """Pillow's own, in that size."""
+    """Returns Pillow's default font in this size."""
     return ImageFont.load_default(size)

@@ -1,4 +1,4 @@
-"""Weights on disk, from paths that the user gives; nothing is downloaded."""
+"""Inception weights from files that the user names; nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ READABLE = (".pth", ".pt", ".safetensors")
 
 
 def load_inception_file(path: Path | str) -> Inception:
-    """The network for `sifid`, with the weights of a file.
+    """Returns the network for `sifid`, with weights from a file.
 
     Arguments:
-        path: A state dict of Inception-v3 as PyTorch (.pth, .pt) or safetensors writes it.
+        path: A state dict of Inception-v3 as written by PyTorch (.pth, .pt) or safetensors.
 
     Raises:
-        GPDMError: There is no such file, its suffix is not one of `READABLE`, it cannot be read, or it holds other weights.
+        GPDMError: The file does not exist, its suffix is not one of `READABLE`, it cannot be read, or it holds other
+            weights.
     """
     path = Path(path)
     if path.suffix.lower() not in READABLE:
@@ -48,6 +49,6 @@ def _read(path: Path) -> Any:
             f"{path} needs the package safetensors, which is not installed; install it or use .pth"
         ) from None
     except Exception as error:
-        # What a damaged file raises depends on where the damage is. Messages of PyTorch have many lines, of which the first says it.
+        # A damaged file can raise many kinds of errors. Of PyTorch's long messages the first line gives the reason.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise GPDMError(f"{path} cannot be read as weights: {reason}; {WANTED}") from None

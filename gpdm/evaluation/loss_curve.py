@@ -1,4 +1,4 @@
-"""The course of a run as a picture."""
+"""The loss curve of a run."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from .drawing import FAINT, GRID, INK, LINE, font, polyline
 
 
 def loss_curve(result: Synthesis, size: tuple[int, int] = (960, 480)) -> Image.Image:
-    """The loss of every step of a run, on a logarithmic scale, with one section for each pyramid level.
+    """Plots the loss of every step of a run, on a logarithmic scale, with one section for each pyramid level.
 
-    The mean over the outputs is drawn strong, the single outputs faint. Each section names the output size of its level
-    and the mean loss at its end.
+    The mean over the outputs is a strong line, single outputs are faint ones. Each section names the output size of its
+    level and the final mean loss.
 
     Arguments:
-        result: What `synthesize` returned.
-        size: Width and height of the picture, in pixels.
+        result: The result of `synthesize`.
+        size: Width and height of the plot, in pixels.
 
     Returns:
         An RGB picture.
@@ -71,13 +71,13 @@ def loss_curve(result: Synthesis, size: tuple[int, int] = (960, 480)) -> Image.I
 
 
 def _carried_on(table: Tensor) -> Tensor:
-    """Losses (N, steps) with the last loss of a converged output in place of the NaN behind it."""
+    """Returns losses (N, steps) with the NaN after a converged output replaced by its last loss."""
     last = table.isfinite().sum(1, keepdim=True) - 1
     return table.gather(1, torch.minimum(torch.arange(table.shape[1]).expand_as(table), last))
 
 
 def _decades(low: float, high: float) -> tuple[float, float]:
-    """The axis limits: one of 1, 2, 5 times a power of ten below and above the values."""
+    """Returns the limits of the axis: 1, 2 or 5 times a power of ten, below and above the values."""
     steps = [m * 10.0**e for e in range(-12, 7) for m in (1, 2, 5)]
     below = max((s for s in steps if s <= low), default=steps[0])
     return below, min((s for s in steps if s >= high and s > below), default=steps[-1])

@@ -1,4 +1,4 @@
-"""What results are judged by: measurements that no run minimises. Each finds one thing, and all together they decide."""
+"""Metrics of results, none of which a loss contains. Each has blind spots, so they are read together."""
 
 from __future__ import annotations
 
@@ -22,40 +22,40 @@ from .copying import Sources, copied_share, largest_region
 from .seams import ratio, seam_gradients, seam_ratio
 
 PATCH_SIZES, SCALES = (3, 5, 7, 11), (1.0, 0.5, 0.25)
-"""Patches and picture sizes over which the held-out distances are a mean."""
+"""Patch sizes, in pixels, and image scales over which the held-out distances are averaged."""
 PATCH = 7
-"""Side of the patches of all that looks for nearest patches."""
+"""Side of the patches of the nearest-patch metrics, in pixels."""
 HELD_OUT_SEED = 2**63 - 1
-"""No run draws from it: those of runs are seeds of pictures, and 0 for what pictures share."""
+"""Seed of the held-out filters. Runs use other seeds: those of the outputs, and 0 for the shared filters."""
 HELD_OUT_FILTERS = 128
 BORDER = 3
-"""Width of what counts as the border, in pixels."""
+"""Width of the border region, in pixels."""
 UNIT = 0.25
-"""Squared differences are told for values from 0 to 1; those of the core go from -1 to 1."""
+"""Factor from squared differences of values from -1 to 1 (core) to those of values from 0 to 1 (metrics)."""
 WINDOW = 64
 """Side of the windows of the spectra, in pixels."""
 HIGH = 0.25
-"""Frequency from which on detail counts as fine, in cycles per pixel; the highest there is is 0.5."""
+"""Lowest frequency of the metric high frequencies, in cycles per pixel; the highest is 0.5."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One picture beside its reference."""
+    """The metrics of one image against its references."""
 
     figures: Mapping[str, float]
-    """By name, see `MEANINGS`."""
+    """Values by name; `MEANINGS` describes them."""
     cells: Mapping[str, float]
-    """The held-out distances of which the first two figures are means, by kind, patch size and scale."""
+    """The held-out distances whose means the first two values are, by kind, patch size and scale."""
     sources: Sources
-    """Where its patches come from."""
+    """Sources of the image's patches."""
     errors: Tensor
-    """How far each pixel is from those of the nearest reference patches that cover it, (H, W): a mean squared difference, for
+    """Difference of each pixel to those of the nearest reference patches that cover it, (H, W): a mean square, for
     values from 0 to 1."""
     spectra: tuple[Tensor, Tensor, Tensor]
-    """Frequencies in cycles per pixel, and the power there of the reference and of the picture, (F,) each."""
+    """Frequencies in cycles per pixel, and the power of the reference and of the image at them, (F,) each."""
 
     def with_figure(self, name: str, value: float) -> Evaluation:
-        """This with one figure more."""
+        """Returns a copy with one more value."""
         return replace(self, figures={**self.figures, name: value})
 
 
@@ -76,26 +76,28 @@ MEANINGS = {
     "SIFID": "distance of the statistics of Inception features: 0 for the same; only comparable with the same weights",
     "diversity": "deviation of each pixel over the pictures, as a share of the reference's contrast: 0 if all are the same",
 }
-"""What the figures say, in words."""
+"""Descriptions of the metrics, by name."""
 
 
 Images = Tensor | Reference | Sequence[Tensor | Reference]
 
 
 def evaluate(reference: Images, image: Tensor, *, search: str = "exact", tiles: str = "free") -> Evaluation:
-    """Measures `image` by every instrument.
+    """Returns all metrics of `image`.
 
     Arguments:
-        reference: One or several references: images (B, C, h, w) in [-1, 1], `Reference`s, or a list of either. Weights hold for
-            distances, coherence and completeness; spectra are those of the whole images.
-        image: The picture, (1, C, H, W) in [-1, 1], of any size.
-        search: How nearest patches are found, one of `SEARCHES`.
-        tiles: One of `BORDERS`: across which borders the picture is meant to go on. There is a figure "seam" if it is not free.
+        reference: One or several references: images (B, C, h, w) in [-1, 1], `Reference`s, or a list of either. Weights
+            apply to distances, coherence and completeness; spectra are those of the entire images.
+        image: The image to evaluate, (1, C, H, W) in [-1, 1], of any size.
+        search: Search for nearest patches, one of `SEARCHES`.
+        tiles: Border along which the image is meant to tile, one of `BORDERS`. If it is not free, the metrics include
+            seams.
 
     Raises:
-        ImageError: A picture is not one, has other channels than the reference, or is smaller than the largest patch.
-        OptionError: `search` or `tiles` is not known.
-        GPDMError: faiss is asked for and not installed.
+        ImageError: An image is unusable, differs from the reference in channels or device, or is too small for the
+            largest patch at the smallest scale.
+        OptionError: `search` or `tiles` is unknown, or a reference has a region.
+        GPDMError: faiss is chosen and not installed.
     """
     references = check_pair(reference, image)
     for name, value, known in (("search", search, SEARCHES), ("tiles", tiles, BORDERS)):
@@ -129,7 +131,10 @@ def evaluate(reference: Images, image: Tensor, *, search: str = "exact", tiles: 
 
 
 def check_pair(reference: Images, image: Tensor) -> list[Reference]:
-    """Returns the references, one by one, in float32 or wider. Raises the errors of `evaluate` that are about images."""
+    """Returns the references, one image each, in float32 or wider.
+
+    Raises the errors of `evaluate` that concern images and references.
+    """
     references = as_references(reference)
     check_alike(check_image(image, "image"), "image", references[0].image, "reference")
     if any(each.region is not None for each in references):
@@ -156,14 +161,16 @@ def _mean(cells: Mapping[str, float], kind: str) -> float:
 def held_out(
     references: Sequence[Tensor | Reference], image: Tensor, patch_size: int, scale: float, kind: str = "all"
 ) -> float:
-    """Returns the sliced Wasserstein distance (L1, exact) between all patches, over `HELD_OUT_FILTERS` filters that no run has seen,
-    divided by the mean absolute deviation of the reference's projections from their mean: 0 for the same patches, 1 for one flat colour.
+    """Returns the exact sliced W1 distance of all patches over held-out filters, relative to the reference's spread.
+
+    There are `HELD_OUT_FILTERS` filters that no run uses. The spread is the mean absolute deviation of the reference's
+    projections from their mean, so that 0 means the same patches, and 1 about one flat colour.
 
     Arguments:
         references: One or several, (1, C, h, w) each.
         image: (1, C, H, W).
-        patch_size: Side of the patches.
-        scale: Factor by which all images are first scaled down.
+        patch_size: Side of the patches, in pixels.
+        scale: Factor by which all images are resized first.
         kind: "all" or "detail", whose filters have mean zero in each channel.
     """
     own = [each.at(scale) for each in as_references(references)]
@@ -171,7 +178,7 @@ def held_out(
     generator = Generator().manual_seed(HELD_OUT_SEED)
     bank = draw_filters("independent", HELD_OUT_FILTERS, image.shape[1], patch_size, generator)
     if kind == "detail":
-        # Not rounded to a grid as those of runs are: a change of colour must leave nothing.
+        # Not rounded to a grid as those of runs: a change of average colour must leave the metric unchanged.
         filters = bank.filters()
         filters = filters - filters.mean((2, 3), keepdim=True)
         bank = FilterBank.of(filters / filters.flatten(1).norm(dim=1)[:, None, None, None])
@@ -185,7 +192,7 @@ def held_out(
         shares = torch.cat([each.flatten() for each in weights])
         distance, shares = sliced_wasserstein(p, q, p_weights=shares)[0], shares / shares.sum()
         spread = ((p - (p * shares).sum(1, keepdim=True)).abs() * shares).sum(1).mean()
-    # A flat reference has no spread; whatever differs from it is then as far away as can be.
+    # A flat reference has no spread; the distance of any other image is then very large.
     return float(distance / spread.clamp(min=1e-6))
 
 
@@ -209,18 +216,21 @@ def _match(references: Sequence[Reference], image: Tensor, search: str) -> tuple
 
 
 def border_ratio(errors: Tensor) -> float:
-    """The mean of the outer `BORDER` pixels of `errors` (H, W) over that of the rest; 1 if both are 0."""
+    """Returns the mean of the outer `BORDER` pixels of `errors` (H, W) over that of the others; 1 if both are 0."""
     inside = errors[BORDER:-BORDER, BORDER:-BORDER]
     outer = (errors.sum() - inside.sum()) / (errors.numel() - inside.numel())
     return ratio(float(outer), float(inside.mean()))
 
 
 def spectra(references: Sequence[Tensor], image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """See `Evaluation.spectra`: the mean over rings, channels and references of the power of each picture, by Welch's method (The
-    use of fast Fourier transform for the estimation of power spectra, 1967): that of Hann windows, which keep jumps from one side to
-    the other out of it, in the mean over all places. One window over the whole picture would hardly see what lies near its
-    border, and find a picture soft whose detail is there."""
-    # No larger than the smallest picture, and a multiple of 4: with that overlap the windows count every pixel alike.
+    """Returns frequencies and radial power spectra of references and image; see `Evaluation.spectra`.
+
+    They are averaged over rings, channels, references and windows, by Welch's method (The use of fast Fourier transform
+    for the estimation of power spectra, 1967). Hann windows suppress the jump between opposite sides. Many small
+    windows cover pixels near the border, which one window over the entire image would almost ignore.
+    """
+    # No larger than the smallest image, and a multiple of 4: at a step of a quarter the windows weight all pixels
+    # equally.
     side = min(WINDOW, *(min(size_of(each)) for each in (*references, image))) // 4 * 4
     frequencies = torch.arange(1, side // 2 + 1) / side
     powers = torch.stack([_rings(each, side) for each in references])
@@ -229,8 +239,8 @@ def spectra(references: Sequence[Tensor], image: Tensor) -> tuple[Tensor, Tensor
 
 def _rings(image: Tensor, side: int) -> Tensor:
     step, image = side // 4, image.cpu().double()  # not every GPU has float64
-    # The middles of the windows are in the picture, which is mirrored at its borders for what they see beyond: so its pixels have
-    # the same sum of squared weights in all windows.
+    # Windows are centred on the image and see it mirrored beyond its borders, so that the squared weights of each pixel
+    # have the same sum over all windows.
     before = (side - step) // 2
     beyond = [round((length - 1) / step) * step - step + side - before - length for length in size_of(image)]
     picture = F.pad(image, (before, beyond[1], before, beyond[0]), mode="reflect")[0]
@@ -252,17 +262,19 @@ def _rings(image: Tensor, side: int) -> Tensor:
 
 def _high(frequencies: Tensor, theirs: Tensor, own: Tensor) -> float:
     high = (frequencies > HIGH) & (theirs > 0)
-    least = 1e-12  # 120 dB below a picture of contrast 1: a flat picture is not infinitely soft
+    least = 1e-12  # 120 dB below an image of contrast 1, so that a flat image has a finite value
     return float((10 * torch.log10((own + least) / (theirs + least)))[high].mean()) if high.any() else 0.0
 
 
 def diversity(reference: Tensor, images: Tensor) -> float:
-    """How much pictures differ: the deviation of the brightness of each pixel over the pictures, in the mean over pixels, divided
-    by the deviation of the brightness of the reference (Shaham et al., SinGAN, ICCV 2019, section 4). 0 if all are the same.
+    """Returns how much images differ (Shaham et al., SinGAN, ICCV 2019, section 4); 0 if all are the same.
+
+    It is the standard deviation of each pixel's brightness over the images, averaged over pixels, divided by the
+    standard deviation of the reference's brightness.
 
     Arguments:
         reference: (1, C, h, w).
-        images: The pictures, (N, C, H, W).
+        images: The images, (N, C, H, W).
 
     Raises:
         ImageError: There are fewer than two.

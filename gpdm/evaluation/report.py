@@ -1,4 +1,4 @@
-"""Evaluations as text and pictures."""
+"""Evaluations as text, plots and maps."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from .drawing import GRID, INK, SERIES, Colour, font, polyline
 from .metrics import HIGH, MEANINGS, PATCH_SIZES, SCALES, Evaluation
 
 CORNERS = ((0.87, 0.24, 0.21), (0.98, 0.83, 0.25), (0.22, 0.33, 0.85), (0.27, 0.75, 0.42))
-"""What stands for the reference's corners in copy maps: red top left, yellow top right, blue bottom left, green bottom right."""
+"""Colours of the reference's corners in copy maps: red top left, yellow top right, blue bottom left, green bottom
+right."""
 WORST = 0.2
-"""Root mean squared difference, for values from 0 to 1, that is drawn white in error maps."""
+"""Root mean squared difference, for values from 0 to 1, from which on error maps are white."""
 DECIBELS = 12
-"""Range of the spectra's plot, up and down."""
+"""Limit of the spectra's plot in both directions, in decibels."""
 
 
 def evaluation_text(evaluations: Sequence[Evaluation], names: Sequence[str], diversity: float | None = None) -> str:
-    """The figures as a table with a column for each picture, and below it the diversity of all, if given, and what they mean."""
+    """Returns a table of the metrics with a column for each image, followed by their descriptions.
+
+    `diversity`, that of all images, is added if given.
+    """
     found = list(evaluations[0].figures)
     columns = [
         ["", *found],
@@ -44,18 +48,20 @@ def evaluation_text(evaluations: Sequence[Evaluation], names: Sequence[str], div
 
 
 def number(value: float) -> str:
-    """Four digits behind the point, which is what figures differ by."""
+    """Returns a value with four decimals, enough to tell metrics apart."""
     return f"{value:.4f}"
 
 
 def evaluation_plot(evaluations: Sequence[Evaluation], names: Sequence[str], width: int = 960) -> Image.Image:
-    """A picture of what is behind the figures: left how much more or less power each picture has than the reference, by
-    frequency; right the held-out distances by patch size and scale, over all filters and over those of mean zero; below the figures.
+    """Plots spectra, held-out distances and metrics.
+
+    Left: the power of each image relative to the reference, by frequency. Right: the held-out distances by patch size
+    and scale, over all filters and over those of mean zero. Below: the table of the metrics.
 
     Arguments:
-        evaluations: Up to six of them can be told apart by their colours.
-        names: What to call them.
-        width: Width of the result, in pixels.
+        evaluations: Evaluations; up to six have different colours.
+        names: Their names.
+        width: Width of the plot, in pixels.
 
     Returns:
         An RGB picture.
@@ -128,14 +134,13 @@ def _distances(
 
 
 def copy_map(sources: Sources, references: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
-    """Where each patch of a picture comes from: coloured by the place of its nearest reference patch (`copy_map_key`), bright where it
-    moved as one with its neighbours, dark where it did not. An even gradient is a copied piece, dark speckle is put together anew.
+    """Returns a map of the patches' sources: (1, 3, H, W) of `size`, in [-1, 1].
 
-    Returns:
-        (1, 3, H, W) of `size`, in [-1, 1].
+    The colour is the position of the nearest reference patch (`copy_map_key`), bright where a patch has the offset of
+    its neighbours, dark elsewhere. A smooth gradient is a copied region, dark speckle is new.
     """
     widths = torch.tensor([0, *(size_of(x)[1] for x in references)], device=sources.column.device).cumsum(0)
-    # The middle of a patch stands for it; the border repeats the outermost patches.
+    # Each patch is shown at its centre; the border repeats the outermost patches.
     spare = [side - own for side, own in zip(size, sources.row.shape, strict=True)]
     before = [each // 2 for each in spare]
     across = (sources.column + before[1] + widths[sources.reference]) / max(int(widths[-1]) - 1, 1)
@@ -147,7 +152,7 @@ def copy_map(sources: Sources, references: Sequence[Tensor], size: tuple[int, in
 
 
 def copy_map_key(references: Sequence[Tensor]) -> Tensor:
-    """The references side by side, under the colours that stand for their places in copy maps: (1, 3, h, w) in [-1, 1]."""
+    """Returns the references side by side in the colours of their positions in copy maps: (1, 3, h, w) in [-1, 1]."""
     height, width = max(size_of(x)[0] for x in references), sum(size_of(x)[1] for x in references)
     grey = [x[:, : 3 if x.shape[1] > 2 else 1].mean(1, keepdim=True).float() for x in references]
     picture = torch.cat([F.pad(x, (0, 0, 0, height - size_of(x)[0]), value=1.0) for x in grey], dim=3)
@@ -157,14 +162,19 @@ def copy_map_key(references: Sequence[Tensor]) -> Tensor:
 
 
 def error_map(evaluation: Evaluation) -> Tensor:
-    """How far each pixel is from the nearest real patches: black the same, then red, yellow, and white from `WORST` on. (1, 3, H, W) in
-    [-1, 1]."""
+    """Returns a map of the difference of each pixel to the nearest reference patches, (1, 3, H, W) in [-1, 1].
+
+    Black is no difference, then red, yellow, and white from `WORST` on.
+    """
     share = (evaluation.errors.sqrt() / WORST).clamp(0, 1).float()
     return torch.stack([(share * 3 - i).clamp(0, 1) for i in range(3)])[None] * 2 - 1
 
 
 def evaluation_maps(evaluation: Evaluation, references: Sequence[Tensor], image: Tensor) -> Tensor:
-    """Side by side: the picture, its copy map, the key to it, and its error map; (1, 3, h, w) in [-1, 1], white where a part is lower."""
+    """Returns the image, its copy map, the key to it and its error map side by side, (1, 3, h, w) in [-1, 1].
+
+    Lower parts are padded with white.
+    """
     parts = [
         _as_rgb(image),
         copy_map(evaluation.sources, references, size_of(image)),
@@ -182,6 +192,6 @@ def _as_rgb(image: Tensor) -> Tensor:
 
 
 def _palette(down: Tensor, across: Tensor) -> Tensor:
-    """(3, ...) in [0, 1], for places from 0 to 1 on both axes."""
+    """Returns the colours, (3, ...) in [0, 1], of positions from 0 to 1 on both axes."""
     red, yellow, blue, green = (down.new_tensor(corner).view(3, *(1 for _ in down.shape)) for corner in CORNERS)
     return (red * (1 - across) + yellow * across) * (1 - down) + (blue * (1 - across) + green * across) * down

@@ -1,4 +1,4 @@
-"""Whether a picture that is meant to tile has a seam where its borders meet."""
+"""Metrics of the seam of an image that is meant to tile."""
 
 from __future__ import annotations
 
@@ -14,12 +14,14 @@ from ..patches.nearest import all_patches, nearest
 from ..references import Reference, as_references, reference_patch_weights
 
 PATCH = 7
-"""Side of the patches."""
+"""Side of the patches, in pixels."""
 
 
 def seam_ratio(references: Sequence[Tensor | Reference], image: Tensor, tiles: str, search: str = "exact") -> float:
-    """Returns the mean distance to the nearest reference patch of the patches that lie across opposite borders, over that of those
-    inside; 1 if both are 0. It tolerates an edge of one pixel that the reference has somewhere: see `seam_gradients`.
+    """Returns the mean distance to the nearest reference patch across the borders, over that inside.
+
+    It is 1 if both are 0. A one-pixel edge along the border goes unnoticed if the reference has such edges; see
+    `seam_gradients`.
 
     Arguments:
         references: One or several, (1, C, h, w) each.
@@ -41,22 +43,23 @@ def seam_ratio(references: Sequence[Tensor | Reference], image: Tensor, tiles: s
 
 
 def seam_gradients(image: Tensor, tiles: str) -> dict[str, float]:
-    """Measures the step from each border to the opposite one beside the steps between neighbouring columns and rows.
+    """Compares the step across opposite borders with the steps between neighbouring columns and rows.
 
     Arguments:
         image: (1, C, H, W).
         tiles: One of `borders.BORDERS`: in which directions the image tiles.
 
     Returns:
-        For each of these directions, x or y, "seam gradient", the mean absolute difference across the borders over the median of
-        that between neighbours (1 if both are 0), and "seam rank", the share of the neighbours whose difference is smaller.
+        For each of these directions, x or y: "seam gradient", the mean absolute difference across the borders over the
+        median of that between neighbours (1 if both are 0); and "seam rank", the fraction of neighbours with a smaller
+        difference.
     """
     vertical, horizontal = wraps(tiles)
     found = {}
     for name, axis, around in (("x", 3, horizontal), ("y", 2, vertical)):
         if around:
             other = tuple(i for i in range(4) if i != axis)
-            steps = (image - image.roll(1, axis)).abs().double().mean(other)
+            steps = (image - image.roll(1, axis)).abs().cpu().double().mean(other)
             across, inside = float(steps[0]), steps[1:]
             found[f"seam gradient {name}"] = ratio(across, float(inside.median()))
             found[f"seam rank {name}"] = float((inside < across).double().mean())

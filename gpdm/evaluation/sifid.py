@@ -1,6 +1,6 @@
-"""SIFID, the single image FID of SinGAN: how far the features of a picture are from those of its reference, as a Frechet distance.
+"""SIFID, the single-image FID of SinGAN: a Frechet distance between Inception features of an image and its reference.
 
-Shaham et al., SinGAN, ICCV 2019, section 4. The weights come from the caller; nothing is downloaded here.
+Shaham et al., SinGAN, ICCV 2019, section 4. The caller supplies the weights; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ WANTED = (
     "or pytorch-fid's pt_inception-2015-12-05-6726825d.pth"
 )
 SMALLEST = 9
-"""Side in pixels from which on there are two positions each way, so that there is a covariance."""
+"""Minimum side of an image, in pixels: it gives two feature positions in each direction, enough for a covariance."""
 EPSILON = 0.001
-"""What Inception-v3 adds to variances."""
+"""Epsilon of Inception-v3's batch normalisation."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A 3x3 convolution without bias, batch normalisation and ReLU, by its name in the state dict."""
+    """A 3x3 convolution without bias, batch normalisation and ReLU, with its name in the state dict."""
 
     name: str
     inputs: int
@@ -36,7 +36,7 @@ class Layer:
     padding: int = 0
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Key and shape of all that the layer needs."""
+        """Returns key and shape of all weights of the layer."""
         normalisation = ("weight", "bias", "running_mean", "running_var")
         return {f"{self.name}.conv.weight": (self.outputs, self.inputs, 3, 3)} | {
             f"{self.name}.bn.{part}": (self.outputs,) for part in normalisation
@@ -52,25 +52,28 @@ LAYERS = (
 
 @dataclass(frozen=True)
 class Inception:
-    """Inception-v3 (Szegedy et al., CVPR 2016) up to its first max pooling. Made by `load_inception`."""
+    """Inception-v3 (Szegedy et al., CVPR 2016) up to its first max pooling. `load_inception` creates it."""
 
     weights: Mapping[str, Tensor]
-    """All that `LAYERS` need, in float64 on the CPU."""
+    """All weights of `LAYERS`, float64 on the CPU."""
 
     def features(self, image: Tensor) -> Tensor:
-        """The features at all positions, half of the picture's size each way: (positions, 64), float64, on the CPU.
+        """Returns the features at all positions, (positions, 64), float64, on the CPU.
 
-        As in SinGAN's program (SIFID/inception.py, its block 0) before the first pooling; pytorch-fid takes its 64 dimensions behind
-        it, and other reports take 192 before the second, so that their figures are on other scales.
+        Positions are at half the resolution of the image. As in SinGAN's code (SIFID/inception.py, block 0) features
+        are taken before the first pooling. pytorch-fid takes its 64 dimensions after it, and other reports take 192
+        before the second, so that their values are on other scales.
 
         Arguments:
-            image: (1, C, H, W) in [-1, 1]. Grey (C = 1) counts as RGB, and of RGBA (C = 4) the alpha is left out.
+            image: (1, C, H, W) in [-1, 1]. Grey (C = 1) is repeated to RGB, and the alpha of RGBA (C = 4) is ignored.
 
         Raises:
-            ImageError: `image` is unusable, is several pictures, has other channels, or has a side below `SMALLEST`.
+            ImageError: `image` is unusable, a batch of several, has another number of channels, or a side below
+                `SMALLEST`.
         """
-        # The network was trained on values from -1 to 1, which pictures here have. pytorch-fid and SinGAN map 0..1 to that; the
-        # reference implementation of GPDM divides -1..1 by 255 before it does, and so shows the network a nearly constant -1.
+        # The network was trained on values from -1 to 1, the range of images here. pytorch-fid and SinGAN map 0..1 to
+        # it; the reference implementation of GPDM divides -1..1 by 255 before that, so that the network gets a nearly
+        # constant -1.
         x = _as_rgb(image)
         with torch.no_grad():
             for layer in LAYERS:
@@ -92,19 +95,19 @@ def _as_rgb(image: Tensor) -> Tensor:
 
 
 def _normalised(x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    # With the statistics of training. Those of the picture itself, which the reference implementation of GPDM takes because it
-    # never calls eval(), would wash out what the distance is to see.
+    # With the running statistics of training. Those of the image itself, which the reference implementation of GPDM
+    # uses because it never calls eval(), would normalise away the differences to be measured.
     return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=EPSILON)
 
 
 def load_inception(state: Mapping[str, Tensor]) -> Inception:
-    """The network with the weights of a state dict of Inception-v3; keys of later layers are ignored.
+    """Returns the network with the weights of a state dict of Inception-v3; keys of later layers are ignored.
 
     Arguments:
         state: Tensors under keys such as "Conv2d_1a_3x3.conv.weight" and "Conv2d_1a_3x3.bn.running_mean".
 
     Raises:
-        GPDMError: A key is missing, or what it holds is no floating-point tensor of the right shape or is not finite.
+        GPDMError: A key is missing, or its value is not a finite floating-point tensor of the right shape.
     """
     shapes = {key: shape for layer in LAYERS for key, shape in layer.shapes().items()}
     return Inception({key: _checked(state, key, shape) for key, shape in shapes.items()})
@@ -125,10 +128,10 @@ def _checked(state: Mapping[str, object], key: str, shape: tuple[int, ...]) -> T
 
 
 def sifid(network: Inception, reference: Tensor, image: Tensor) -> float:
-    """The squared Frechet distance between the features of two pictures: 0 for the same statistics, never negative.
+    """Returns the squared Frechet distance between the features of two images, 0 for the same statistics.
 
     Arguments:
-        network: See `load_inception`. Figures of different weights are on different scales.
+        network: See `load_inception`. Values from different weights are on different scales.
         reference, image: (1, C, H, W) in [-1, 1], of any sizes; see `Inception.features`.
 
     Raises:
@@ -139,14 +142,14 @@ def sifid(network: Inception, reference: Tensor, image: Tensor) -> float:
 
 
 def frechet_distance(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_covariance: Tensor) -> float:
-    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2), between two Gaussians (Dowson and Landau, 1982).
+    """Returns |m1 - m2|^2 + tr(C1 + C2 - 2 (C1^1/2 C2 C1^1/2)^1/2), between two Gaussians (Dowson and Landau, 1982).
 
     Arguments:
         mean, other_mean: (D,), float64.
         covariance, other_covariance: (D, D), float64, symmetric, without negative eigenvalues.
     """
-    # The trace of the last root is the sum of the singular values of C1^1/2 C2^1/2. Roots of the eigenvalues of the product
-    # would turn rounding errors of 1e-16 into 1e-8, once for each channel that a picture leaves empty.
+    # The trace of the last root is the sum of the singular values of C1^1/2 C2^1/2. Roots of the eigenvalues of the
+    # product would turn rounding errors of 1e-16 into 1e-8, once for each channel that a picture leaves empty.
     common = torch.linalg.svdvals(_root(covariance) @ _root(other_covariance)).sum()
     spread = covariance.trace() + other_covariance.trace() - 2 * common
     return float(((mean - other_mean).square().sum() + spread).clamp(min=0))

@@ -1,4 +1,4 @@
-"""What a backend does: the passes over an image that one evaluation of a sliced Wasserstein distance takes."""
+"""The interface of a backend: what one evaluation of a sliced Wasserstein distance does with an image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..patches.filters import FilterBank
 from ..transport.binned import Bins
 
 Stride = tuple[int, int]
-"""Rows and columns from one patch to the next."""
+"""Rows and columns, or pixels down and right, from one patch to the next."""
 
 
 @dataclass(frozen=True)
@@ -19,39 +19,45 @@ class Subsample:
     """A strided subsample of a patch grid."""
 
     offset: tuple[int, int] = (0, 0)
-    """Row and column of the first patch."""
+    """Row and column of the first patch, in the grid."""
     stride: tuple[int, int] = (1, 1)
     """Rows and columns of the grid from one patch to the next."""
 
     def of(self, image: Tensor, stride: int) -> tuple[Tensor, Stride]:
-        """Returns the image from the first of these patches on, and the pixels from one to the next, for a grid with this stride."""
+        """Returns the image from the first patch on, and the stride of the patches in pixels.
+
+        `stride` is that of the grid, in pixels.
+        """
         row, column = (place * stride for place in self.offset)
         return image[..., row:, column:], (self.stride[0] * stride, self.stride[1] * stride)
 
 
 ALL = Subsample()
-"""All patches."""
+"""The subsample with all patches."""
 
 
 class ProjectedReference(Protocol):
-    """A set of filters in the form that a backend wants, and the CDFs of the reference's projections onto them."""
+    """A set of filters in the backend's own form, with the CDFs of the reference's projections onto them."""
 
     @property
     def cdf_p(self) -> Tensor:
-        """F_P at the centres of the bins, (K, B)."""
+        """F_P at the bin centres, (K, B)."""
         ...
 
 
 class Backend(Protocol):
-    """A way to do the work of a step. Images are (1, C, H, W), float32. Weights, (rows, columns) of the patch grid, are whole
-    numbers as `quantize_weights` gives them; None counts all patches alike."""
+    """An implementation of the work of a step.
+
+    Images are (1, C, H, W). Weights, (rows, columns) of the patch grid, are whole numbers from `quantize_weights`; None
+    weights all patches equally.
+    """
 
     def count(self, image: Tensor, bank: FilterBank, bins: Bins, stride: Stride, weights: Tensor | None) -> Tensor:
-        """Returns how many patches, or how much of their weight, lies in each bin: (K, B), of `accumulator_dtype`."""
+        """Returns how many patches, or how much weight, lies in each bin: (K, B), of `accumulator_dtype`."""
         ...
 
     def prepare(self, bank: FilterBank, bins: Bins, cdf_p: Tensor, stride: int) -> list[Any]:
-        """Returns a `ProjectedReference` for each set of the bank, to be used many times for patches with this stride."""
+        """Returns a `ProjectedReference` for each set of the bank, for repeated use with patches at this stride."""
         ...
 
     def evaluate(
@@ -66,8 +72,9 @@ class Backend(Protocol):
         """Returns the distance of an image's patches to the reference, and its gradient.
 
         Returns:
-            The distance, mean over the filters of `reference`, a scalar; and the sum over filters and patches of the gradient of the
-            patch's bin times the filter, (1, C, H, W), with weights times these in units of `WEIGHT_UNIT`. The gradients of bins
-            follow from the patches of `subsample`, and apply to all patches.
+            The distance, mean over the filters of `reference`, a scalar; and the gradient, (1, C, H, W), not yet
+            normalised: the sum over filters and patches of the filter times the gradient of the patch's bin, times the
+            patch's weight over `WEIGHT_UNIT`, if there are weights. Bin gradients are computed from the patches of
+            `subsample`, and apply to all patches.
         """
         ...

@@ -1,4 +1,4 @@
-"""Which way the work of a step is done: plain PyTorch, which runs everywhere, or kernels in Triton."""
+"""The choice of a backend: plain PyTorch, which runs everywhere, or kernels in Triton."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from .workspace import Workspace
 Backend = Literal["auto", "torch", "triton"]
 BACKENDS: tuple[str, ...] = get_args(Backend)
 LEAST_CAPABILITY = (8, 0)
-"""From which on NVIDIA's tensor cores take TF32."""
+"""Minimum compute capability: the first with TF32 on tensor cores."""
 MOST_NUMBERS = 2**31
-"""Pixels times channels from which on 32 bits do not tell where a number lies."""
+"""Number of elements of an image (pixels times channels) from which on 32-bit indices overflow."""
 
 
 def choose(backend: str, device: torch.device, numbers: int = 0, dtype: torch.dtype = torch.float32) -> str:
-    """The backend for pictures of so many `numbers` (pixels times channels) of a type on `device`, "torch" or "triton".
+    """Returns the backend, "torch" or "triton", for images of `numbers` elements (pixels times channels).
 
-    "auto" takes Triton on a GPU where it works, and says once in the log why if it does not.
+    "auto" is Triton on a GPU where it works; otherwise the log gives the reason once.
 
     Raises:
-        OptionError: "triton" is asked for and cannot be used; the message says why.
+        OptionError: "triton" is chosen and cannot be used; the message gives the reason.
     """
     if backend == "torch" or (backend == "auto" and device.type != "cuda"):
         return "torch"
@@ -46,20 +46,23 @@ def choose(backend: str, device: torch.device, numbers: int = 0, dtype: torch.dt
 
 
 def make_backend(name: str, workspace: Workspace) -> Any:
-    """Returns the `backend.Backend` that `choose` has named. Triton's is imported only here, when it is used."""
+    """Returns the `backend.Backend` of this name. Triton's module is imported only when it is used."""
     if name == "triton":
         return importlib.import_module(".triton_backend", __package__).TritonBackend()
     return importlib.import_module(".torch_backend", __package__).TorchBackend(workspace)
 
 
 def kernels(backend: str) -> Any:
-    """Returns the module whose functions do the work of a backend that `choose` has named; both have the functions of `reference`."""
+    """Returns the module with the kernels of a backend, as returned by `choose`.
+
+    Its functions are those of `reference`; Triton's lacks the helpers `project` and `bin_of`.
+    """
     return importlib.import_module(".triton_kernels" if backend == "triton" else ".reference", __package__)
 
 
 @functools.cache
 def why_not_triton(device: torch.device) -> str | None:
-    """Why Triton's kernels cannot be used on `device`; None if they can, which is tried once."""
+    """Returns the reason why Triton's kernels cannot be used on `device`; None if they can. Tested once per device."""
     try:
         importlib.import_module("triton")
     except ImportError as error:
@@ -75,14 +78,14 @@ def why_not_triton(device: torch.device) -> str | None:
         )
     try:
         return importlib.import_module(".triton_check", __package__).disagreement(device)
-    except Exception as error:  # whatever a compiler or driver raises is a reason, and is passed on as one
+    except Exception as error:  # any error of a compiler or driver is the reason
         return (
             f"Triton's kernels do not run here ({type(error).__name__}: {(str(error).splitlines() or [''])[0][:200]})"
         )
 
 
 def interpreted() -> bool:
-    """Whether Triton is told to interpret kernels (TRITON_INTERPRET=1), as tests do on machines without a GPU."""
+    """Returns whether Triton interprets kernels (TRITON_INTERPRET=1), as in tests on machines without a GPU."""
     try:
         triton: Any = importlib.import_module("triton")
     except ImportError:
@@ -93,5 +96,5 @@ def interpreted() -> bool:
 
 @functools.cache
 def say_once(message: str, level: int = logging.WARNING) -> None:
-    """Logs a message, the first time."""
+    """Logs a message, once per process."""
     logging.getLogger(__name__).log(level, message)

@@ -1,6 +1,7 @@
-"""What every kernel of this folder computes, in plain PyTorch, one line after the other: the oracle. Same names, same signatures.
+"""The kernels of this folder in plain PyTorch: the oracle of the others, with the same names and signatures.
 
-Letters: K filters, n patches, B bins; a coordinate is where among its direction's bins a projection lies: its bin, when rounded down.
+Letters: K filters, n patches, B bins. A bin coordinate is the position of a projection among the bins of its direction;
+rounded down it is the index of the bin.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from .backend import Stride
 
 
 def project(image: Tensor, filters: Tensor, stride: Stride) -> Tensor:
-    """Returns the inner products of the patches of `image` (1, C, H, W) with `filters` (K, C, p, p): (K, rows, columns)."""
+    """Returns the projections of patches of `image` (1, C, H, W) onto `filters` (K, C, p, p): (K, rows, columns)."""
     return F.conv2d(image, filters, stride=stride)[0]
 
 
 def bin_of(projections: Tensor, bins: Bins) -> Tensor:
-    """Returns the bin of each projection (K, rows, columns), int64; what lies beyond the ends falls into the first and last."""
+    """Returns the bin of each projection (K, rows, columns), int64. Values outside fall into the first or last bin."""
     low, scale = (x[:, None, None] for x in (bins.low, 1 / bins.width))
     return ((projections - low) * scale).clamp(0, bins.number - 0.5).long()
 
@@ -28,14 +29,14 @@ def bin_of(projections: Tensor, bins: Bins) -> Tensor:
 def project_and_count(
     image: Tensor, filters: Tensor, bins: Bins, stride: Stride = (1, 1), weights: Tensor | None = None
 ) -> Tensor:
-    """Counts how many patches of an image, or how much of their weight, lies in each bin of each direction.
+    """Counts how many patches of an image, or how much weight, lies in each bin of each direction.
 
     Arguments:
         image: Image, (1, C, H, W), float32.
         filters: Filters, (K, C, p, p), float32.
         bins: Bins for the K directions.
-        stride: Rows and columns from one patch to the next; the first is in the corner.
-        weights: Weight of each patch, (rows, columns), whole numbers as `quantize_weights` gives them; by default 1.
+        stride: Rows and columns, in pixels, from one patch to the next; the first is in the upper left corner.
+        weights: Weight of each patch, (rows, columns), whole numbers from `quantize_weights`; by default 1.
 
     Returns:
         Counts (K, B), int64: sums of whole numbers, which do not depend on their order.
@@ -46,11 +47,13 @@ def project_and_count(
 
 
 def compare(cdf_p: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[Tensor, Tensor]:
-    """Returns the distance of the output's counts from the reference's CDFs, and the gradient of each bin; see `histograms.w1_bin_gradients`.
+    """Returns the distance of the output's counts to the reference's CDFs, and the gradient of each bin.
+
+    See `transport.binned.w1_bin_gradients`.
 
     Arguments:
-        cdf_p: F_P at the centres of the bins, (K, B), float32.
-        counts: Of the output, (K, B), int64.
+        cdf_p: F_P at the bin centres, (K, B), float32.
+        counts: Counts or weights of the output, (K, B), int64.
         bins: The bins.
         distance: "l1" or "l2".
 
@@ -68,7 +71,7 @@ def backproject(
     stride: Stride = (1, 1),
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Backprojects the gradients of the bins in which patches lie: carries them to the pixels by the adjoint of the projection.
+    """Backprojects the gradients of the patches' bins to the pixels, by the adjoint of the projection.
 
     Arguments:
         image, filters, bins, stride: As in `project_and_count`.
@@ -76,7 +79,7 @@ def backproject(
         weights: Factor of each patch, (rows, columns), float32; by default 1.
 
     Returns:
-        The sum over filters and patches of gradient times weight times filter, where the patch lies: (1, C, H, W), float32.
+        The sum over filters and patches of bin gradient times weight times filter, (1, C, H, W), float32.
     """
     index = bin_of(project(image, filters, stride), bins)
     values = bin_gradients.gather(1, index.flatten(1)).view_as(index)
@@ -88,12 +91,12 @@ def backproject(
 
 
 def weighted_mse(image: Tensor, target: Tensor, weight: Tensor, into: Tensor, share: float) -> Tensor:
-    """Returns a weighted squared difference, and adds its gradient to `into`: the coherence term.
+    """Returns a weighted squared difference, and adds its gradient to `into`. It is the kernel of the coherence term.
 
     Arguments:
         image, target: (1, C, H, W), float32.
         weight: Weight of each pixel, (1, 1, H, W).
-        into: Gradient of what is minimised besides, (1, C, H, W); changed in place.
+        into: Gradient to which that of this term is added, (1, C, H, W); changed in place.
         share: Factor of the sum of the weighted squared differences.
 
     Returns:
@@ -114,14 +117,15 @@ def adam(
     factor: float,
     betas: tuple[float, float],
 ) -> None:
-    """Does one step of Adam, in place (Kingma and Ba, ICLR 2015, with the corrections of both means folded into the rates).
+    """Does one step of Adam in place (Kingma and Ba, ICLR 2015, with both bias corrections in the rates).
 
     Arguments:
-        image: What is descended, any shape, float32; changed.
-        gradient: Of that shape; used up.
+        image: The iterate, any shape, float32; changed.
+        gradient: Its gradient, of the same shape; overwritten.
         first, second: The running means of the gradient and of its square; changed.
-        rates: (2,), float32, on the device: the rate over 1 - beta_1^n, and the root of 1 - beta_2^n, at step n.
-        factor: What the gradient is multiplied with.
+        rates: (2,), float32, on the device, for step n from 1 on: the learning rate over 1 - beta_1^n, and the square
+            root of 1 - beta_2^n.
+        factor: Factor of the gradient.
         betas: Decay of both means.
     """
     gradient = gradient.mul_(factor)
@@ -132,4 +136,4 @@ def adam(
 
 
 EPSILON = 1e-8
-"""What keeps Adam's quotient finite."""
+"""Adam's epsilon: added to the root mean square, so that the quotient is finite."""

@@ -1,4 +1,5 @@
-"""The backend in plain PyTorch: project and count, compare, backproject; strip by strip. In Triton: triton_backend.py."""
+"""The backend in plain PyTorch: project and count, compare, backproject, strip by strip. For Triton see
+triton_backend.py."""
 
 from __future__ import annotations
 
@@ -18,30 +19,33 @@ from .workspace import Workspace
 
 @dataclass(frozen=True)
 class TorchProjectedReference:
-    """See `backend.ProjectedReference`."""
+    """A set of filters with the reference's CDFs, for `TorchBackend`."""
 
     scaled: FilterBank
-    """The filters, scaled so that `bins.offset` added to a projection is its coordinate among the bins."""
+    """The filters divided by the width of the bins: a projection plus `bins.offset` is a bin coordinate."""
     adjoint: Adjoint
-    """Of the filters as they were sampled."""
+    """The adjoint of projection onto the unscaled filters."""
     bins: Bins
     cdf_p: Tensor
 
 
 class TorchBackend:
-    """Convolutions, scattered counts and gathered gradients, in strips of rows that fit the workspace. With L1 each sum is one of
-    multiples of `filters.GRID`, and the same however the rows are divided."""
+    """Convolutions, scatter-add counts and gathered gradients, in strips of rows that fit the workspace.
+
+    With L1, sums over filters are exact, since rows are multiples of `filters.GRID`, so that the result does not depend
+    on the strips.
+    """
 
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
 
     def count(self, image: Tensor, bank: FilterBank, bins: Bins, stride: Stride, weights: Tensor | None) -> Tensor:
-        """See `Backend`."""
+        """See `Backend.count`."""
         scaled = bank.scaled(bins.scale)
         return self._count(project_columns(image, scaled, stride[0]), scaled, bins, stride[1], weights)
 
     def prepare(self, bank: FilterBank, bins: Bins, cdf_p: Tensor, stride: int) -> list[TorchProjectedReference]:
-        """See `Backend`."""
+        """See `Backend.prepare`."""
         parts = zip(
             bank.each(),
             bank.scaled(bins.scale).each(),
@@ -63,12 +67,12 @@ class TorchBackend:
         subsample: Subsample,
         weights: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """See `Backend`."""
+        """See `Backend.evaluate`."""
         bins, scaled, number = reference.bins, reference.scaled, len(reference.cdf_p)
         rows, columns = patch_grid(size_of(image), scaled.patch_size, stride)
         line = columns * number
         down = project_columns(image, scaled, stride)
-        # Held from counting to looking up, if memory allows; else computed twice.
+        # Bins are kept from counting to backprojection if memory allows; else they are computed twice.
         keep = subsample == ALL and 8 * rows * line <= self.workspace.keep_bytes
         held = self.workspace.buffer("held", rows * line, torch.int64) if keep else None
         if subsample == ALL:
@@ -90,7 +94,8 @@ class TorchBackend:
         weights: Tensor | None,
         held: Tensor | None = None,
     ) -> Tensor:
-        """Counts the patches whose columns are projected, `down` (1, M, rows, W), strip by strip; their bins go into `held`."""
+        """Counts patches strip by strip from projected columns `down` (1, M, rows, W); writes their bins to `held`, if
+        given."""
         number, columns = len(scaled), (down.shape[3] - scaled.patch_size) // stride + 1
         counts = bins.width.new_zeros(number, bins.number, dtype=accumulator_dtype(bins.width.device))
         for part in self.workspace.strips(down.shape[2], columns, number):
@@ -120,12 +125,12 @@ class TorchBackend:
             found = self.workspace.buffer("gradients", index.numel(), gradients.dtype).view(index.shape)
             look_up(gradients, index, found)
             if weights is not None:
-                # Weights stay whole numbers here, over a power of two: their sums too are then exact for 0 and 1.
+                # Weights are whole numbers over a power of two, so that sums of weights 0 and 1 are exact as well.
                 found *= (weights[part] / WEIGHT_UNIT).to(found).reshape(-1, 1)
             yield found.view(-1, columns, number)
 
     def _room(self, coordinates: Tensor, part: slice, held: Tensor | None) -> Tensor:
-        """Returns where the bins of a strip go: to their place in `held`, or into a buffer that the next strip overwrites."""
+        """Returns memory for the bins of a strip: its part of `held`, or a buffer that the next strip overwrites."""
         if held is None:
             return self.workspace.buffer("bins", coordinates.numel(), torch.int64)
         start = part.start * (coordinates.numel() // (part.stop - part.start))

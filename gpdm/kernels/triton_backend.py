@@ -1,4 +1,4 @@
-"""The backend in Triton's kernels. In plain PyTorch: torch_backend.py."""
+"""The backend with Triton's kernels. For plain PyTorch see torch_backend.py."""
 
 from __future__ import annotations
 
@@ -16,23 +16,27 @@ from .triton_gradient import backproject
 
 @dataclass(frozen=True)
 class TritonProjectedReference:
-    """See `backend.ProjectedReference`."""
+    """A set of filters with the reference's CDFs, for `TritonBackend`."""
 
     filters: Tensor
-    """The filters themselves, (K, C, p, p)."""
+    """The filters, (K, C, p, p)."""
     bins: Bins
     cdf_p: Tensor
 
 
 class TritonBackend:
-    """Counts are whole numbers, and every sum of the gradient has one order: the same bits every time on the same device."""
+    """The work of a step in three kernels.
+
+    The result has the same bits in every run on one device: counts are whole numbers, and sums of the gradient have a
+    fixed order.
+    """
 
     def count(self, image: Tensor, bank: FilterBank, bins: Bins, stride: Stride, weights: Tensor | None) -> Tensor:
-        """See `Backend`."""
+        """See `Backend.count`."""
         return project_and_count(image, bank.filters(), bins, stride, weights).to(accumulator_dtype(image.device))
 
     def prepare(self, bank: FilterBank, bins: Bins, cdf_p: Tensor, stride: int) -> list[TritonProjectedReference]:
-        """See `Backend`."""
+        """See `Backend.prepare`."""
         del stride
         parts = zip(bank.filters().chunk(bank.sets), bins.chunk(bank.sets), cdf_p.chunk(bank.sets), strict=True)
         return [TritonProjectedReference(*part) for part in parts]
@@ -46,7 +50,7 @@ class TritonBackend:
         subsample: Subsample,
         weights: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """See `Backend`."""
+        """See `Backend.evaluate`."""
         counted, spacing = subsample.of(image, stride)
         counts = project_and_count(counted, reference.filters, reference.bins, spacing, weights)
         value, gradients = compare(reference.cdf_p, counts, reference.bins, distance)

@@ -1,4 +1,4 @@
-"""How much of a step is worked off at a time, in which buffers, and what is done when memory runs out all the same."""
+"""The memory of a step: strips, buffers, and retries with less after running out of memory."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from torch import Tensor
 T = TypeVar("T")
 
 BLOCK_VALUES = 2**20
-"""Projections worked off at a time: few enough to stay near a processor's caches, enough to keep it busy."""
+"""Projections in a strip on a CPU: few enough for a processor's caches, enough to keep it busy."""
 GPU_BLOCK_VALUES = 2**23
-"""The same on a GPU, if memory allows: enough to make launches few."""
+"""Projections in a strip on a GPU, if memory allows: enough for few launches."""
 VALUE_BYTES = 24
-"""What a projection takes while it is worked on: itself and its slope (float32), its bin (int64), and its float64 weights, if it has one."""
+"""Bytes of a projection in a strip: itself and its gradient (float32), its bin (int64), and its weight (float64), if it
+has one."""
 
 
 def retry_with_less_memory(work: Callable[[], T], reduce_memory: Callable[[], str | None]) -> T:
-    """Returns what `work` returns; each time memory runs out in it, calls `reduce_memory` and tries again.
+    """Returns the result of `work`; each time it runs out of memory, calls `reduce_memory` and tries again.
 
-    `reduce_memory` makes the work need less and says in words what it did, which is logged; or it returns None when it can do no
-    more, and the error goes on.
+    `reduce_memory` lowers the needs of `work` and returns a description of what it did, which is logged. If it returns
+    None, nothing can be reduced any more, and the error is raised.
     """
     while True:
         try:
@@ -34,19 +35,24 @@ def retry_with_less_memory(work: Callable[[], T], reduce_memory: Callable[[], st
             done = reduce_memory()
             if done is None:
                 raise
-        # Outside of the handler: the error holds the frames, and with them the tensors, of what failed.
+        # Outside of the handler, because the error keeps the failed frames, and with them their tensors, alive.
         logging.getLogger(__name__).warning("GPDM: out of memory; %s and goes on.", done)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says that memory ran out, on whichever device."""
+    """Returns whether an error means that memory ran out, on any device."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "DefaultCPUAllocator" in str(error)
 
 
 class Workspace:
-    """How much of a step is worked off at a time, and the buffers in which that is done."""
+    """The strips and buffers of a step.
+
+    Arguments:
+        device: The device of the images.
+        keep_bytes: Bytes for larger strips on a GPU, and for bins that are kept from counting to backprojection.
+    """
 
     def __init__(self, device: torch.device, keep_bytes: int) -> None:
         self.device, self.keep_bytes, self.block_values = device, keep_bytes, BLOCK_VALUES
@@ -56,7 +62,7 @@ class Workspace:
         self.buffers: dict[str, Tensor] = {}
 
     def reduce_memory(self) -> str | None:
-        """Makes a step need less memory: first bins are found twice instead of held, then strips are halved."""
+        """Reduces the memory of a step: first bins are computed twice instead of kept, then strips are halved."""
         self.buffers.clear()
         if self.keep_bytes > 0:
             self.keep_bytes = 0
@@ -67,13 +73,16 @@ class Workspace:
         return None
 
     def strips(self, rows: int, columns: int, directions: int) -> list[slice]:
-        """Rows of the patch grid that are worked off together."""
+        """Returns slices of rows of the patch grid, (rows, columns) with `directions` filters, to process at a time."""
         height = max(self.block_values // (columns * directions), 1)
         return [slice(start, min(start + height, rows)) for start in range(0, rows, height)]
 
     def buffer(self, name: str, size: int, dtype: torch.dtype) -> Tensor:
-        """`size` numbers of memory. On a CPU it is kept from step to step: asking for it anew would cost as much as filling it. PyTorch
-        does so itself on a GPU, where what a recorded step uses must not be given to others."""
+        """Returns uninitialised memory for `size` elements.
+
+        On a CPU it is kept from step to step, since allocating it would take as long as filling it. On a GPU it is
+        not: PyTorch's allocator caches memory itself, and that of a captured step must not be used by others.
+        """
         if self.device.type != "cpu":
             return torch.empty(size, dtype=dtype, device=self.device)
         if name not in self.buffers or len(self.buffers[name]) < size:

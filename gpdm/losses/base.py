@@ -202,7 +202,7 @@ def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[lis
         whole = group[0].image.new_ones(1, 1, *canvas.size)
         weight = whole if region is None else resize(region, canvas.size, canvas.border)
         weights.append(weight if canvas.weight is None else weight * canvas.weight)
-    sums = [float(weight.double().sum()) for weight in weights]
+    sums = [float(weight.cpu().double().sum()) for weight in weights]
     if sum(sums) == 0:
         raise OptionError("region", 0.0, "no reference rules anywhere", "give maps with values above 0")
     return [

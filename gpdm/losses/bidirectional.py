@@ -66,7 +66,7 @@ class BidirectionalLoss(Options):
         return False
 
     def check(self, level: Level) -> None:
-        """Raises `OptionError` if the level is smaller than a patch, `GPDMError` if faiss is chosen and not installed."""
+        """Raises `OptionError` if the level is smaller than a patch, `GPDMError` if faiss is chosen and missing."""
         check_level(level, self.patch_size)
         if self.search == "faiss":
             import_faiss()
@@ -153,8 +153,8 @@ class BidirectionalObjective:
         everywhere = all_patches([wrapped], o.patch_size)
         chosen = slice(None) if self.query_shares is None else self.query_shares.nonzero()[:, 0]
         queries = everywhere[chosen]
-        # Coherence attracts each query to its nearest key, weighted by the query's share. Completeness attracts the nearest
-        # query of each key to that key, weighted by `completeness` times the key's share.
+        # Coherence attracts each query to its nearest key, weighted by the query's share. Completeness attracts the
+        # nearest query of each key to that key, weighted by `completeness` times the key's share.
         weights = queries.new_full((len(queries),), 1 / len(queries))
         if self.query_shares is not None:
             weights = self.query_shares[chosen]

@@ -118,7 +118,7 @@ class CoherenceObjective:
         self.search = PatchSearch(images, PATCH, visible)
         self.output_weights = canvas.patch_weights(PATCH)
         pixels = canvas.size[0] * canvas.size[1]
-        total = pixels if canvas.weight is None else float(canvas.weight.double().sum())
+        total = pixels if canvas.weight is None else float(canvas.weight.cpu().double().sum())
         self.share = weight / (images[0].shape[1] * total)
         self.backend = choose(term.backend, images[0].device, images[0].shape[1] * pixels, images[0].dtype)
         self.kernels = kernels(self.backend)
@@ -137,7 +137,7 @@ class CoherenceObjective:
         return self.kernels.weighted_mse(image, sample.target, sample.weight, into, self.share)
 
     def target(self, image: Tensor, generator: Generator) -> CoherenceTarget:
-        """Returns the target of an image (1, C, H, W), from the nearest patches of a random subsample of its patches."""
+        """Returns the target of an image (1, C, H, W), from the nearest patches of a random subsample."""
         border = self.canvas.border
         wrapped = wrap(image, PATCH, border)
         grid = patch_grid(size_of(wrapped), PATCH, 1)

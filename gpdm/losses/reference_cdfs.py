@@ -24,8 +24,7 @@ twice this number on, or by weight if patches have weights."""
 SETS_PER_SAMPLE = 8
 """Sets of filters that are sampled in one call, which is cheaper per set."""
 GPU_SETS, GPU_PIXELS = 32, 2**20
-"""Sets sampled in one call on a GPU, and the number of reference pixels up to which; larger references use
-`SETS_PER_SAMPLE`. Small levels there are bound by the host."""
+"""`SETS_PER_SAMPLE` on a GPU for references of at most `GPU_PIXELS` pixels, whose steps are bound by the host."""
 TOGETHER_VALUES = 2**19
 """Projections of the reference, over several sets, that are computed in one call on a CPU: small levels are bound by
 the number of calls."""
@@ -107,8 +106,7 @@ class ReferenceCDFs:
         return random_offset(self.subsample, patch_grid(size_of(reference), self.grid.size, 1), generator)
 
     def _mosaic(self, shares: Tensor, generator: Generator) -> Tensor:
-        """Samples patches with probability proportional to weight, and tiles an image with them: its patches at stride
-        p.
+        """Samples patches with probability proportional to weight; returns an image tiled with them (stride p).
 
         Sampling is stratified (one patch from each of equal parts of the cumulated weights), which has less variance
         than independent samples.
@@ -162,8 +160,7 @@ def subsample_stride(share: int) -> tuple[int, int]:
 
 
 def _range(image: Tensor, bank: FilterBank) -> tuple[Tensor, Tensor]:
-    """Returns the lowest and the highest projection onto each filter, (K,) each, over a subsample of some thousand
-    patches.
+    """Returns the lowest and the highest projection onto each filter, (K,) each, over some thousand patches.
 
     A margin of 1/16 of the range is added at both ends for the patches that are left out.
     """

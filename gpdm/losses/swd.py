@@ -110,8 +110,7 @@ class SWDLoss(Options):
     )
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
-        """Returns the distance for each patch size, weighted by its fraction of the filters, and coherence, if its
-        weight is not 0."""
+        """Returns the distance for each patch size, weighted by its fraction of the filters, and coherence."""
         small = round(self.small_patches * self.num_proj) if self.patch_size > SMALL else 0
         terms: list[tuple[float, Term]] = [
             (

@@ -34,7 +34,7 @@ offset is. The standard error of the reference's CDFs, from about 30,000 patches
 
 @dataclass(frozen=True)
 class StepSample:
-    """The random part of one evaluation."""
+    """The random numbers of one evaluation."""
 
     references: tuple[ProjectedReference, ...]
     """Groups of filters, with the reference's CDFs along them."""
@@ -82,13 +82,14 @@ class BinnedObjective:
         self.passes: Backend = make_backend(self.backend, self.workspace)
         weights = reference_patch_weights(references, grid.size)
         self.cdfs = ReferenceCDFs(filters, grid, distance, images, weights, self.workspace, self.passes)
-        # A strided or subsampled grid has another offset, and so other shapes, at every step.
+        # A strided or subsampled grid has another offset at every step, which a captured graph cannot follow.
         self.capturable = grid.stride == 1 and self._stride(patch_grid(self.padded_size, grid.size, 1)) == (1, 1)
         self._restart()
 
     def _restart(self) -> None:
         self.fresh = iter(self.cdfs)
-        # With new filters at every step a larger pool would leave some sets unused, which raises the final distance by 14 %.
+        # With new filters at every step a larger pool would leave some sets unused, which raises the final distance by
+        # 14 %.
         self.pool: deque[list[ProjectedReference]] = deque(maxlen=1 if self.reuse == 1 else POOL)
         self.steps = 0
 

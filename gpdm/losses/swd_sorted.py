@@ -1,5 +1,4 @@
-"""The objective of the exact sliced Wasserstein distance, by sorting: Algorithm 1, and the test oracle of the binned
-one."""
+"""The objective of the exact sliced Wasserstein distance, by sorting (Algorithm 1); the oracle of the binned one."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ from .base import OutputState, check_single
 
 @dataclass(frozen=True)
 class SortedSample:
-    """The random part of one evaluation."""
+    """The random numbers of one evaluation."""
 
     bank: FilterBank
     offset: tuple[int, int]
@@ -32,8 +31,7 @@ class SortedSample:
 
 
 class SortedObjective:
-    """The exact sliced Wasserstein distance at one level: new filters for each output and step, projections, and a
-    sort.
+    """The exact sliced Wasserstein distance at one level, by sorting, with new filters for each output and step.
 
     All random numbers come from the output's own generator, so that no two outputs see the same filters.
 
@@ -110,7 +108,7 @@ class SortedObjective:
         return value, wrap_adjoint(gradient, self.grid.size, self.canvas.border)
 
     def _weights(self, sample: SortedSample) -> tuple[Tensor | None, Tensor | None]:
-        """Returns the weights of the compared patches of the references, (n,), and of the output, (m,); None if equal."""
+        """Returns the weights of the compared patches of references, (n,), and output, (m,); None if equal."""
         stride, p, q = self.grid.stride, None, None
         if self.reference_weights is not None:
             parts = [

@@ -1,1 +1,1 @@
-"""How one pyramid level is solved."""
+"""Optimizers: how the image is changed at one pyramid level."""

@@ -1,4 +1,4 @@
-"""How one level is solved: the one loop, and what an optimizer adds to it, a step."""
+"""The loop over the steps of one level, and the protocol of its solvers."""
 
 from __future__ import annotations
 
@@ -18,25 +18,29 @@ from .cuda_graphs import GraphedStep, QueueLimit, recorder_for
 
 Stop = Literal["converged", "step limit"]
 OnStep = Callable[[int, int, Tensor, Tensor], None]
-"""Called after each step with the index of the output, the step, the loss and the image."""
+"""A callback after each step, with the index of the output, the step, the loss and the image."""
 Step = Callable[[tuple[Any, Tensor]], Tensor]
-"""One step of one output: takes the objective's sample and the rates of the step, changes the image in place, returns the loss."""
+"""One step of one output: takes the objective's sample and the rates of the step, changes the image in place and
+returns the loss, a scalar."""
 
 
 @dataclass(frozen=True)
 class LevelProblem:
-    """What is to be solved at one level."""
+    """The input of a solver at one level."""
 
     references: Sequence[Reference]
-    """At the size of the level, one image each."""
+    """References of one image each, at the size of the level."""
     canvas: Canvas
-    """Of the level."""
+    """The canvas at the size of the level."""
     loss: Loss
     memory: int
-    """Bytes that a step may work in."""
+    """Bytes that a step may use besides the images."""
 
     def objectives(self, images: Sequence[Tensor]) -> list[Objective]:
-        """Returns the objective of every output, (1, C, H, W) each: the same for all, unless weights follow their images."""
+        """Returns the objective of each output, for images (1, C, H, W).
+
+        All outputs share one, unless the loss is per output; then each has its own and an equal part of the memory.
+        """
         if not is_per_output(self.loss):
             return [bind(self.loss, self.references, self.canvas, self.memory)] * len(images)
         memory = self.memory // len(images)
@@ -48,22 +52,22 @@ class Iterate:
     """The state of one output while a level is solved."""
 
     image: Tensor
-    """(1, C, H, W), changed in place."""
+    """The current image, (1, C, H, W), changed in place."""
     state: OutputState
     losses: list[Tensor] = field(default_factory=list)
     """The loss of every step so far, scalars on the device of the image."""
     average: Tensor | None = None
-    """The mean of the images of the last steps, if the optimizer averages."""
+    """Mean of the images of the last steps; None if there is no averaging, or before it begins."""
     averaged: int = 0
     converged: bool = False
 
     def update_average(self) -> None:
-        """Takes the image into the average."""
+        """Adds the image to the average."""
         self.averaged += 1
         self.average = self.image.clone() if self.average is None else self.average.lerp_(self.image, 1 / self.averaged)
 
     def result(self) -> LevelResult:
-        """Returns what has come of it."""
+        """Returns the result: the average, if there is one, else the image, with losses and stopping reason."""
         image = self.image if self.average is None else self.average
         losses = torch.stack(self.losses).cpu().double()
         return LevelResult(image, losses, "converged" if self.converged else "step limit")
@@ -76,26 +80,26 @@ class LevelResult:
     image: Tensor
     """The image, (1, C, H, W)."""
     losses: Tensor
-    """The loss of every step that was made, float64 on the CPU, shape (steps,)."""
+    """The loss of every step made, float64 on the CPU, shape (steps,)."""
     stop: Stop
-    """Why it ended."""
+    """The stopping reason."""
 
 
 @runtime_checkable
 class LevelSolver(Protocol):
-    """How a level is solved; what the socket GPDM_OPTIMIZER carries. `solve_level` runs it."""
+    """The optimizer of a level, run by `solve_level`. The socket type GPDM_OPTIMIZER carries it."""
 
     @property
     def average(self) -> float:
-        """Share of a level's steps, the last ones, whose images are averaged to give the result."""
+        """Fraction of a level's steps, the last ones, whose images are averaged to give the result."""
         ...
 
     def check(self, loss: Loss, levels: Sequence[Level]) -> None:
-        """Raises `GPDMError` if it cannot work with this loss at these levels. Called before any work begins."""
+        """Raises `GPDMError` if the solver cannot work with this loss at these levels. Called before any work."""
         ...
 
     def memory(self, loss: Loss, level: Level) -> tuple[int, int]:
-        """Returns how many bytes one step takes besides the images: at least, and at best speed."""
+        """Returns the bytes that one step needs besides the images: the minimum, and the amount for full speed."""
         ...
 
     def steps(self, levels: Sequence[Level]) -> tuple[int, ...]:
@@ -103,17 +107,18 @@ class LevelSolver(Protocol):
         ...
 
     def rates(self, num_steps: int) -> Tensor:
-        """Returns the numbers that change from step to step, such as the learning rate, (num_steps, R), float64."""
+        """Returns the values that change from step to step, such as the learning rate, (num_steps, R), float64."""
         ...
 
     def objectives(self, problem: LevelProblem, images: Sequence[Tensor]) -> list[Objective]:
-        """Returns what is minimised for each output, (1, C, H, W) each."""
+        """Returns the objective of each output, for images (1, C, H, W)."""
         ...
 
     def step_of(self, problem: LevelProblem, objective: Objective, image: Tensor) -> Step:
         """Returns the step of one output, which changes `image` (1, C, H, W) in place.
 
-        If the objective is capturable, the step must do the same work each time and never ask a device for a number.
+        If the objective is capturable, the step must do the same work each time and never copy a value from the device
+        to the host.
         """
         ...
 
@@ -122,7 +127,7 @@ class LevelSolver(Protocol):
         ...
 
     def diverged(self) -> OptionError:
-        """Returns the error for a loss or image that became infinite or NaN."""
+        """Returns the error for a loss or image with infinite or NaN values."""
         ...
 
 
@@ -136,16 +141,16 @@ def solve_level(
 ) -> list[LevelResult]:
     """Solves one level from each of `images`, (1, C, H, W), which are changed in place.
 
-    Every output has its own generator and its own end, so that none depends on the others, unless the canvas couples them. After each
-    step the image is projected onto the admissible ones.
+    Every output has its own generator and converges by itself, so that outputs are independent unless a constraint of
+    the canvas couples them. After each step the image is projected onto the admissible images of the canvas.
 
     Raises:
-        OptionError: Loss or image became infinite or NaN.
+        OptionError: A loss or an image has infinite or NaN values.
         Exception: What `on_step` raises.
     """
     canvas, device = problem.canvas, images[0].device
     batch = None
-    if canvas.constraint is not None:  # it sees all outputs at once
+    if canvas.constraint is not None:  # the constraint takes all outputs at once
         batch = torch.cat(list(images))
         images = batch.split(1)
     iterates = [Iterate(canvas.project_(x), OutputState(g)) for x, g in zip(images, generators, strict=True)]
@@ -175,7 +180,7 @@ def solve_level(
 
 
 def _step(solver: LevelSolver, problem: LevelProblem, objective: Objective, image: Tensor) -> Step:
-    """Returns the step of one output with the projection in it, recorded as a CUDA graph where that is possible."""
+    """Returns the step of one output with its projection, as a CUDA graph where it can be captured."""
     step, canvas = solver.step_of(problem, objective, image), problem.canvas
 
     def projected(given: tuple[Any, Tensor]) -> Tensor:

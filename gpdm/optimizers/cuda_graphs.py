@@ -1,4 +1,4 @@
-"""Steps as CUDA graphs: recorded once, then replayed with other numbers, so that small levels do not wait for the host."""
+"""CUDA graphs of steps: captured once, then replayed with new inputs, so that small levels do not wait for the host."""
 
 from __future__ import annotations
 
@@ -16,26 +16,28 @@ from ..kernels.choose import say_once
 
 T = TypeVar("T")
 WARMUP_STEPS = 3
-"""Steps in a row that differ in their tensors' numbers only, before a step is recorded: compilation and allocation are over then."""
+"""Consecutive steps with the same shapes before a step is captured, so that compilation and allocation are over by
+then."""
 QUEUED_STEPS = 16
-"""At most twice so many steps are queued on a GPU, so that progress, previews and cancel stay responsive."""
+"""Half the maximum number of steps queued on a GPU. The limit keeps progress, previews and cancel responsive."""
 
 
 class Recorder(Protocol):
-    """A way to record work on a device and replay it."""
+    """A way to record work on a device and to replay it."""
 
     def record(self, work: Callable[[], object]) -> Callable[[], None]:
-        """Returns a function that does the recorded work. Recording itself does nothing."""
+        """Returns a function that repeats the recorded work. The recording itself does not execute it."""
         ...
 
 
 class CUDARecorder:
-    """A recorder of CUDA graphs, each with memory of its own."""
+    """A recorder of CUDA graphs, each with its own memory pool."""
 
     def record(self, work: Callable[[], object]) -> Callable[[], None]:
-        """See `Recorder`."""
-        # `torch.cuda.graph` would first collect garbage and empty caches, in a host application a tenth of a second each time. What
-        # is collected during a recording, though, may call CUDA in ways that end it.
+        """See `Recorder.record`."""
+        # Not `torch.cuda.graph`: it first collects garbage and empties caches, a tenth of a second in a host
+        # application. During a capture, collection is disabled, because a destructor may make a CUDA call that
+        # invalidates it.
         graph, stream, current = torch.cuda.CUDAGraph(), torch.cuda.Stream(), torch.cuda.current_stream()
         stream.wait_stream(current)
         collecting = gc.isenabled()
@@ -55,14 +57,15 @@ class CUDARecorder:
 
 
 _failed: list[str] = []
-"""Why a recording failed in this process. There is no second try: PyTorch may be left with a recording that has not ended."""
+"""Error messages of failed captures in this process. After one nothing is captured any more, because PyTorch may be
+left in an unfinished capture."""
 
 
 def recorder_for(device: torch.device, backend: str) -> Recorder | None:
-    """Returns what can record a backend's work on this device, if anything can."""
+    """Returns a recorder for the work of a backend on this device; None if it cannot be captured."""
     if device.type != "cuda" or torch.version.hip or _failed:
         return None
-    # Triton refuses addresses that are not there yet, as those which this allocator gives out during a recording.
+    # Triton refuses the addresses that this allocator returns during a capture, which are not mapped yet.
     if backend == "triton" and torch.cuda.get_allocator_backend() == "cudaMallocAsync":
         say_once(
             "GPDM: steps are not recorded as CUDA graphs, since PyTorch allocates with cudaMallocAsync; small pictures are faster without it "
@@ -74,21 +77,21 @@ def recorder_for(device: torch.device, backend: str) -> Recorder | None:
 
 
 class GraphedStep(Generic[T]):
-    """A cache of one CUDA graph: `work`, called repeatedly with tensors of the same shapes, is recorded once and then replayed.
+    """A function with a cache of one CUDA graph: captured after some calls with the same shapes, then replayed.
 
-    `work` changes tensors in place, always the same ones, and returns a scalar. What it does may depend on its argument and on
-    these tensors alone, and it may not ask a device for a number.
+    `work` changes tensors in place, always the same ones, and returns a scalar. Its result may depend only on its
+    argument and on these tensors, and it may not copy a value from the device to the host.
     """
 
     def __init__(self, work: Callable[[T], Tensor], recorder: Recorder | None) -> None:
-        """Without a recorder every call does the work anew."""
+        """Without a recorder every call executes `work` directly."""
         self.work, self.recorder = work, recorder
         self.fixed: Any = None
         self.alike = 0
         self.replay: Callable[[], None] | None = None
 
     def __call__(self, given: T) -> Tensor:
-        """The scalar that `work` returns for `given`."""
+        """Returns the scalar that `work` returns for `given`."""
         if self.recorder is None:
             return self.work(given)
         tensors: list[Tensor] = []
@@ -115,12 +118,13 @@ class GraphedStep(Generic[T]):
         self.last = tensors
         assert self.recorder is not None
         try:
-            # Made anew, since what an object has worked out from its tensors is no longer true when they change.
+            # New objects, because values that the old ones have cached from their tensors become stale when these
+            # change.
             self.replay = self.recorder.record(
                 lambda: result.copy_(self.work(map_tensors(lambda tensor: tensor, copy)))
             )
             self.result = result
-        except Exception as error:  # whatever it is, the work can still be done piece by piece
+        except Exception as error:  # after any failure the step can still be launched kernel by kernel
             reason = (str(error.__context__ or error).splitlines() or [type(error).__name__])[0]
             logging.getLogger(__name__).warning(
                 "GPDM: a step could not be recorded as a CUDA graph; steps are launched piece by piece from now on: %s",
@@ -131,7 +135,7 @@ class GraphedStep(Generic[T]):
 
 
 def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """Applies `change` to every tensor in `value`, inside tuples, lists and dataclasses, which are made anew."""
+    """Returns a copy of `value` with `change` applied to every tensor inside tuples, lists and dataclasses."""
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, (tuple, list)):
@@ -142,7 +146,10 @@ def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
 
 
 def _fixed_parts(value: Any, tensors: list[Tensor]) -> Any:
-    """Returns what a recording fixes, everything but the numbers in tensors, and appends the tensors to `tensors`."""
+    """Returns what a capture fixes: shapes, strides, types and all values that are not tensors.
+
+    The tensors are appended to `tensors`.
+    """
     if isinstance(value, Tensor):
         tensors.append(value)
         return value.shape, value.stride(), value.dtype, value.device
@@ -155,19 +162,20 @@ def _fixed_parts(value: Any, tensors: list[Tensor]) -> Any:
 
 @functools.cache
 def _fields(kind: type) -> tuple[str, ...]:
-    """Returns the names of a dataclass's fields, in their order; none for other types."""
+    """Returns the field names of a dataclass in their order; an empty tuple for other types."""
     return tuple(field.name for field in dataclasses.fields(kind)) if dataclasses.is_dataclass(kind) else ()
 
 
 class QueueLimit:
-    """A limit to how far the host runs ahead of a GPU. The GPU never runs out of work."""
+    """A limit on the number of steps that the host queues on a GPU. It is high enough that the GPU never idles."""
 
     def __init__(self, device: torch.device) -> None:
         self.events: list[torch.cuda.Event] = []
         self.steps, self.cuda = 0, device.type == "cuda"
 
     def step(self) -> None:
-        """Counts a step; on a GPU, every `QUEUED_STEPS` steps it waits for the end of the `QUEUED_STEPS` before them."""
+        """Counts a step. On a GPU, at every `QUEUED_STEPS`-th step it waits until all steps but the last `QUEUED_STEPS`
+        have finished."""
         self.steps += 1
         if not self.cuda or self.steps % QUEUED_STEPS:
             return

@@ -1,4 +1,4 @@
-"""Gradient methods on the pixels of a level, and when a level has converged."""
+"""Gradient methods on the pixels of a level, and their convergence test."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from .newton import check_newton, hessian_diagonal
 
 Method = Literal["adam", "sgd", "newton", "adam picture"]
 Update = Callable[[Tensor, Tensor], object]
-"""Changes the image in place, given the gradient, which is used up, and the two rates of the step."""
+"""A function that changes the image in place, given the gradient, which it may overwrite, and the two rates of the
+step."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer(Options):
-    """Gradient descent on the pixels of one level (Algorithm 1, line 8): Adam, plain, or Newton's method (newton.py)."""
+    """Gradient descent on the pixels of one level (Algorithm 1, line 8): Adam, plain descent, or Newton's method
+    (newton.py)."""
 
     method: str = option(
         "adam",
@@ -95,13 +97,14 @@ class Optimizer(Options):
     )
 
     def check(self, loss: Loss, levels: Sequence[Level]) -> None:
-        """Raises `OptionError` if the loss cannot work at these levels, or if the method newton does not know it."""
+        """Raises `OptionError` if the loss cannot work at these levels, or not with the method newton. Other errors:
+        `Term.check`."""
         check_loss(loss, levels)
         if self.method == "newton":
             check_newton(loss)
 
     def memory(self, loss: Loss, level: Level) -> tuple[int, int]:
-        """Returns how many bytes one step takes besides the images: at least, and at best speed."""
+        """Returns the bytes that one step needs besides the images: the minimum, and the amount for full speed."""
         return loss_memory(loss, level)
 
     def steps(self, levels: Sequence[Level]) -> tuple[int, ...]:
@@ -112,9 +115,9 @@ class Optimizer(Options):
         return tuple(max(round(self.num_steps * factor**i), 1) for i in range(len(levels)))
 
     def rates(self, num_steps: int) -> Tensor:
-        """Returns two numbers for each step of a level, (num_steps, 2): its length, and the divisor of Adam's root mean square.
+        """Returns for each step its length and the bias correction of Adam's root mean square, (num_steps, 2).
 
-        They are tensors because a recorded step cannot read numbers of the host.
+        The rates are a tensor because a replayed CUDA graph cannot read Python values.
         """
         rows = []
         for step in range(num_steps):
@@ -130,7 +133,7 @@ class Optimizer(Options):
         return torch.tensor(rows, dtype=torch.float64)
 
     def objectives(self, problem: LevelProblem, images: Sequence[Tensor]) -> list[Objective]:
-        """Returns those of the loss."""
+        """Returns the objectives of the loss."""
         return problem.objectives(images)
 
     def step_of(self, problem: LevelProblem, objective: Objective, image: Tensor) -> Step:
@@ -147,9 +150,9 @@ class Optimizer(Options):
         return step
 
     def _update(self, problem: LevelProblem, objective: Objective, image: Tensor) -> Update:
-        # The objective is a mean over patches, so its gradient shrinks as the image grows until Adam's epsilon is no longer
-        # small beside it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less). Times the number of
-        # pixels it does not depend on the size, and neither does the step of plain descent.
+        # The objective is a mean over patches, so its gradient shrinks as the image grows, until Adam's epsilon is no
+        # longer small beside it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less).
+        # Multiplied by the number of pixels, the gradient and the step of plain descent do not depend on the size.
         pixels = image.shape[-2] * image.shape[-1]
         if self.method == "newton":
             diagonal = hessian_diagonal(problem.loss, problem.references, problem.canvas)
@@ -165,7 +168,11 @@ class Optimizer(Options):
         return lambda gradient, rates: adam(image, gradient, first, second, rates, pixels, betas)
 
     def has_converged(self, iterate: Iterate) -> bool:
-        """Returns whether the loss still falls. Looked at once per window, so that a GPU is not made to wait at every step."""
+        """Returns whether the loss has stopped falling.
+
+        That is, its mean over the last window is at least (1 - tolerance) times that over the window before. Tested
+        once per window, because the test makes the host wait for a GPU.
+        """
         losses = iterate.losses
         if len(losses) % self.window or len(losses) < 2 * self.window:
             return False
@@ -173,7 +180,7 @@ class Optimizer(Options):
         return last >= (1 - self.tolerance) * before
 
     def diverged(self) -> OptionError:
-        """Returns the error for a loss or image that became infinite or NaN."""
+        """Returns the error for a loss or image with infinite or NaN values."""
         name = "step" if self.method == "newton" else "lr"
         return OptionError(name, getattr(self, name), "the descent diverged to infinite values", "use a smaller one")
 
@@ -183,7 +190,10 @@ BETA_1 = 0.9
 
 
 def _adam_picture(image: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rates: Tensor, beta_2: float) -> None:
-    """Does one step of Adam with the mean square of the whole image in the place of each pixel's; else as `kernels.reference.adam`."""
+    """Does one step of Adam with one second moment, the mean over the image, in place of one per pixel.
+
+    Arguments are those of `kernels.reference.adam`.
+    """
     first.lerp_(gradient, 1 - BETA_1)
     second.mul_(beta_2).add_(gradient.square().mean(), alpha=1 - beta_2)
     image.sub_(first.mul(rates[0]).div_(second.sqrt().div_(rates[1]).add_(EPSILON)))

@@ -1,7 +1,7 @@
-"""Newton's method: steps of gradient over Hessian diagonal, in units of pixels.
+"""Newton's method with a diagonal Hessian: steps of gradient over Hessian diagonal, in units of pixels.
 
-The right method for whatever starts near its end: its step needs no learning rate and stops by itself. It knows the Hessian diagonal
-of the squared sliced Wasserstein distance and of coherence, and refuses all else, so that no loss needs to know of it.
+It needs no learning rate, and suits a start near the minimum. The Hessian diagonal is known for the squared sliced
+Wasserstein distance and for coherence. Other terms are refused, so that no term has to implement it.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ def _is_known(term: Term) -> bool:
 
 
 def hessian_diagonal(loss: Loss, references: Sequence[Reference], canvas: Canvas) -> Tensor:
-    """Returns the second derivative of a loss with respect to each pixel at one level, (1, 1, H, W), positive.
+    """Returns the Hessian diagonal of a loss at one level, the same for all channels, (1, 1, H, W), positive.
 
-    That of the squared sliced Wasserstein distance is twice the share of all patches that cover a pixel, over the dimension of a
-    patch, since a random unit filter gives each of its numbers that share on average. That of coherence is taken as if every pixel
-    were attracted fully.
+    For the squared sliced Wasserstein distance it is twice the share of all patches that cover a pixel, over the
+    dimension C p^2 of a patch, because the mean square of an element of a random unit filter is 1 / (C p^2). For
+    coherence it is that of fully attracted pixels, an upper bound.
 
     References:
         Rabin et al., Wasserstein Barycenter and its Application to Texture Mixing, SSVM 2011, section 3.3.
@@ -53,7 +53,7 @@ def hessian_diagonal(loss: Loss, references: Sequence[Reference], canvas: Canvas
         for weight, term in loss.terms():
             if term.active(level_of(group, own)):
                 total = total + weight * share * _diagonal(term, own, like)
-    # A pixel in which nothing has an interest stays where it is.
+    # A pixel without weight has gradient 0, and does not move.
     return total.clamp(min=1e-12 / math.prod(canvas.size))
 
 
@@ -65,8 +65,8 @@ def _diagonal(term: Term, canvas: Canvas, like: Tensor) -> Tensor:
         if weights is None:
             height, width = canvas.padded_size(p)
             weights = like.new_ones(height - p + 1, width - p + 1)
-        # The sum of the weights of the patches that cover a pixel is p x p times a mean over their places. With a stride it is that
-        # of one grid in the mean over its offsets.
+        # The sum of the weights of the patches that cover a pixel is p^2 times an average pooling. With a stride this
+        # is the mean over the random offsets of the grid.
         around = F.pad(weights / weights.sum(), (p - 1,) * 4)[None, None]
         covered = wrap_adjoint(F.avg_pool2d(around, p, 1) * p**2, p, canvas.border)
         return (covered * (2 / (channels * p * p))).to(like)
@@ -74,4 +74,4 @@ def _diagonal(term: Term, canvas: Canvas, like: Tensor) -> Tensor:
         raise TypeError(f"the second derivative of {term} is not known; check_newton refuses it")
     if canvas.weight is None:
         return torch.full_like(like[:, :1, :1, :1], 2 / (channels * math.prod(canvas.size)))
-    return canvas.weight * (2 / (channels * float(canvas.weight.double().sum())))
+    return canvas.weight * (2 / (channels * float(canvas.weight.cpu().double().sum())))

@@ -1,4 +1,4 @@
-"""Patch nearest neighbours: GPNN's step as another way to solve a level."""
+"""GPNN's step, patch nearest neighbours, as a solver of a level."""
 
 from __future__ import annotations
 
@@ -24,15 +24,16 @@ from .base import Iterate, LevelProblem, Step
 
 @dataclass(frozen=True, kw_only=True)
 class PatchNN(Options):
-    """Replaces every patch by its nearest patch of the reference, again and again, and averages where they overlap.
+    """Repeatedly replaces every patch by its nearest reference patch, and averages the patches where they overlap.
 
-    The loss is not minimised then; what is reported as loss is the mean squared difference of the patches to those that replace them.
-    Canvas border, reference weights and regions are honoured: a patch of weight 0 is never taken, and one with twice the weight is
-    preferred up to twice the squared difference.
+    The loss is not used; the reported loss is the mean squared difference of the patches to those that replace them.
+    Canvas border, reference weights and regions apply: a patch of weight 0 is never taken, and one with twice the
+    weight is preferred up to twice the squared difference.
 
     References:
-        Granot et al., Drop the GAN: In Defense of Patches Nearest Neighbors as Single Image Generative Models, CVPR 2022.
-        Deviation: patches are looked for in the reference of the level itself, not in a blurred one at a level's first step.
+        Granot et al., Drop the GAN: In Defense of Patches Nearest Neighbors as Single Image Generative Models, CVPR
+        2022. Deviation: patches are searched in the reference of the level itself, not in a blurred one at the first
+        step.
     """
 
     patch_size: int = option(7, "Side of the square patches, in pixels.", ge=1, le=31)
@@ -64,8 +65,10 @@ class PatchNN(Options):
         return 0.0
 
     def check(self, loss: Any, levels: Sequence[Level]) -> None:
-        """Raises `OptionError` if a level is smaller than a patch, `GPDMError` if faiss is asked for and not installed. `loss` is
-        not used."""
+        """Raises `OptionError` if a level is smaller than a patch, `GPDMError` if faiss is chosen and not installed.
+
+        `loss` is not used.
+        """
         del loss
         for level in levels:
             check_level(level, self.patch_size)
@@ -73,8 +76,11 @@ class PatchNN(Options):
             import_faiss()
 
     def memory(self, loss: Any, level: Level) -> tuple[int, int]:
-        """Returns how many bytes one step takes, no less and no more: the patches of both sides twice, with up to four channels, and
-        a block of distances."""
+        """Returns the bytes of one step; the minimum is also the amount for full speed.
+
+        They hold two copies of the patches of output and references, with up to four channels, and a block of
+        distances.
+        """
         del loss
         needed = search_bytes(self.patch_size, level.reference_pixels + level.pixels)
         return needed, needed
@@ -84,15 +90,15 @@ class PatchNN(Options):
         return (self.num_steps,) * len(levels)
 
     def rates(self, num_steps: int) -> Tensor:
-        """Returns nothing for each step, (num_steps, 0): all are alike."""
+        """Returns no values for each step, (num_steps, 0): all steps are alike."""
         return torch.zeros(num_steps, 0, dtype=torch.float64)
 
     def objectives(self, problem: LevelProblem, images: Sequence[Tensor]) -> list[Objective]:
-        """Returns the search for nearest patches, the same for all outputs."""
+        """Returns the search for nearest patches, which all outputs share."""
         return [NearestPatches(self, problem.references, problem.canvas)] * len(images)
 
     def step_of(self, problem: LevelProblem, objective: Objective, image: Tensor) -> Step:
-        """Returns the step of one output: it moves toward the mean of the nearest patches."""
+        """Returns the step of one output: the image moves toward the overlapping mean of its nearest patches."""
         del problem, objective
 
         def step(given: tuple[Votes, Tensor]) -> Tensor:
@@ -103,30 +109,34 @@ class PatchNN(Options):
         return step
 
     def has_converged(self, iterate: Iterate) -> bool:
-        """Returns whether no patch has changed in the last step."""
+        """Returns whether no patch has changed its nearest patch in the last step. Always False if `step` is not 1."""
         return self.step == 1 and iterate.state.remembered.unchanged
 
     def diverged(self) -> OptionError:
-        """Returns the error for an image that became infinite or NaN, which means of finite patches cannot."""
+        """Returns the error for infinite or NaN values, which averages of finite patches do not have."""
         return OptionError("step", self.step, "the images became infinite")
 
 
 @dataclass(frozen=True)
 class Votes:
-    """What the nearest patches of an image say."""
+    """The nearest reference patches of the patches of an image, and their overlapping mean."""
 
     image: Tensor
-    """Their mean where they overlap, (1, C, H, W)."""
+    """Mean of the nearest patches where they overlap, (1, C, H, W)."""
     distance: Tensor
     """Mean squared difference of the image's patches to them, a scalar."""
     index: Tensor
-    """Which patch of its group each patch has, (patches,)."""
+    """Index of the nearest patch of each patch among those of its region, (patches,), int64."""
     unchanged: bool
-    """Whether these are the same patches as in the step before."""
+    """Whether all indices are those of the step before."""
 
 
 class NearestPatches:
-    """The objective of `PatchNN`: half the mean squared difference to the votes, which are found anew in every step."""
+    """The objective of `PatchNN`, with a new search in every step.
+
+    Its value is the mean squared difference of the patches to their nearest ones. Its gradient is the difference of the
+    image to the votes.
+    """
 
     backend = "torch"
     capturable = False
@@ -137,12 +147,12 @@ class NearestPatches:
         self.keys, self.factors = zip(*(self._keys(group) for group, _, _ in groups), strict=True)
         rows, columns = (side - options.patch_size + 1 for side in canvas.padded_size(options.patch_size))
         self.group = torch.zeros(rows * columns, dtype=torch.int64, device=references[0].image.device)
-        if len(groups) > 1:  # a patch belongs to the region that has most of it
+        if len(groups) > 1:  # a patch belongs to the region with the largest weight on it
             shares = [own.patch_weights(options.patch_size) for _, own, _ in groups]
             self.group = torch.stack([each for each in shares if each is not None]).argmax(0).flatten()
 
     def _keys(self, references: Sequence[Reference]) -> tuple[Tensor, Tensor | None]:
-        """Returns the patches that may be taken, a row each, and by what their squared distances are divided."""
+        """Returns the patches with a weight above 0, one per row, and their weights, which divide squared distances."""
         keys = all_patches([each.image for each in references], self.options.patch_size)
         weights = reference_patch_weights(references, self.options.patch_size)
         if weights is None:
@@ -151,7 +161,7 @@ class NearestPatches:
         return keys[flat > 0], flat[flat > 0]
 
     def sample(self, image: Tensor, step: int, state: OutputState) -> Votes:
-        """See `Objective`; nothing is random here."""
+        """See `Objective.sample`; nothing is random here."""
         del step
         check_single(image)
         size, border = self.options.patch_size, self.canvas.border
@@ -171,13 +181,13 @@ class NearestPatches:
         return state.remembered
 
     def _nearest(self, queries: Tensor, keys: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Returns the key of each query, and the mean squared difference to it."""
+        """Returns the index of the key of each query, and the mean squared difference to it, (n,) each."""
         factors = 1 / (self.options.alpha + least_distances(queries, keys, self.options.search))
         chosen = nearest(queries, keys, self.options.search, factors if weights is None else factors / weights)
         return chosen.index, chosen.distance
 
     def evaluate(self, image: Tensor, sample: Votes, into: Tensor) -> Tensor:
-        """See `Objective`."""
+        """See `Objective.evaluate`."""
         into.add_(image - sample.image)
         return sample.distance
 
@@ -186,9 +196,9 @@ def vote(patches: Tensor, size: tuple[int, int], patch_size: int, border: str = 
     """Returns the image in which each pixel is the mean of the patches that cover it.
 
     Arguments:
-        patches: Patches, (n, C p^2), one for every place of the patch grid.
+        patches: Patches, (n, C p^2), one for every position of the patch grid.
         size: Height and width of the image with the padding of `borders.wrap`.
-        patch_size: Side of the patches.
+        patch_size: Side of the patches, in pixels.
         border: One of `borders.BORDERS`.
 
     Returns:

@@ -1,1 +1,1 @@
-"""Patches of an image as a linear map, and finding patches of one image in another."""
+"""Patches: random filters, their projection as a linear map, and nearest-patch search."""

@@ -1,4 +1,4 @@
-"""Random unit filters: the directions along which patch distributions are compared."""
+"""Random unit filters: the directions onto which patches are projected."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ Kind = Literal["independent", "orthonormal", "factored"]
 KINDS: tuple[str, ...] = get_args(Kind)
 
 GRID = 2.0**-12
-"""Filters are multiples of this. Sums of their numbers with signs -1, 0 and 1 are then exact in float32, so that the L1 gradient
-has the same bits however the work is divided; and a GPU's short TF32 format holds them exactly, too."""
+"""Quantum of the rows of sampled filters: they are multiples of it. Sums of them with factors -1, 0 and 1 are then
+exact in float32, so that the L1 gradient has the same bits however the work is divided into strips."""
 
 
 @dataclass(frozen=True)
 class FilterBank:
-    """K filters with shape (C, p, p), as what they are convolved with: M columns, and then rows over their results.
+    """K filters (C, p, p) in factored form: a convolution with M columns, then one of its results with rows.
 
-    Filter k is the sum over m of columns[m] x rows[k, m]. Several sets of filters can stand behind each other, each with M
-    columns of its own, so that one call projects onto all of them.
+    Filter k is the sum over m of columns[m] x rows[k, m]. A bank may hold several sets of K filters one after the
+    other, each with its own M columns, so that one call projects onto all of them.
     """
 
     columns: Tensor
-    """Shape (sets M, C, p, 1)."""
+    """Columns, (sets M, C, p, 1)."""
     rows: Tensor
-    """Shape (sets K, M, 1, p)."""
+    """Rows, (sets K, M, 1, p)."""
 
     @classmethod
     def of(cls, filters: Tensor) -> FilterBank:
-        """One set of any filters, (K, C, p, p), as they are."""
+        """Returns a bank with one set of given filters, (K, C, p, p), unchanged."""
         _, channels, p, _ = filters.shape
         columns = torch.eye(channels * p).to(filters).reshape(-1, channels, p, 1)
         return cls(columns, filters.reshape(len(filters), channels * p, 1, p))
@@ -41,49 +41,49 @@ class FilterBank:
 
     @property
     def sets(self) -> int:
-        """How many sets there are."""
+        """Number of sets."""
         return len(self.columns) // self.rows.shape[1]
 
     @property
     def patch_size(self) -> int:
-        """Side of the patches, p."""
+        """Side of the patches in pixels, p."""
         return self.rows.shape[-1]
 
     def to(self, like: Tensor) -> FilterBank:
-        """The bank on the device and in the dtype of `like`, laid out for fast convolutions."""
+        """Returns the bank on the device and in the dtype of `like`, in channels-last layout."""
         return FilterBank(
             *(x.to(like).contiguous(memory_format=torch.channels_last) for x in (self.columns, self.rows))
         )
 
     def scaled(self, factors: Tensor) -> FilterBank:
-        """Every filter times its factor, (K,)."""
+        """Returns the bank with every filter multiplied by its factor, (sets K,)."""
         return replace(self, rows=self.rows * factors[:, None, None, None])
 
     def split(self, number: int) -> list[FilterBank]:
-        """Banks of at most `number` filters each, of one set."""
+        """Splits a bank of one set into banks of at most `number` filters."""
         return [replace(self, rows=rows) for rows in self.rows.split(number)]
 
     def each(self, number: int = 1) -> list[FilterBank]:
-        """Banks of at most `number` sets each."""
+        """Splits the bank into banks of at most `number` sets."""
         columns, rows = (x.split(len(x) // self.sets * number) for x in (self.columns, self.rows))
         return [FilterBank(*parts) for parts in zip(columns, rows, strict=True)]
 
     def filters(self) -> Tensor:
-        """The filters themselves, (sets K, C, p, p)."""
+        """Returns the filters, (sets K, C, p, p)."""
         columns, rows = (x.unflatten(0, (self.sets, -1)) for x in (self.columns, self.rows))
         return torch.einsum("smcio,skmoj->skcij", columns, rows).flatten(0, 1)
 
 
 @dataclass(frozen=True)
 class Filters:
-    """How filters are sampled; see `draw_filters`."""
+    """The distribution of the filters; see `draw_filters`."""
 
     kind: str = "factored"
     """One of `KINDS`."""
     number: int = 64
-    """Filters of a set."""
+    """Number of filters in a set."""
     detail: float = 0.5
-    """Share of them that have mean zero in every channel."""
+    """Fraction of them with mean zero in every channel."""
 
     def sample(
         self,
@@ -94,7 +94,10 @@ class Filters:
         sets: int = 1,
         device: torch.device | None = None,
     ) -> FilterBank:
-        """Samples `number` filters of each of `sets` sets; those of mean zero come last. Patches of one pixel have none."""
+        """Samples `sets` sets of `number` filters; those of mean zero come last.
+
+        Filters of one pixel cannot have mean zero, so then there are none.
+        """
         detail = round(self.detail * number) if patch_size > 1 else 0
         return draw_filters(self.kind, number, channels, patch_size, generator, sets, detail, device)
 
@@ -109,22 +112,24 @@ def draw_filters(
     detail: int = 0,
     device: torch.device | None = None,
 ) -> FilterBank:
-    """Random patch filters of unit length (to three digits, see `GRID`), each uniform on the sphere, or on that of mean zero.
+    """Samples random filters of unit length (to three digits, see `GRID`).
+
+    Each is uniform on the sphere, or on the sphere of filters of mean zero.
 
     Arguments:
-        kind: "independent" draws each filter on its own (Algorithm 1, line 5). "orthonormal" draws blocks of mutually
-            orthogonal filters, which covers the directions more evenly with the same number. "factored" filters share a few
-            random columns: each alone is as uniform as an independent one, together they take a third of the work.
-        num_proj: Number of filters of a set, K.
+        kind: "independent" samples each filter by itself (Algorithm 1, line 5). "orthonormal" samples blocks of
+            mutually orthogonal filters, which cover the directions more evenly. "factored" filters share a few random
+            columns: each has the distribution of an independent filter, and projecting takes a third of the work.
+        num_proj: Number of filters in a set, K.
         channels: Channels of the image, C.
-        patch_size: Side of the patches, p.
+        patch_size: Side of the patches in pixels, p.
         generator: A CPU generator, so that the filters of a seed are the same on every device.
-        sets: How many sets, each drawn on its own.
-        detail: How many filters of a set, the last ones, have mean zero in every channel: they see structure and no colour. To
-            others colour is nearly all there is, since its spread is so much larger (in natural pictures power falls with
-            frequency), although it is only 1 / p^2 of the dimensions.
-        device: Where the filters are wanted. The random numbers are the same everywhere; for CUDA the rest is done there, and the host
-            does not wait for it.
+        sets: Number of sets, sampled independently.
+        detail: Number of filters of a set, the last ones, with mean zero in every channel. They ignore average colour
+            and measure structure. Other filters measure mainly average colour: it has the largest variance (the power
+            of natural images falls with frequency), although it is only 1 / p^2 of the dimensions.
+        device: Target device. Random numbers come from the CPU; for CUDA most of the rest is computed on the device,
+            without making the host wait.
 
     Returns:
         The filters, float32, on a CUDA `device`, else on the CPU.
@@ -138,7 +143,7 @@ def draw_filters(
     if kind == "factored":
         columns, rows = _factored(sets, num_proj, tall, patch_size, generator, device)
     else:
-        columns = torch.eye(tall, device=device).expand(sets, tall, tall)  # no filter is the sum of fewer
+        columns = torch.eye(tall, device=device).expand(sets, tall, tall)  # a general filter needs all C p columns
         flat = (_orthonormal_blocks if kind == "orthonormal" else _independent)(
             sets, num_proj, tall * patch_size, generator
         )
@@ -152,13 +157,16 @@ def draw_filters(
 
 
 def to_device(values: Tensor, device: torch.device) -> Tensor:
-    """Copies CPU `values` to `device` without waiting for it: a GPU fetches them when it is its turn."""
+    """Copies CPU `values` to `device`, asynchronously to a GPU."""
     return (values.pin_memory() if device.type == "cuda" else values).to(device, non_blocking=True)
 
 
 def _without_mean(columns: Tensor, rows: Tensor, channels: int, number: int) -> tuple[Tensor, Tensor]:
-    """Columns (sets, C p, M + C) and rows (sets, K, M + C, p), the last `number` filters of each set without their mean in each
-    channel, and of unit length again: for each channel there is a column of ones, with which the mean is taken away."""
+    """Removes the mean in each channel from the last `number` filters of each set, and normalises them again.
+
+    For each channel a column of ones is added, by which the mean is subtracted: columns (sets, C p, M) become (sets, C
+    p, M + C), rows (sets, K, M, p) become (sets, K, M + C, p).
+    """
     sets, tall, _ = columns.shape
     p = rows.shape[3]
     ones = (
@@ -166,7 +174,7 @@ def _without_mean(columns: Tensor, rows: Tensor, channels: int, number: int) -> 
     )
     own = rows[:, -number:]
     means = torch.einsum("stc,stm,skmp->skc", ones, columns, own) / (tall // channels * p)
-    # What is taken away is orthogonal to what remains, so that the squares of their lengths add up to 1.
+    # The removed part is orthogonal to the rest, so that their squared lengths sum to 1.
     length = (1 - means.square().sum(2) * (tall // channels * p)).sqrt()[..., None, None]
     away = -means[..., None].expand(-1, -1, -1, p)
     last = torch.cat([own, away], 2) / length
@@ -190,25 +198,26 @@ def _orthonormal_blocks(sets: int, num_proj: int, dimension: int, generator: Gen
 def _factored(
     sets: int, num_proj: int, tall: int, patch_size: int, generator: Generator, device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Columns (sets, C p, M) and rows (sets, K, M, p), whose products have the law of independent filters, one by one.
+    """Returns columns (sets, C p, M) and rows (sets, K, M, p). Each product is distributed as an independent filter.
 
-    A Gaussian matrix W (C p, p) is Q R, with Q uniform among orthonormal columns and R independent of it. A product of uniform
-    orthonormal A (C p, M) and B (M, p) is uniform as well, as long as M >= p. So W = (A B) R, and A may be shared.
+    A Gaussian matrix W (C p, p) is Q R, with Q uniform among orthonormal columns and R independent of it. A product of
+    uniform orthonormal A (C p, M) and B (M, p) is uniform as well, as long as M >= p. So W = (A B) R, and A may be
+    shared.
     """
     shared = min(-(-patch_size // 8) * 8, tall)  # whole vector registers
     columns = to_device(_orthonormal(torch.randn(sets, tall, shared, generator=generator)), device)
-    # B R = G S^-1 R for a Gaussian G (M, p) = B S. Both R and S are Cholesky factors of products: those square a condition
-    # number, which float64 bears.
+    # B R = G S^-1 R for a Gaussian G (M, p) = B S. R and S are Cholesky factors of Gram matrices, whose condition
+    # number is squared: hence float64.
     g = to_device(torch.randn(sets, num_proj, shared, patch_size, generator=generator), device)
     w = to_device(torch.randn(sets, num_proj, tall, patch_size, generator=generator), device)
-    # Without a check, for which a GPU would have to finish: the product of Gaussians is positive definite.
+    # Without an error check, which would make the host wait: the Gram matrix is positive definite almost surely.
     s, r = (torch.linalg.cholesky_ex(x.mT @ x, upper=True).L for x in (g.double(), w.double()))
     rows = (g.double() @ torch.linalg.solve_triangular(s, r, upper=True)).float()
     return columns, rows / rows.flatten(2).norm(dim=2)[..., None, None]
 
 
 def _orthonormal(gaussian: Tensor) -> Tensor:
-    """Uniform orthonormal columns (..., D, N) from Gaussian ones."""
+    """Returns uniformly distributed orthonormal columns (..., D, N) from Gaussian ones."""
     q, r = torch.linalg.qr(gaussian)
     # The signs make Q uniform (Haar); a bare QR is not (Mezzadri 2007, How to generate random matrices).
     return q * r.diagonal(dim1=-2, dim2=-1).sign()[..., None, :]

@@ -1,8 +1,8 @@
-"""Patches as a linear map: an image goes in, its patches projected onto filters come out, and back by the adjoint.
+"""Patches as a linear map: projections of all patches of an image onto filters, and the adjoint of this map.
 
-Patches are never stored: projecting all patches onto a filter is a convolution of the image with it; here with its columns
-first, then with its rows (`FilterBank`). Pixels come first in memory and filters last (channels last): on a CPU that makes the
-convolutions three times faster than the usual order (benchmarks/README.md).
+Patches are never stored: projecting all patches onto a filter is a convolution, here with its columns first, then with
+its rows (`FilterBank`). Tensors are channels last: on a CPU that makes the convolutions three times faster than the
+default layout (benchmarks/README.md).
 """
 
 from __future__ import annotations
@@ -23,16 +23,18 @@ from .filters import FilterBank
 
 @dataclass(frozen=True)
 class PatchGrid:
-    """Which patches of an image are compared."""
+    """The patches of an image that are compared."""
 
     size: int
     """Side of the square patches, in pixels."""
     stride: int = 1
-    """Pixels from one patch to the next."""
+    """Distance between neighbouring patches, in pixels."""
 
     def random_offset(self, size: Size, generator: Generator) -> tuple[int, int]:
-        """Samples row and column of the first patch of an image of `size`, within one stride, so that in the long run strided
-        patches cover every pixel. Without a stride nothing is drawn from the CPU `generator`."""
+        """Samples row and column of the first patch of an image of `size`, each below the stride.
+
+        Over many steps strided patches so cover every pixel. With stride 1 no number is taken from the CPU `generator`.
+        """
         room = [min(self.stride, side - self.size + 1) for side in size]
         if max(room) == 1:
             return 0, 0
@@ -41,34 +43,37 @@ class PatchGrid:
 
 
 def patch_grid(size: Size, patch_size: int, stride: int) -> Size:
-    """Rows and columns of the patches that lie wholly inside an image of `size`, one every `stride` pixels; 0 if none fits."""
+    """Returns rows and columns of the grid of all patches inside an image of `size`, at this stride; 0 if none fits."""
     rows, columns = ((side - patch_size) // stride + 1 for side in size)
     return max(rows, 0), max(columns, 0)
 
 
 def patch_count(size: Size, patch_size: int, stride: int) -> int:
-    """Number of patches that lie wholly inside an image of `size`, one every `stride` pixels; 0 if none fits."""
+    """Returns the number of patches inside an image of `size`, at this stride."""
     rows, columns = patch_grid(size, patch_size, stride)
     return rows * columns
 
 
 def project(image: Tensor, bank: FilterBank, stride: int = 1, bias: Tensor | None = None) -> Tensor:
-    """Inner products of every patch with every filter.
+    """Returns the inner products of every patch with every filter.
 
     Arguments:
         image: Image with shape (1, C, H, W).
         bank: K filters, in the dtype and on the device of the image.
         stride: Distance between neighbouring patches, in pixels.
-        bias: Numbers to add, one for each filter, shape (K,).
+        bias: A constant to add for each filter, shape (K,).
 
     Returns:
-        Projections with shape (rows, columns, K), `patch_grid` patches in all, contiguous.
+        Projections with shape (rows, columns, K), for the patches of `patch_grid`, contiguous.
+
+    Raises:
+        ImageError: `image` is a batch of several.
     """
     return project_rows(project_columns(image, bank, stride), bank, stride, bias)
 
 
 def project_columns(image: Tensor, bank: FilterBank, stride: int = 1) -> Tensor:
-    """The first half of `project`: (1, C, H, W) -> (1, M, rows, W), channels last."""
+    """Computes the first half of `project`: (1, C, H, W) -> (1, sets M, rows, W), channels last."""
     if len(image) != 1:
         raise ImageError(
             f"the loss is that of one image and was given a batch of {len(image)}; evaluate them one by one"
@@ -78,34 +83,34 @@ def project_columns(image: Tensor, bank: FilterBank, stride: int = 1) -> Tensor:
 
 
 def project_rows(down: Tensor, bank: FilterBank, stride: int = 1, bias: Tensor | None = None) -> Tensor:
-    """The second half of `project`, for any number of rows of the first: (1, M, rows, W) -> (rows, columns, K)."""
+    """Computes the second half of `project`, for any rows: (1, sets M, rows, W) -> (rows, columns, sets K)."""
     return F.conv2d(down, bank.rows, bias, stride=(1, stride), groups=bank.sets)[0].permute(1, 2, 0).contiguous()
 
 
 @dataclass(frozen=True)
 class Adjoint:
-    """What carries values back from patches to pixels, prepared once for a bank and used many times.
+    """The adjoint of `project` for a bank of one set, prepared for many uses.
 
-    A transposed convolution is split, too, into one along the rows and one down the columns; with a stride each of them gives
-    the `stride` pixels of a place in the grid as so many channels.
+    Its transposed convolution is split as well, into one along rows and one down columns. With a stride each of them
+    returns the `stride` pixels of a grid position as additional channels.
     """
 
     along: Tensor
-    """Shape (s M, K, 1, v)."""
+    """Weights of the convolution along rows, (s M, K, 1, v)."""
     down: Tensor
-    """Shape (s C, M, u, 1)."""
+    """Weights of the convolution down columns, (s C, M, u, 1)."""
     stride: int
 
     @staticmethod
     def of(bank: FilterBank, stride: int = 1) -> Adjoint:
-        """The adjoint of `project` with this bank and stride."""
+        """Returns the adjoint of `project` with this bank and stride."""
         along = _transposed(bank.rows.permute(1, 0, 2, 3).flatten(2), stride)[:, :, None]
         down = _transposed(bank.columns.permute(1, 0, 2, 3).flatten(2), stride)[..., None]
         layout = torch.channels_last
         return Adjoint(along.contiguous(memory_format=layout), down.contiguous(memory_format=layout), stride)
 
     def __call__(self, blocks: Iterable[Tensor], size: Size) -> Tensor:
-        """An image (1, C, H, W) of `size` from blocks of rows (rows, columns, K) of values, from top to bottom."""
+        """Returns an image (1, C, H, W) of `size` from strips of values (rows, columns, K), from top to bottom."""
         reach = self.along.shape[3] - 1
         sums = _stacked(map(partial(_convolve, weights=self.along, padding=(0, reach)), blocks), size[0])
         sums = _to_length(sums.reshape(len(sums), sums.shape[1] * self.stride, -1), 1, size[1])  # (rows, W, M)
@@ -116,7 +121,10 @@ class Adjoint:
 
 
 def _stacked(parts: Iterable[Tensor], most: int) -> Tensor:
-    """All of them behind each other, at most so many rows; without ever holding them twice, as torch.cat does."""
+    """Concatenates tensors along the first axis, of which they have at most `most` rows together.
+
+    Unlike `torch.cat` it never holds all of them twice.
+    """
     parts = iter(parts)
     first = next(parts)
     second = next(parts, None)
@@ -130,13 +138,13 @@ def _stacked(parts: Iterable[Tensor], most: int) -> Tensor:
 
 
 def project_adjoint(values: Tensor, bank: FilterBank, size: Size, stride: int = 1) -> Tensor:
-    """The adjoint of `project`: for every x and v, sum(project(x) * v) = sum(x * project_adjoint(v)).
+    """Applies the adjoint of `project`: for every x and v, sum(project(x) * v) = sum(x * project_adjoint(v)).
 
     Arguments:
-        values: One number per patch and filter, with shape (rows, columns, K).
-        bank: The filters that `project` had.
+        values: One value per patch and filter, with shape (rows, columns, K).
+        bank: The filters of `project`.
         size: Height and width of the image.
-        stride: The stride that `project` had.
+        stride: The stride of `project`.
 
     Returns:
         An image with shape (1, C, H, W).
@@ -145,7 +153,10 @@ def project_adjoint(values: Tensor, bank: FilterBank, size: Size, stride: int = 
 
 
 def _transposed(weights: Tensor, stride: int) -> Tensor:
-    """(out, in, p) -> (s out, in, ceil(p / s)): what makes a convolution with stride s of `in` channels from one of `out`."""
+    """Returns the weights of the transposed convolution: (out, in, p) -> (s out, in, ceil(p / s)).
+
+    It is an ordinary convolution, whose result has the s positions of a stride as channels.
+    """
     out, channels, length = weights.shape
     reach = -(-length // stride)
     parts = F.pad(weights, (0, reach * stride - length)).reshape(out, channels, reach, stride)
@@ -153,12 +164,12 @@ def _transposed(weights: Tensor, stride: int) -> Tensor:
 
 
 def _convolve(values: Tensor, weights: Tensor, padding: tuple[int, int]) -> Tensor:
-    """(rows, columns, K) -> (rows', columns', L) with weights (L, K, u, v)."""
+    """Convolves (rows, columns, K) with weights (L, K, u, v): (rows', columns', L)."""
     return F.conv2d(values.permute(2, 0, 1)[None], weights, padding=padding)[0].permute(1, 2, 0).contiguous()
 
 
 def _to_length(image: Tensor, axis: int, length: int) -> Tensor:
-    """Cut off, or continued with zeros, along `axis` (0 or 1 of three)."""
+    """Crops `image`, of three dimensions, along `axis` (0 or 1) to `length`, or pads it with zeros."""
     missing = length - image.shape[axis]
     if missing <= 0:
         return image.narrow(axis, 0, length)

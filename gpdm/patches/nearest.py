@@ -1,4 +1,4 @@
-"""Nearest patches: for each patch of some pictures the most similar patch of others. Exact, or through faiss."""
+"""Nearest-patch search: the most similar key patch for each query patch, exact or approximate through faiss."""
 
 from __future__ import annotations
 
@@ -14,62 +14,64 @@ from ..errors import GPDMError
 
 Search = Literal["exact", "faiss"]
 SEARCHES: tuple[str, ...] = get_args(Search)
-"""exact compares every patch with every other. faiss looks into the likeliest cells of an index only, and needs the package."""
+""""exact" compares all pairs of patches. "faiss" searches the likeliest cells of an index, by the package faiss."""
 
 SEARCH_HELP = (
     "exact compares every patch with every other: the time grows with the square of the number of pixels. faiss looks into the likeliest cells of an "
     "index, and needs the package faiss-cpu."
 )
-"""What options called search say of it."""
+"""Help text of the options called search."""
 
 ROWS, COLUMNS = 512, 8192
-"""Patches that are compared at a time: few enough to stay near a processor's caches. A GPU takes `GPU_TIMES` as many of both, to
-make launches few."""
+"""Queries and keys that are compared at a time, so few that their distances fit a processor's cache. On a GPU both are
+multiplied by `GPU_TIMES`, for fewer launches."""
 GPU_TIMES = 2
 BLOCK_BYTES = 4 * 4 * ROWS * COLUMNS
-"""What comparing them takes at most, on a CPU."""
+"""Bytes that one comparison takes on a CPU, at most."""
 CELL_PATCHES, CELLS_SEEN = 256, 16
-"""faiss: patches of a cell of the index, on average, and how many cells are looked into."""
+"""faiss: average number of patches in a cell of the index, and number of cells that are searched."""
 
 
 def search_bytes(patch_size: int, pixels: int) -> int:
-    """What a search takes, in bytes: the patches of both sides, of `pixels` together, twice, with up to four channels, and a block of
-    distances."""
+    """Returns the bytes that a search takes, for queries and keys from images of `pixels` pixels together.
+
+    They hold two copies of all patches, with up to four channels, and a block of distances.
+    """
     return 2 * 4 * 4 * patch_size**2 * pixels + BLOCK_BYTES
 
 
 def all_patches(images: Sequence[Tensor], patch_size: int) -> Tensor:
-    """Every patch of every image (1, C, h, w), one a row: (patches, C p^2), the images behind each other."""
+    """Returns all patches of all images (1, C, h, w), one per row, image after image: (patches, C p^2)."""
     return torch.cat([F.unfold(image, patch_size)[0].T for image in images])
 
 
 def squared_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Mean squared difference of the rows of `a` and `b` (n, D): (n,). Exactly 0 for equal rows."""
+    """Returns the mean squared difference between rows of `a` and `b`, (n, D) each: (n,). Exactly 0 for equal rows."""
     return (a - b).square().mean(1)
 
 
 @dataclass(frozen=True)
 class Nearest:
-    """The most similar of some patches (keys) for each of others (queries)."""
+    """The most similar key of each query."""
 
     index: Tensor
-    """Which key it is, (queries,), int64."""
+    """Index of the key, (queries,), int64."""
     distance: Tensor
-    """Mean squared difference to it, per number of a patch, (queries,)."""
+    """Mean squared difference to it over the elements of a patch, (queries,)."""
 
 
 def nearest(queries: Tensor, keys: Tensor, search: str = "exact", shares: Tensor | None = None) -> Nearest:
-    """The nearest key of every query.
+    """Returns the nearest key of every query.
 
     Arguments:
         queries: Patches, (n, D).
         keys: Patches, (m, D).
         search: One of `SEARCHES`.
-        shares: A factor for the squared distance to each key, (m,): GPNN's normalisation (Granot et al., Drop the GAN,
-            CVPR 2022, equation 3). With faiss it chooses among the nearest ten. None: the same for all.
+        shares: Factors of the squared distance to each key, (m,): GPNN's normalisation (Granot et al., Drop the GAN,
+            CVPR 2022, equation 3). With faiss they select among the nearest ten. None: no factors.
 
     Raises:
-        GPDMError: faiss is asked for and not installed.
+        GPDMError: faiss is chosen and not installed.
     """
     if search == "faiss":
         index = _faiss_nearest(queries, keys, shares)
@@ -81,7 +83,10 @@ def nearest(queries: Tensor, keys: Tensor, search: str = "exact", shares: Tensor
 
 
 def least_distances(queries: Tensor, keys: Tensor, search: str = "exact") -> Tensor:
-    """For every key the mean squared difference to the nearest query, (m,); arguments and errors as of `nearest`."""
+    """Returns for every key the mean squared difference to its nearest query, (m,).
+
+    Arguments and errors are those of `nearest`.
+    """
     if search == "faiss":
         return nearest(keys, queries, search).distance
     least = torch.full_like(keys[:, 0], torch.inf)
@@ -91,8 +96,10 @@ def least_distances(queries: Tensor, keys: Tensor, search: str = "exact") -> Ten
 
 
 def mutual(queries: Tensor, keys: Tensor, search: str = "exact") -> tuple[Nearest, Tensor]:
-    """The nearest key of every query, and for every key the mean squared difference to the nearest query, (m,); arguments and
-    errors as of `nearest`. Exact it is one pass over all pairs."""
+    """Returns the nearest key of every query, and for every key the mean squared difference to its nearest query, (m,).
+
+    Arguments and errors are those of `nearest`. The exact search computes all distances once for both.
+    """
     if search == "faiss":
         return nearest(queries, keys, search), nearest(keys, queries, search).distance
     best = _Best.of(queries)
@@ -105,7 +112,7 @@ def mutual(queries: Tensor, keys: Tensor, search: str = "exact") -> tuple[Neares
 
 @dataclass(frozen=True)
 class _Best:
-    """The best key so far of every query."""
+    """The nearest key of every query among those compared so far."""
 
     index: Tensor
     least: Tensor
@@ -126,8 +133,8 @@ class _Best:
 
 
 def _blocks(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
-    """Squared distances, block by block, with the rows and columns they belong to. The blocks may be written to."""
-    # Around their mean the norms are small, and with them the rounding of |q|^2 - 2 q k + |k|^2.
+    """Yields squared distances block by block, with their slices of queries and keys. The blocks may be overwritten."""
+    # Centred patches have small norms, which reduces the rounding error of |q|^2 - 2 q k + |k|^2.
     centre = keys.mean(0)
     queries, keys = queries - centre, keys - centre
     norms = keys.square().sum(1)
@@ -160,12 +167,12 @@ def _faiss_nearest(queries: Tensor, keys: Tensor, shares: Tensor | None) -> Tens
     if shares is None:
         return places[:, 0]
     weighed = torch.from_numpy(distances).to(queries).mul(shares[places.clamp(min=0)])
-    weighed[places < 0] = torch.inf  # fewer than ten were in the cells
+    weighed[places < 0] = torch.inf  # the searched cells held fewer than ten
     return places.gather(1, weighed.argmin(1, keepdim=True))[:, 0]
 
 
 def import_faiss() -> Any:
-    """The module faiss.
+    """Returns the module faiss.
 
     Raises:
         GPDMError: It is not installed.

@@ -1,4 +1,4 @@
-"""Tasks: a recipe of options each, and the little that is special about them."""
+"""The basic tasks: reshuffling, retargeting, style transfer and texture synthesis, each with its recipes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ..synthesis import Synthesis, synthesize
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions(Options):
-    """How many pictures, how large, and in how much memory."""
+    """Number and size of the outputs, and the memory limit."""
 
     num_outputs: int = option(
         1, "Number of pictures. Picture i is what a single run with seed + i makes.", ge=1, le=256
@@ -60,14 +60,14 @@ class OutputOptions(Options):
     )
 
     def size(self, base: Size) -> Size:
-        """Height and width of the output for a picture of `base` size (height, width)."""
+        """Returns height and width of the output, in pixels, for an image of size `base` (height, width)."""
         height = self.output_height or max(round(base[0] * self.height_factor), 1)
         return height, self.output_width or max(round(base[1] * self.width_factor), 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything a task needs besides pictures and a seed."""
+    """All settings of a task: everything but images and seed."""
 
     loss: Loss = field(default_factory=SWDLoss)
     pyramid: PyramidSchedule = field(default_factory=PyramidSchedule)
@@ -77,8 +77,8 @@ class Recipe:
 
 
 QUALITIES = ("fast", "balanced", "best", "paper")
-"""Recipes that every task has. "paper" is the authors' settings, with the sorted distance; "balanced" ends as near to the
-reference as these, in a fraction of the time; "fast" is for a look; "best" goes on where the authors stop."""
+"""Recipes that every task has. "paper": the authors' settings, with the sorted distance. "balanced": about as near to
+the reference, in a fraction of the time. "fast": for a first look. "best": more levels and steps than "balanced"."""
 
 _LOSS = SWDLoss()
 _PAPER_LOSS = SWDLoss(
@@ -95,7 +95,16 @@ def _recipes(
     loss: SWDLoss = _LOSS,
     **output: Any,
 ) -> dict[str, Recipe]:
-    """The recipes of a task by quality: what it starts from and at which size, and the same in the paper."""
+    """Returns the recipes of a task by quality.
+
+    Arguments:
+        guess: Initial guess, except for "paper".
+        paper: Initial guess of "paper".
+        coarse_dim: Smaller side of the reference at the coarsest level, in pixels, except for "paper".
+        paper_dim: The same for "paper"; by default `coarse_dim`.
+        loss: Loss, except for "paper".
+        output: Fields of `OutputOptions`.
+    """
     pyramid = PyramidSchedule(coarse_dim=coarse_dim)
     balanced = Recipe(guess=guess, output=OutputOptions(**output), pyramid=pyramid, loss=loss)
     even = PyramidSchedule(coarse_dim=paper_dim or coarse_dim, pyr_factor=0.85, fine_factor=0.85)
@@ -117,11 +126,11 @@ _IMAGE = InitialGuess(source="image")
 _IMAGE_AND_GRAIN = InitialGuess(source="image", image_noise_sigma=0.05)  # so that seeds differ
 
 RECIPES: dict[str, dict[str, Recipe]] = {
-    # main.py of the reference implementation, and its README. At 21 pixels a new layout is often the old one.
+    # main.py of the reference implementation, and its README. At 21 pixels the layout is often that of the reference.
     "reshuffle": _recipes(_NOISE, _PAPER_NOISE, coarse_dim=28, paper_dim=21),
-    # Its tests/retarget.py. The 7-pixel blur there, at full size, leaves no trace at the coarsest level, so there is none here.
+    # Its tests/retarget.py, without the 7-pixel blur at full size, which has no effect at the coarsest level.
     "retarget": _recipes(_STRETCHED, _STRETCHED, width_factor=1.5),
-    # More coherence, and the strokes of the style take the place of the content.
+    # With more coherence the strokes of the style replace the content.
     "style_transfer": _recipes(_IMAGE_AND_GRAIN, _IMAGE, coarse_dim=256, loss=SWDLoss(coherence=0.0003)),
     "texture": _recipes(_NOISE, _PAPER_NOISE, width_factor=1.5, height_factor=1.5),
 }
@@ -130,15 +139,15 @@ RECIPES["reshuffle"]["paper-table"] = replace(  # its tests/reproduce_paper_tabl
     guess=InitialGuess(noise_sigma=0.75),
     optimizer=replace(_PAPER_OPTIMIZER, lr=0.05),
 )
-"""The settings of every task, by task and quality."""
+"""Recipes by task and quality."""
 
 
 Images = Tensor | Reference | Sequence[Tensor | Reference]
-"""What a task takes as reference: images (B, C, H, W) in [-1, 1], `Reference`s, or a list of either."""
+"""Type of a task's references: images (B, C, H, W) in [-1, 1], `Reference`s, or a list of either."""
 
 
 def reshuffle(reference: Images, *, recipe: Recipe | None = None, seed: int = 0, **more: Any) -> Synthesis:
-    """Returns a new image with the patches of `reference`, in its size (or as the recipe's output options say).
+    """Returns a new image with the patches of `reference`, by default in its size.
 
     Arguments, result and errors are those of `from_reference`; `recipe` is by default RECIPES["reshuffle"]["balanced"].
     """
@@ -146,7 +155,7 @@ def reshuffle(reference: Images, *, recipe: Recipe | None = None, seed: int = 0,
 
 
 def retarget(reference: Images, *, recipe: Recipe | None = None, seed: int = 0, **more: Any) -> Synthesis:
-    """Returns `reference` in another format: its layout stretched, its details in their own size.
+    """Returns `reference` in another aspect ratio: the layout is stretched, details keep their size.
 
     Arguments, result and errors are those of `from_reference`; `recipe` is by default RECIPES["retarget"]["balanced"].
     """
@@ -154,7 +163,7 @@ def retarget(reference: Images, *, recipe: Recipe | None = None, seed: int = 0, 
 
 
 def texture(reference: Images, *, recipe: Recipe | None = None, seed: int = 0, **more: Any) -> Synthesis:
-    """Returns a texture like `reference`, of any size.
+    """Returns a texture with the patches of `reference`, by default 1.5 times as large in both directions.
 
     Arguments, result and errors are those of `from_reference`; `recipe` is by default RECIPES["texture"]["balanced"].
     """
@@ -170,18 +179,23 @@ def style_transfer(
     init: Tensor | None = None,
     **more: Any,
 ) -> Synthesis:
-    """Returns `content` with the texture, grain and colours of `style`, in the size of the content.
+    """Returns `content` with the texture, grain and colours of `style`, by default in the size of the content.
 
-    A style that is larger than the content is scaled down until their smaller sides agree; it is never enlarged, since an
-    enlarged style has no detail to give (deviation: the reference implementation always makes their heights agree).
+    A style that is larger than the content is scaled down until their smaller sides are equal. It is never enlarged,
+    since that adds no detail (deviation: the reference implementation always makes their heights equal).
 
     Arguments:
         style: One or several styles, as the references of `synthesize`.
-        content: Image(s) to start from, (B, C, h, w); there is one output for each.
+        content: Images to start from, (B, C, h, w); there is one output for each.
         recipe: By default RECIPES["style_transfer"]["balanced"].
-        seed: As in `synthesize`, as are result and errors.
-        init: Must be None: it starts from the content.
+        seed: As in `synthesize`, as is the result.
+        init: Must be None, since the content is the start.
         more: border, symmetry, keep, constraint and on_step, as in `synthesize`.
+
+    Raises:
+        GPDMError: `init` is given.
+        OptionError: The recipe's guess has another source than "image"; or as in `synthesize`.
+        ImageError: As in `synthesize`.
     """
     recipe = recipe or RECIPES["style_transfer"]["balanced"]
     if init is not None:
@@ -204,17 +218,18 @@ def style_transfer(
 def from_reference(
     reference: Images, *, recipe: Recipe, seed: int = 0, init: Tensor | None = None, **more: Any
 ) -> Synthesis:
-    """Calls `synthesize` with a recipe: scales the reference to the recipe's height and works out the output's size.
+    """Calls `synthesize` with a recipe: scales the reference to the recipe's height and computes the output's size.
 
-    The output's size is taken from `init` if there is one, else from the first reference.
+    The output's size follows from `init` if it is given, else from the first reference.
 
     Arguments:
-        reference, seed, init: As in `synthesize`. With init the recipe's guess starts from it.
+        reference, seed, init: As in `synthesize`. With init, the recipe's guess must have source "image".
         recipe: The settings.
-        more: border, symmetry, keep, constraint and on_step, as in `synthesize`. What is kept has the size of the output.
+        more: border, symmetry, keep, constraint and on_step, as in `synthesize`. What is kept has the size of the
+            output.
 
     Raises:
-        OptionError: The recipe's height is larger than the reference, or what `synthesize` refuses.
+        OptionError: The recipe's height is larger than the reference; or as in `synthesize`.
         ImageError: As in `synthesize`.
     """
     references = as_references(reference)
@@ -233,7 +248,7 @@ def from_reference(
 
 
 def _parts(recipe: Recipe) -> dict[str, Any]:
-    """Returns the arguments of `synthesize` that a recipe gives."""
+    """Returns the arguments of `synthesize` that a recipe determines."""
     return {
         "num_outputs": recipe.output.num_outputs,
         "loss": recipe.loss,

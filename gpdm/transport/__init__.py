@@ -1,1 +1,1 @@
-"""The distance between two distributions on the line: value and gradient, sorted and binned."""
+"""Wasserstein distances in one dimension: value and gradient, sorted and binned."""

@@ -1,11 +1,13 @@
-"""The sliced Wasserstein distance from distribution functions on common bins: no sort, linear time.
+"""The sliced Wasserstein distance from CDFs on common bins: no sort, linear time.
 
-On the line the W1 distance is the integral of |F_P - F_Q| over the two distribution functions, and a value v of Q has the
-gradient sign(F_P(v) - F_Q(v)) times its mass: it must move down where more of P lies below it, up where less does. So a
-histogram of each side and a look-up are enough. For W2 the slope is 2 (v - F_P^-1(F_Q(v))), from the same histograms.
+In one dimension the W1 distance is the integral of |F_P - F_Q| over the two CDFs, and its gradient with respect to a
+value v of Q is sign(F_P(v) - F_Q(v)) times the weight of v: v must decrease where more of P than of Q lies below it. So
+a histogram of each distribution and a look-up suffice. For W2 the gradient is 2 (v - F_P^-1(F_Q(v))) times that weight,
+from the same histograms.
 
-Bins are uniform between the ends of P (`bin_range`), separately for each direction. Values beyond fall into the first or
-last bin, and count as if they lay there: they are pulled back all the same. Letters: K directions, n values of P, m of Q, B bins; bin b of direction k has the number k B + b.
+Bins are uniform between the ends of P (`bin_range`), separately for each direction. Values outside fall into the first
+or last bin and get its gradient. Letters: K directions, n values of P, m of Q, B bins; bin b of direction k has the
+index k B + b.
 
 References:
     Peyre and Cuturi, Computational Optimal Transport, 2019, section 2.6 and remark 2.30.
@@ -20,18 +22,20 @@ import torch
 from torch import Tensor
 
 WEIGHT_UNIT = 2**20
-"""Weights are counted in whole numbers of 1 / WEIGHT_UNIT of the largest, so that their sums are exact in any order."""
+"""Quantized value of the largest weight. Quantized weights are whole numbers, so that their sums are exact in any
+order."""
 
 
 def accumulator_dtype(device: torch.device) -> torch.dtype:
-    """Returns the type of counts and quantized weights: float64 where the device has it; Apple's GPUs have not."""
+    """Returns the dtype of counts and quantized weights: float64, or float32 on Apple's GPUs, which lack it."""
     return torch.float32 if device.type == "mps" else torch.float64
 
 
 def bin_count(values: int, distance: str = "l1") -> int:
-    """How many bins do for so many values: a power of two from 128 on, about one bin for every sixteen values.
+    """Returns the number of bins for `values` values: about one for sixteen values, a power of two from 128 on.
 
-    At most 1024 for l1, whose gradients are signs and jump between two bins, and 512 for l2, whose gradients change evenly.
+    At most 1024 for l1, whose gradients are signs and jump between two bins, and 512 for l2, whose gradients are
+    piecewise smooth.
     """
     return min(max(1 << max(values // 16, 1).bit_length() - 1, 128), 1024 if distance == "l1" else 512)
 
@@ -41,45 +45,48 @@ class Bins:
     """Uniform bins for K directions."""
 
     low: Tensor
-    """Where the first bin begins, shape (K,)."""
+    """Lower edge of the first bin, shape (K,)."""
     width: Tensor
     """Width of a bin, shape (K,), positive."""
     number: int
-    """Bins of a direction, B."""
+    """Number of bins of a direction, B."""
 
     @cached_property
     def start(self) -> Tensor:
-        """The number of the first bin of each direction, (K,)."""
+        """Index of the first bin of each direction, (K,)."""
         return torch.arange(len(self.width), dtype=self.width.dtype, device=self.width.device) * self.number
 
     @cached_property
     def end(self) -> Tensor:
-        """The middle of the last bin of each direction, (K,): rounded down, it stays clear of the next direction."""
+        """Bin coordinate of the centre of the last bin of each direction, (K,). Rounded down it is the index of that
+        bin."""
         return self.start + (self.number - 0.5)
 
     @cached_property
     def scale(self) -> Tensor:
-        """Returns the factors that, with `offset`, make coordinates among the bins of values, (K,)."""
+        """Factor from values to bin coordinates, (K,)."""
         return 1 / self.width
 
     @cached_property
     def offset(self) -> Tensor:
-        """Returns what is then added, (K,): a coordinate, rounded down, is the number of a bin."""
+        """Offset from scaled values to bin coordinates, (K,). A coordinate, rounded down, is the index of a bin."""
         return self.start - self.low * self.scale
 
     def chunk(self, parts: int) -> list[Bins]:
-        """The bins of as many equal parts of the directions."""
+        """Splits the bins into equal `parts` of the directions."""
         return [Bins(*ends, self.number) for ends in zip(self.low.chunk(parts), self.width.chunk(parts), strict=True)]
 
     def index(self, coordinates: Tensor, out: Tensor | None = None) -> Tensor:
-        """Returns bin numbers, int64, of bin coordinates (n, K), which are overwritten; in `out`, if given."""
+        """Returns bin indices, int64, of bin coordinates (n, K), which are overwritten; in `out`, if given."""
         torch.clamp(coordinates, self.start, self.end, out=coordinates)
         return coordinates.long() if out is None else out.view(coordinates.shape).copy_(coordinates)  # none is negative
 
 
 def bin_range(low: Tensor, high: Tensor, number: int) -> Bins:
-    """Returns `number` bins for values between `low` and `high`, (K,) each; two more than needed, so that values of Q beyond those of
-    P fall into bins without any of P."""
+    """Returns `number` bins for values between `low` and `high`, (K,) each.
+
+    One bin at each end lies outside this range, so that values of Q beyond those of P fall into bins without any of P.
+    """
     spread = (high - low).clamp(min=1e-6 * (1 + low.abs().amax()))
     width = spread / (number - 2)
     return Bins(low - width, width, number)
@@ -89,15 +96,15 @@ def count(index: Tensor, bins: Bins, weights: Tensor | None = None) -> Tensor:
     """Counts how many values, or how much weight, lies in each bin.
 
     Arguments:
-        index: Bin numbers, int64, shape (n, K).
+        index: Bin indices, int64, shape (n, K).
         bins: The bins.
-        weights: Weight of each row, whole numbers as `quantize_weights` gives them, shape (n,); by default 1.
+        weights: Weight of each row, whole numbers from `quantize_weights`, shape (n,); by default 1.
 
     Returns:
-        Counts with shape (K, B), in `accumulator_dtype` numbers; in float64 they are exact, whatever the order of the sum.
+        Counts with shape (K, B), of `accumulator_dtype`; in float64 they are exact, whatever the order of the sum.
     """
     size = index.shape[1] * bins.number
-    if index.device.type == "cpu" and index.numel() < 2**16:  # too few to share out
+    if index.device.type == "cpu" and index.numel() < 2**16:  # too few for several threads
         weights = None if weights is None else weights[:, None].expand(index.shape).reshape(-1)
         return (
             torch.bincount(index.reshape(-1), weights, minlength=size)
@@ -112,7 +119,7 @@ def count(index: Tensor, bins: Bins, weights: Tensor | None = None) -> Tensor:
 
 
 def look_up(bin_gradients: Tensor, index: Tensor, out: Tensor) -> Tensor:
-    """Looks up the gradient of each value's bin: gradients (K, B) and bin numbers (n, K), into `out` (n, K), which is returned."""
+    """Writes the gradient of each value's bin, of gradients (K, B) at indices (n, K), to `out` (n, K); returns it."""
     parts = _parts(len(index))
     table = bin_gradients.reshape(1, -1).expand(parts, -1)
     torch.gather(table, 1, index.reshape(parts, -1), out=out.view(parts, -1))
@@ -120,18 +127,21 @@ def look_up(bin_gradients: Tensor, index: Tensor, out: Tensor) -> Tensor:
 
 
 def _parts(rows: int) -> int:
-    """In how many rows a table is worked off, since torch divides rows, not what is inside, among the cores."""
+    """Returns into how many rows a table is split, because torch parallelises over rows."""
     return next((parts for parts in (4, 3, 2) if rows % parts == 0), 1)
 
 
 def quantize_weights(weights: Tensor) -> Tensor:
-    """Returns weights (n,), not negative and not all zero, as whole numbers of `accumulator_dtype`, the largest as `WEIGHT_UNIT`."""
+    """Returns weights (n,) as whole numbers of `accumulator_dtype`, the largest as `WEIGHT_UNIT`.
+
+    The weights must not be negative, nor all 0.
+    """
     weights = weights.to(accumulator_dtype(weights.device))
     return (weights * (WEIGHT_UNIT / weights.max())).round()
 
 
 def cumulative(counts: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-    """Returns the CDF at the centres of the bins, (K, B), from counts (K, B)."""
+    """Returns the CDF at the bin centres, (K, B), from counts (K, B)."""
     return ((counts.cumsum(1) - counts / 2) / counts.sum(1, keepdim=True)).to(dtype)
 
 
@@ -140,24 +150,26 @@ def w1_bin_gradients(cdf_p: Tensor, counts: Tensor, bins: Bins) -> tuple[Tensor,
 
     Arguments:
         cdf_p: F_P at the bin centres, shape (K, B).
-        counts: How much of Q lies in each bin, shape (K, B).
+        counts: Counts or weights of Q in each bin, shape (K, B).
         bins: The bins.
 
     Returns:
-        The distance, mean over directions, a scalar in the units of the values; and the gradient -1, 0 or 1 of each bin,
-        (K, B): with respect to a value of Q it is that of its bin times its share of the mass, over K.
+        The distance, mean over directions, a scalar in the units of the values; and the gradient -1, 0 or 1 of each
+        bin, (K, B). The gradient with respect to a value of Q is that of its bin times its fraction of the weight, over
+        K.
     """
     excess = cdf_p - cumulative(counts, cdf_p.dtype)
     return (excess.abs().sum(1) * bins.width).mean(), excess.sign()
 
 
 def w2_bin_gradients(cdf_p: Tensor, counts: Tensor, bins: Bins) -> tuple[Tensor, Tensor]:
-    """Returns the squared W2 distance, by the transport map T = F_P^-1 o F_Q at the bin centres, and its gradient for each bin.
+    """Returns the squared W2 distance of two histograms, and its gradient for each bin.
 
-    Arguments and result as for `w1_bin_gradients`, the distance in squared units; the gradient of a bin is 2 (centre - T(centre)).
+    Both use the transport map T = F_P^-1 o F_Q at the bin centres. Arguments and result are those of
+    `w1_bin_gradients`, with the distance in squared units; the gradient of a bin is 2 (centre - T(centre)).
     """
     cdf_q = cumulative(counts, cdf_p.dtype)
-    # T in bins: the place at which F_P, a straight line between centres, has the height of F_Q.
+    # T in units of bins: where F_P, linear between centres, takes the value of F_Q.
     right = torch.searchsorted(cdf_p.contiguous(), cdf_q.contiguous()).clamp(1, bins.number - 1)
     below, above = cdf_p.gather(1, right - 1), cdf_p.gather(1, right)
     share = ((cdf_q - below) / (above - below).clamp(min=1e-12)).clamp(0, 1)
@@ -168,7 +180,7 @@ def w2_bin_gradients(cdf_p: Tensor, counts: Tensor, bins: Bins) -> tuple[Tensor,
 
 
 BIN_GRADIENTS = {"l1": w1_bin_gradients, "l2": w2_bin_gradients}
-"""Distance and gradient of each bin, by ground distance."""
+"""Functions for the distance and the gradient of each bin, by ground distance."""
 
 
 def binned_sliced_wasserstein(
@@ -185,13 +197,15 @@ def binned_sliced_wasserstein(
     Arguments:
         p: Projections of the reference's patches, with shape (K, n).
         q: Projections of the output's patches, with shape (K, m). n and m may differ.
-        distance: Ground distance on the line: "l1" gives the W1 distance, "l2" the squared W2 distance.
-        p_weights, q_weights: Weight of each patch, (n,) and (m,), not negative; only ratios matter. By default all equal.
-        bins: Bins for each direction; by default as `bin_count` says.
+        distance: Ground distance: "l1" gives the W1 distance, "l2" the squared W2 distance.
+        p_weights, q_weights: Weight of each patch, (n,) and (m,), not negative; only ratios matter. By default all
+            equal.
+        bins: Bins for each direction; by default `bin_count`.
 
     Returns:
         The mean over the K directions, a scalar in the units of the projections ("l2": their square), and its gradient
-        with respect to `q`, with shape (K, m). Both to the accuracy of a bin; `swd.sliced_wasserstein` is exact.
+        with respect to `q`, with shape (K, m). Both are accurate to the width of a bin;
+        `transport.sorted.sliced_wasserstein` is exact.
     """
     grid = bin_range(p.amin(1), p.amax(1), bins or bin_count(p.shape[1], distance))
     p_mass = None if p_weights is None else quantize_weights(p_weights)

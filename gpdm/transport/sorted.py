@@ -1,8 +1,8 @@
-"""The sliced Wasserstein distance between two sets of projections, exact, by sorting.
+"""The exact sliced Wasserstein distance between two sets of projections, by sorting.
 
-Letters: P are the reference's projections and n their number, Q the output's and m theirs, K the number of directions.
-On the line the optimal plan matches equal quantiles, so the distance of one direction is the integral over u in [0, 1]
-of |F_P^-1(u) - F_Q^-1(u)| (or its square). Both quantile functions are step functions; the integral is a finite sum.
+Letters: P are the n projections of the reference, Q the m projections of the output, K the number of directions. In one
+dimension the optimal plan matches equal quantiles, so the distance of one direction is the integral over u in [0, 1] of
+|F_P^-1(u) - F_Q^-1(u)| (or its square). Both quantile functions are step functions; the integral is a finite sum.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ SOLVERS: tuple[str, ...] = get_args(Solver)
 
 @dataclass(frozen=True)
 class Coupling:
-    """Which sorted reference values each sorted output value is matched with, and with what share of the mass."""
+    """The optimal plan between sorted values: the reference values matched with each output value, with weights."""
 
     rank: Tensor
-    """Ranks in the reference, with shape (m, L), int64. L is the largest number of partners; 1 if m is a multiple of n."""
+    """Ranks in the reference, (m, L), int64. L is the largest number of partners; 1 if m is a multiple of n."""
     weight: Tensor
-    """Shares of the whole mass, with shape (m, L). All sum to 1, each row to 1/m, unused places are 0."""
+    """Fractions of the total weight, (m, L). They sum to 1, each row to 1/m; unused entries are 0."""
 
 
 def quantile_coupling(
     n: int, m: int, *, device: torch.device | None = None, dtype: torch.dtype = torch.float32
 ) -> Coupling:
-    """The optimal plan between n and m sorted points of equal weight. Exact for any two counts: nothing is repeated or left out."""
+    """Returns the optimal plan between n and m sorted points of equal weight.
+
+    It is exact for any n and m: no point is repeated or left out.
+    """
     # In units of 1/(n m), sorted value j of Q owns the interval [j n, (j+1) n) and value i of P owns [i m, (i+1) m).
     start = torch.arange(m) * n
     first, last = start // m, (start + n - 1) // m
@@ -56,14 +59,15 @@ def sliced_wasserstein(
     p_weights: Tensor | None = None,
     q_weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Exact sliced Wasserstein distance of two sets of projections, and its gradient.
+    """Returns the exact sliced Wasserstein distance of two sets of projections, and its gradient.
 
     Arguments:
         p: Projections of the reference's patches, with shape (K, n).
         q: Projections of the output's patches, with shape (K, m). n and m may differ.
-        distance: Ground distance on the line: "l1" gives the W1 distance, "l2" the squared W2 distance.
-        coupling: `quantile_coupling(n, m)`, if it is at hand already.
-        p_weights, q_weights: Weight of each patch, (n,) and (m,), not negative; only ratios matter. By default all equal.
+        distance: Ground distance: "l1" gives the W1 distance, "l2" the squared W2 distance.
+        coupling: `quantile_coupling(n, m)`, if it has been computed before; ignored with weights.
+        p_weights, q_weights: Weight of each patch, (n,) and (m,), not negative; only ratios matter. By default all
+            equal.
 
     Returns:
         The mean over the K directions, a scalar in the units of the projections ("l2": their square), and its gradient
@@ -71,7 +75,7 @@ def sliced_wasserstein(
 
     References:
         Elnekave and Weiss, GPDM, ECCV 2022, Algorithm 1, line 7 (there n = m).
-        Peyre and Cuturi, Computational Optimal Transport, 2019, section 2.6 (the line, any two counts).
+        Peyre and Cuturi, Computational Optimal Transport, 2019, section 2.6 (one dimension, any n and m).
     """
     if p_weights is not None or q_weights is not None:
         return _weighted(p, q, distance, p_weights, q_weights)
@@ -86,7 +90,7 @@ def sliced_wasserstein(
 
 
 def _cost(difference: Tensor, distance: str) -> tuple[Tensor, Tensor]:
-    """Ground distance and its slope."""
+    """Returns the ground distance of differences, and its derivative."""
     if distance == "l1":
         return difference.abs(), difference.sign()
     return difference.square(), 2 * difference
@@ -95,7 +99,10 @@ def _cost(difference: Tensor, distance: str) -> tuple[Tensor, Tensor]:
 def _weighted(
     p: Tensor, q: Tensor, distance: str, p_weights: Tensor | None, q_weights: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """The integral over u in [0, 1], piece by piece: both quantile functions are constant between two steps of either."""
+    """Computes `sliced_wasserstein` with weights.
+
+    The integral over u in [0, 1] is a sum over the intervals between the steps of either quantile function.
+    """
     p_sorted, p_order = sort_rows(p)
     q_sorted, q_order = sort_rows(q)
     p_ends, q_ends = _shares(p_weights, p)[p_order].cumsum(1), _shares(q_weights, q)[q_order].cumsum(1)
@@ -105,28 +112,31 @@ def _weighted(
     i, j = (torch.searchsorted(e, middles).clamp(max=e.shape[1] - 1) for e in (p_ends, q_ends))
     cost, slope = _cost(q_sorted.gather(1, j) - p_sorted.gather(1, i), distance)
     slope_sorted = torch.zeros_like(q_ends).scatter_add_(1, j, slope * lengths)
-    # Rounded ends leave intervals of nearly no length, which may fall to a value without weight.
+    # Rounding may leave intervals of almost zero length, which may be assigned to a value of weight 0.
     slope_sorted = slope_sorted * (torch.diff(q_ends, dim=1, prepend=torch.zeros_like(q_ends[:, :1])) > 0)
     gradient = torch.zeros_like(q).scatter_(1, q_order, slope_sorted.to(q) / len(q))
     return (cost * lengths).sum(1).mean().to(q), gradient
 
 
 def _shares(weights: Tensor | None, values: Tensor) -> Tensor:
-    """Weights (N,) that sum to 1, float64."""
+    """Returns weights (N,) that sum to 1, float64."""
     if weights is None:
         weights = values.new_ones(values.shape[1])
     return weights.double() / weights.double().sum()
 
 
 def sort_values(x: Tensor) -> Tensor:
-    """Each row of `x` (K, N) in ascending order."""
+    """Returns each row of `x` (K, N) in ascending order."""
     if x.device.type == "cpu":
         return _in_threads(partial(np.sort, axis=1), x)
     return torch.sort(x, dim=1).values
 
 
 def sort_rows(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Each row of `x` (K, N) in ascending order, and where each value came from, int64 (K, N). Equal values keep their order."""
+    """Returns each row of `x` (K, N) in ascending order, and the index from which each value came, (K, N), int64.
+
+    The sort is stable.
+    """
     if x.device.type == "cpu":
         order = _in_threads(_argsort, x)
         return x.gather(1, order), order
@@ -135,7 +145,10 @@ def sort_rows(x: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _in_threads(sort: Callable[[np.ndarray], np.ndarray], x: Tensor) -> Tensor:
-    """numpy sorts with vector instructions and without holding the interpreter's lock: several times faster than torch."""
+    """Sorts rows in several threads with numpy, several times faster than torch on a CPU.
+
+    numpy sorts with vector instructions, and releases the interpreter's lock.
+    """
     if x.numel() < 2**17:  # starting threads would take longer than sorting
         return torch.from_numpy(sort(x.numpy()))
     parts = np.array_split(x.numpy(), min(torch.get_num_threads(), len(x)))
@@ -146,8 +159,8 @@ def _in_threads(sort: Callable[[np.ndarray], np.ndarray], x: Tensor) -> Tensor:
 def _argsort(rows: np.ndarray) -> np.ndarray:
     if rows.dtype != np.float32:
         return np.argsort(rows, axis=1, kind="stable")
-    # One integer a value: in its upper half the float's bits, put in order (negative floats count downwards), in its
-    # lower half the position. Sorting these is twice as fast as argsort, and stable.
+    # One int64 per value: the upper half holds the float's bits, made monotonic (those of negative floats are
+    # reversed), the lower half the position. Sorting these is twice as fast as argsort, and stable.
     bits = rows.view(np.int32)
     keys = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).astype(np.int64) << 32 | np.arange(rows.shape[1])
     keys.sort(axis=1)

@@ -81,6 +81,16 @@ def test_soft_weights_keep_their_mean_where_all_is_known() -> None:
     assert float(small[0, 0, 3, 3]) == pytest.approx(1.5) and float(small[0, 0, 3, 17]) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("edge", [17, 18, 19, 20, 21])
+def test_a_pixel_is_visible_if_half_of_it_is(edge: int) -> None:
+    mask = torch.zeros(32, 40)
+    mask[:, :edge] = 2
+    small = as_references(Reference(picture(), mask))[0].at(0.25).map()
+    _, share = resize_known(picture(), (mask > 0).float()[None, None], (8, 10))
+    assert torch.equal(small > 0, share >= 0.5)
+    assert 4 <= int((small > 0)[0, 0, 0].sum()) <= 5
+
+
 def test_what_is_known_everywhere_is_resized_as_ever() -> None:
     image = picture()
     found, share = resize_known(image, torch.ones(1, 1, 32, 40), (32, 40))

@@ -376,7 +376,7 @@ def test_the_browser_is_told_of_changes_only_and_large_pictures_are_made_small_w
     assert left == pytest.approx(127.5 * 1.05, abs=1) and right == pytest.approx(127.5 * 1.85, abs=1)
 
 
-@pytest.mark.parametrize("channels", [1, 2, 5, 8])
+@pytest.mark.parametrize("channels", [1, 2, 5, 8, 16])
 def test_any_number_of_channels_has_previews(
     comfyui_pack: ModuleType, terminal: TerminalHost, monkeypatch: pytest.MonkeyPatch, channels: int
 ) -> None:
