@@ -121,6 +121,19 @@ def _greatest(weight: Tensor | float) -> float:
     return float(weight.amax()) if isinstance(weight, Tensor) else weight
 
 
+def masked_at(references: Sequence[Reference], scale: float) -> list[Reference]:
+    """Returns the references at a scale if one of them has a map of weights, and else as they are, since all patches count then."""
+    if not any(isinstance(each.weight, Tensor) for each in references):
+        return list(references)
+    return [each.at(scale) for each in references]
+
+
+def check_patches(references: Sequence[Reference], patch_size: int) -> None:
+    """Raises `OptionError` if the maps of weights leave no patch."""
+    if any(isinstance(each.weight, Tensor) for each in references):
+        reference_patch_weights(references, patch_size)
+
+
 def reference_patch_weights(references: Sequence[Reference], patch_size: int) -> list[Tensor] | None:
     """Returns the weights of all patches of each reference, (rows, columns); None if all count alike.
 

@@ -132,7 +132,7 @@ def synthesize(
     Raises:
         OptionError: An option does not fit the images (a level smaller than the patch, say), or the memory does not suffice.
         ImageError: An image is unusable or does not fit the others. Both are raised before any work begins, except
-            OptionError when the descent diverges at this learning rate, or when weights leave no whole patch at a level.
+            OptionError when the optimisation diverges at this learning rate.
 
     References:
         Elnekave and Weiss, Generating Natural Images with Direct Patch Distributions Matching, ECCV 2022, section 3.
@@ -157,7 +157,7 @@ def synthesize(
         value_range=value_range,
     ).check(like)
     levels = pyramid.levels(sizes_of(references), canvas.size)
-    optimizer.check(loss, levels)
+    optimizer.check(loss, levels, references)
 
     if memory is not None:
         memory = check_int("memory", memory, 1)

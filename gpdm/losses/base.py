@@ -13,7 +13,7 @@ from ..canvas import Canvas
 from ..errors import ImageError, OptionError
 from ..images import resize
 from ..pyramid import Level
-from ..references import Reference, sizes_of
+from ..references import Reference, masked_at, sizes_of
 
 
 @dataclass
@@ -81,8 +81,12 @@ class Term(Protocol):
         enters a level."""
         ...
 
-    def check(self, level: Level) -> None:
-        """Raises `GPDMError` if the term cannot work at this level. Called for all levels before any work begins."""
+    def check(self, level: Level, references: Sequence[Reference]) -> None:
+        """Raises `GPDMError` if the term cannot work at this level, or with what the weights leave of its references there.
+
+        Called for all levels before any work begins. `references` are those of one region, resized to the level if one of
+        them has a map of weights.
+        """
         ...
 
     def active(self, level: Level) -> bool:
@@ -132,11 +136,18 @@ class Loss(Protocol):
         ...
 
 
-def check_loss(loss: Loss, levels: Sequence[Level]) -> None:
-    """Raises `GPDMError` if a term of the loss cannot work at one of the levels."""
-    for _, term in loss.terms():
-        for level in levels:
-            term.check(level)
+def check_loss(loss: Loss, levels: Sequence[Level], references: Sequence[Reference] = ()) -> None:
+    """Raises `GPDMError` if a term of the loss cannot work at one of the levels, or with what the weights leave of the references there.
+
+    Arguments:
+        loss: The loss.
+        levels: All levels.
+        references: The references at full size.
+    """
+    for level in levels:
+        for _, group in _groups(masked_at(references, level.scale)) or [(None, [])]:
+            for _, term in loss.terms():
+                term.check(level, group)
 
 
 def loss_memory(loss: Loss, level: Level) -> tuple[int, int]:

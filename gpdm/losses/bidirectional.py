@@ -15,7 +15,7 @@ from ..images import size_of
 from ..options import Options, option
 from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, nearest, search_bytes
 from ..pyramid import Level, check_level
-from ..references import Reference, reference_patch_weights
+from ..references import Reference, check_patches, reference_patch_weights
 from ..transport.binned import accumulator_dtype
 from .base import OutputState, Term, check_single
 
@@ -65,9 +65,10 @@ class BidirectionalLoss(Options):
         """False: all outputs share an objective."""
         return False
 
-    def check(self, level: Level) -> None:
-        """Raises `OptionError` if the level is smaller than a patch, `GPDMError` if faiss is chosen and missing."""
+    def check(self, level: Level, references: Sequence[Reference]) -> None:
+        """Raises `OptionError` if the level or what the weights leave is smaller than a patch, `GPDMError` if faiss is missing."""
         check_level(level, self.patch_size)
+        check_patches(references, self.patch_size)
         if self.search == "faiss":
             import_faiss()
 

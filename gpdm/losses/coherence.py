@@ -31,7 +31,7 @@ from ..patches.search import (
     scatter_add_patches,
 )
 from ..pyramid import Level
-from ..references import Reference, reference_patch_weights
+from ..references import Reference, check_patches, reference_patch_weights
 from .base import OutputState, check_single
 
 PATCH = 7
@@ -72,8 +72,10 @@ class Coherence:
     """One of `kernels.choose.BACKENDS`."""
     per_output = False
 
-    def check(self, level: Level) -> None:
-        """Raises nothing: at levels that are too small the term is not `active`."""
+    def check(self, level: Level, references: Sequence[Reference]) -> None:
+        """Raises `OptionError` if the weights leave no patch at a level at which the term is active."""
+        if self.active(level):
+            check_patches(references, PATCH)
 
     def active(self, level: Level) -> bool:
         """Returns whether references have at least `LEAST_SIDE` and the output `PATCH` pixels on the smaller side."""

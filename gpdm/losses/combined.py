@@ -12,7 +12,7 @@ from ..errors import GPDMError, OptionError
 from ..images import check_alike, scaled
 from ..options import Options, option
 from ..pyramid import Level
-from ..references import Reference, as_references, sizes_of
+from ..references import Reference, as_references, masked_at, sizes_of
 from .base import Loss, Objective, Term
 
 
@@ -99,8 +99,8 @@ class _TermOn:
         sizes = tuple(scaled(size, level.scale) for size in sizes_of(self.references))
         return replace(level, reference_sizes=sizes)
 
-    def check(self, level: Level) -> None:
-        self.term.check(self._at(level))
+    def check(self, level: Level, references: Sequence[Reference]) -> None:
+        self.term.check(self._at(level), masked_at(self.references, level.scale))
 
     def active(self, level: Level) -> bool:
         return self.term.active(self._at(level))
@@ -156,8 +156,8 @@ class _FollowingTerm:
     reweigh: Reweigh
     per_output = True
 
-    def check(self, level: Level) -> None:
-        self.term.check(level)
+    def check(self, level: Level, references: Sequence[Reference]) -> None:
+        self.term.check(level, references)
 
     def active(self, level: Level) -> bool:
         return self.term.active(level)

@@ -12,7 +12,7 @@ from ..kernels.workspace import BLOCK_VALUES, VALUE_BYTES
 from ..patches.filters import Filters
 from ..patches.linear import PatchGrid
 from ..pyramid import Level, check_level
-from ..references import Reference
+from ..references import Reference, check_patches
 from .base import Objective, level_of
 from .reference_cdfs import GROUP, TOGETHER_VALUES
 from .swd_binned import COUNTED_PATCHES, BinnedObjective
@@ -38,9 +38,10 @@ class SlicedWasserstein:
     """One of `kernels.choose.BACKENDS`. Solver "histogram" only."""
     per_output = False
 
-    def check(self, level: Level) -> None:
-        """Raises `OptionError` if the level is smaller than a patch."""
+    def check(self, level: Level, references: Sequence[Reference]) -> None:
+        """Raises `OptionError` if the level, or what the weights leave of the references, is smaller than a patch."""
         check_level(level, self.grid.size)
+        check_patches(references, self.grid.size)
 
     def active(self, level: Level) -> bool:
         """Returns True: the term takes part at every level."""

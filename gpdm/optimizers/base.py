@@ -94,7 +94,7 @@ class LevelSolver(Protocol):
         """Fraction of a level's steps, the last ones, whose images are averaged to give the result."""
         ...
 
-    def check(self, loss: Loss, levels: Sequence[Level]) -> None:
+    def check(self, loss: Loss, levels: Sequence[Level], references: Sequence[Reference] = ()) -> None:
         """Raises `GPDMError` if the solver cannot work with this loss at these levels. Called before any work."""
         ...
 

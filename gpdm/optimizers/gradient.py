@@ -16,6 +16,7 @@ from ..kernels.reference import EPSILON
 from ..losses.base import Loss, Objective, check_loss, loss_memory
 from ..options import Options, option
 from ..pyramid import Level
+from ..references import Reference
 from .base import Iterate, LevelProblem, Step
 from .newton import check_newton, hessian_diagonal
 
@@ -96,10 +97,10 @@ class Optimizer(Options):
         step=0.05,
     )
 
-    def check(self, loss: Loss, levels: Sequence[Level]) -> None:
+    def check(self, loss: Loss, levels: Sequence[Level], references: Sequence[Reference] = ()) -> None:
         """Raises `OptionError` if the loss cannot work at these levels, or not with the method newton. Other errors:
         `Term.check`."""
-        check_loss(loss, levels)
+        check_loss(loss, levels, references)
         if self.method == "newton":
             check_newton(loss)
 

@@ -18,7 +18,7 @@ from ..losses.base import Objective, OutputState, by_region, check_single
 from ..options import Options, option
 from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, least_distances, nearest, search_bytes
 from ..pyramid import Level, check_level
-from ..references import Reference, reference_patch_weights
+from ..references import Reference, check_patches, masked_at, reference_patch_weights
 from .base import Iterate, LevelProblem, Step
 
 
@@ -64,7 +64,7 @@ class PatchNN(Options):
         """0: the last image is the result."""
         return 0.0
 
-    def check(self, loss: Any, levels: Sequence[Level]) -> None:
+    def check(self, loss: Any, levels: Sequence[Level], references: Sequence[Reference] = ()) -> None:
         """Raises `OptionError` if a level is smaller than a patch, `GPDMError` if faiss is chosen and not installed.
 
         `loss` is not used.
@@ -72,6 +72,7 @@ class PatchNN(Options):
         del loss
         for level in levels:
             check_level(level, self.patch_size)
+            check_patches(masked_at(references, level.scale), self.patch_size)
         if self.search == "faiss":
             import_faiss()
 

@@ -51,7 +51,7 @@ class Towards:
     def terms(self) -> Any:
         return ((1.0, self),)
 
-    def check(self, level: Level) -> None:
+    def check(self, level: Level, references: Sequence[Reference]) -> None:
         pass
 
     def active(self, level: Level) -> bool:

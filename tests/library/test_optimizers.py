@@ -76,7 +76,7 @@ class Fixed:
     def terms(self) -> tuple[tuple[float, Term], ...]:
         return ((1.0, self),)
 
-    def check(self, level: Level) -> None:
+    def check(self, level: Level, references: Sequence[Reference]) -> None:
         pass
 
     def active(self, level: Level) -> bool:

@@ -161,6 +161,22 @@ def test_a_mask_too_small_for_the_coarsest_level_is_refused_at_once() -> None:
         synthesize(Reference(warm(64, 64), visible), on_step=lambda info: pytest.fail("work has begun"))
 
 
+@pytest.mark.parametrize("optimizer", [SHORT, PatchNN(patch_size=3)], ids=["adam", "patch nn"])
+def test_levels_that_come_later_are_checked_before_any_work(optimizer: LevelSolver) -> None:
+    """A strip of 5 pixels at 64, where coherence looks for patches of 7x7, is one of 4 at 48; patch nearest neighbours do without."""
+    visible = torch.zeros(72, 72)
+    visible[:, 20:25] = 1
+    loss, pyramid = SWDLoss(patch_size=3), PyramidSchedule(coarse_dim=48)
+    reference, steps = Reference(warm(72, 72), visible), []
+    if isinstance(optimizer, PatchNN):
+        synthesize(reference, loss=loss, pyramid=pyramid, optimizer=optimizer, on_step=steps.append)
+        assert steps
+        return
+    with pytest.raises(OptionError, match="no patch lies wholly"):
+        synthesize(reference, loss=loss, pyramid=pyramid, optimizer=optimizer, on_step=steps.append)
+    assert not steps
+
+
 @pytest.mark.parametrize(("channels", "value_range"), [(8, (-1.0, 1.0)), (8, None), (16, None), (2, (0.0, 65535.0))])
 def test_data_of_any_channels_and_range(channels: int, value_range: tuple[float, float] | None) -> None:
     """A stack of maps, latents: the result is as near to the reference, whatever the range of each channel."""
