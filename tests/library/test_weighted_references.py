@@ -197,3 +197,15 @@ def test_data_of_any_channels_and_range(channels: int, value_range: tuple[float,
     if value_range is None:
         plain = synthesize(data, value_range=None, loss=loss, optimizer=SHORT).images
         assert float((back - plain).abs().mean()) < 0.05
+
+
+def test_every_region_keeps_its_buffers_and_is_planned_for() -> None:
+    left = torch.zeros(32, 32)
+    left[:, :16] = 1
+    steps = Optimizer(num_steps=1)
+    one = synthesize([warm(), cold()], optimizer=steps).plan
+    two = synthesize([Reference(warm(), region=left), Reference(cold(), region=1 - left)], optimizer=steps).plan
+    assert [level.least for level in two] == [2 * level.least for level in one]
+    with pytest.raises(OptionError, match="memory"):
+        limit = one[-1].pictures + one[-1].least
+        synthesize([Reference(warm(), region=left), Reference(cold())], optimizer=steps, memory=limit)
