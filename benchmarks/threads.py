@@ -64,7 +64,10 @@ def run_together(number: int, tree: Path) -> float:
         started = time.perf_counter()
         running = [
             subprocess.Popen(
-                [*command, "--quality", "fast", "-o", f"{folder}/{i}.png"], env=environment, stderr=subprocess.DEVNULL
+                [*command, "--quality", "fast", "-o", f"{folder}/{i}.png"],
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
             )
             for i in range(number)
         ]

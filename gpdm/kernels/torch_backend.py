@@ -12,7 +12,7 @@ from torch import Tensor
 from ..images import size_of
 from ..patches.filters import FilterBank
 from ..patches.linear import Adjoint, patch_grid, project_columns, project_rows
-from ..transport.binned import BIN_GRADIENTS, WEIGHT_UNIT, Bins, accumulator_dtype, count, look_up
+from ..transport.binned import BIN_GRADIENTS, WEIGHT_UNIT, Bins, count, look_up
 from .backend import ALL, Stride, Subsample
 from .workspace import Workspace
 
@@ -97,11 +97,13 @@ class TorchBackend:
         """Counts patches strip by strip from projected columns `down` (1, M, rows, W); writes their bins to `held`, if
         given."""
         number, columns = len(scaled), (down.shape[3] - scaled.patch_size) // stride + 1
-        counts = bins.width.new_zeros(number, bins.number, dtype=accumulator_dtype(bins.width.device))
+        counts = None
         for part in self.workspace.strips(down.shape[2], columns, number):
             coordinates = project_rows(down[:, :, part], scaled, stride, bins.offset).flatten(0, 1)
             index = bins.index(coordinates, self._room(coordinates, part, held))
-            counts += count(index, bins, None if weights is None else weights[part].flatten())
+            own = count(index, bins, None if weights is None else weights[part].flatten())
+            counts = own if counts is None else counts.add_(own)
+        assert counts is not None
         return counts
 
     def _gradients(

@@ -128,7 +128,9 @@ class BinnedObjective:
             value, gradient = retry_with_less_memory(work, self.workspace.reduce_memory)
             values.append(value * (len(reference.cdf_p) / self.number))
             gradients.append(gradient)
-        gradient = torch.stack(gradients).sum(0) if len(gradients) > 1 else gradients[0]
+        value, gradient = values[0], gradients[0]
+        if len(values) > 1:
+            value, gradient = torch.stack(values).sum(), torch.stack(gradients).sum(0)
         patches = math.prod(patch_grid(size_of(shifted), size, stride))
         gradient = gradient.mul_(
             1 / (patches * self.number)
@@ -138,4 +140,4 @@ class BinnedObjective:
         if row or column:
             gradient = F.pad(gradient, (column, 0, row, 0))
         into.add_(wrap_adjoint(gradient, size, border), alpha=self.weight)
-        return self.weight * torch.stack(values).sum()
+        return self.weight * value

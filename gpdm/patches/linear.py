@@ -157,6 +157,8 @@ def _transposed(weights: Tensor, stride: int) -> Tensor:
 
     It is an ordinary convolution, whose result has the s positions of a stride as channels.
     """
+    if stride == 1:
+        return weights.flip(2)
     out, channels, length = weights.shape
     reach = -(-length // stride)
     parts = F.pad(weights, (0, reach * stride - length)).reshape(out, channels, reach, stride)

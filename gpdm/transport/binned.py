@@ -63,6 +63,11 @@ class Bins:
         return self.start + (self.number - 0.5)
 
     @cached_property
+    def centres(self) -> Tensor:
+        """Returns the bin coordinates of the centres of the bins, (B,), counted from the first."""
+        return torch.arange(self.number, dtype=self.width.dtype, device=self.width.device)
+
+    @cached_property
     def scale(self) -> Tensor:
         """Factor from values to bin coordinates, (K,)."""
         return 1 / self.width
@@ -73,8 +78,20 @@ class Bins:
         return self.start - self.low * self.scale
 
     def chunk(self, parts: int) -> list[Bins]:
-        """Splits the bins into equal `parts` of the directions."""
-        return [Bins(*ends, self.number) for ends in zip(self.low.chunk(parts), self.width.chunk(parts), strict=True)]
+        """Returns the bins of so many equal parts of the directions.
+
+        What each computes when it is used is computed here for all at once: small levels are bound by the number of operations.
+        """
+        fields = (x.chunk(parts) for x in (self.low, self.width, self.scale, self.low * self.scale))
+        made: list[Bins] = []
+        for low, width, scale, shift in zip(*fields, strict=True):
+            part = Bins(low, width, self.number)
+            first = made[0] if made else part
+            vars(part).update(
+                scale=scale, start=first.start, end=first.end, centres=first.centres, offset=first.start - shift
+            )
+            made.append(part)
+        return made
 
     def index(self, coordinates: Tensor, out: Tensor | None = None) -> Tensor:
         """Returns bin indices, int64, of bin coordinates (n, K), which are overwritten; in `out`, if given."""
@@ -173,8 +190,7 @@ def w2_bin_gradients(cdf_p: Tensor, counts: Tensor, bins: Bins) -> tuple[Tensor,
     right = torch.searchsorted(cdf_p.contiguous(), cdf_q.contiguous()).clamp(1, bins.number - 1)
     below, above = cdf_p.gather(1, right - 1), cdf_p.gather(1, right)
     share = ((cdf_q - below) / (above - below).clamp(min=1e-12)).clamp(0, 1)
-    centre = torch.arange(bins.number, dtype=cdf_q.dtype, device=cdf_q.device)
-    shift = (centre - (right - 1 + share)) * bins.width[:, None]
+    shift = (bins.centres - (right - 1 + share)) * bins.width[:, None]
     cost = (shift.square() * counts).sum(1) / counts.sum(1)
     return cost.mean().to(cdf_p.dtype), 2 * shift
 
