@@ -20,7 +20,7 @@ from gpdm import (
 )
 from gpdm.borders import wraps
 from gpdm.images import size_of
-from gpdm.kernels import torch_backend, workspace
+from gpdm.kernels import workspace
 from gpdm.kernels.backend import Subsample
 from gpdm.kernels.workspace import retry_with_less_memory
 from gpdm.losses import reference_cdfs, swd_binned
@@ -491,7 +491,7 @@ def test_devices_without_float64_lose_nothing_to_speak_of(monkeypatch: pytest.Mo
     reference, image = picture(40, 50, seed=1), picture(40, 50, seed=2)
     weighted = Reference(reference, torch.rand(40, 50, generator=torch.Generator().manual_seed(0)))
     expected = evaluated(objective_of(SWDLoss(), [weighted], (40, 50)), image)
-    for module in (binned, torch_backend, reference_cdfs):
+    for module in (binned, reference_cdfs):
         monkeypatch.setattr(module, "accumulator_dtype", lambda device: torch.float32)
     value, gradient = evaluated(objective_of(SWDLoss(), [weighted], (40, 50)), image)
     assert float(value) == pytest.approx(float(expected[0]), rel=1e-3)
