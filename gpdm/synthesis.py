@@ -36,6 +36,7 @@ class StepInfo:
     """What a callback is told after each step. Counting starts at 0."""
 
     output: int
+    """Index of the output; several starts of an output have the same."""
     outputs: int
     level: int
     levels: int
@@ -43,7 +44,7 @@ class StepInfo:
     steps: int
     """The step limit of the level; it may converge earlier."""
     done: float
-    """Share of the whole work, in pixels times steps, that lies behind, in (0, 1]; it jumps ahead when a level converges early."""
+    """Estimated share of the work that is done, in (0, 1], by pixels times steps; it jumps ahead when a level converges early."""
     working_image: Tensor
     """The current image in the units of the work, (1, C, H, W), not yet clamped: about [-1, 1] for every kind of data, so that it can be
     shown. It changes with the next step: clone it to keep it."""
@@ -68,9 +69,9 @@ class Synthesis:
     """The result of `synthesize`."""
 
     images: Tensor
-    """The outputs, shape (N, C, H, W), with dtype and device of the reference, values clamped to the value range."""
+    """The outputs, shape (N, C, H, W), with dtype and device of the reference, clamped to `value_range` if there is one."""
     losses: tuple[Tensor, ...]
-    """For each level the loss of every step, shape (N, steps), float64 on the CPU; NaN after an output has converged."""
+    """For each level the loss of every step, shape (N, most steps of any output), float64 on the CPU; NaN after an output has converged."""
     stops: tuple[tuple[Stop, ...], ...]
     """For each level and output "converged" or "step limit"."""
     levels: tuple[Level, ...]
@@ -110,20 +111,20 @@ def synthesize(
             and regions, or a list of either of different sizes. Together they make one distribution, or one for each region. Device
             and dtype of the work follow them; half precision is computed in float32 and returned in half.
         init: Image to start from, (B, C, h, w), if the guess has source "image" (the default with init).
-        size: Height and width of the output; by default those of `keep`, of `init` or of the first reference, the first there is.
+        size: Height and width of the output; by default those of `keep`, else of `init`, else of the first reference.
         num_outputs: Number of outputs. Output i is the image of a single run with seed + i.
-        seed: Any integer; taken modulo 2**64. It decides the noise of the start, and which patches are looked up; the filters of the
-            binned distance are the same for every seed, those of the exact one are not.
+        seed: Any integer; taken modulo 2**64. It determines the initial noise and the random choices of the loss for an output. The filters
+            of `SWDLoss` at a step are the same for every seed with solver "histogram", and follow the seed with solver "exact".
         loss, pyramid, guess, optimizer: What is minimised, at which sizes, from where, and how; by default `SWDLoss()`,
             `PyramidSchedule()`, `InitialGuess()` and `Optimizer()`.
-        border: One of `borders.BORDERS`: in which directions the output tiles. If it is free, the border of the loss holds.
+        border: One of `borders.BORDERS`: in which directions the output tiles. If it is "free", `loss.border` is used.
         symmetry: One of `canvas.SYMMETRIES`.
         keep: Pixels of the output that are given. They come back bit for bit.
         constraint: A further projection of the images of all outputs; see `Canvas.constraint`.
         value_range: Range of the data, (-1, 1) for pictures, to which images are clamped at the end of each level. Another range is
-            mapped to that one for the work. None, for data without one: channels are brought to one mean and spread (`Units.of`).
+            mapped to that one for the work. None, for data without one: each channel is normalised to a fixed mean and deviation (`Units.of`).
         memory: Bytes that may be in use at once, images included. By default four fifths of what a GPU has free, and no limit on a CPU.
-            Where steps must do with less than they could use they take longer; the result is the same.
+            A lower limit is slower and gives the same result.
         on_step: Called after every step; what it raises stops the run and reaches the caller.
 
     Returns:
@@ -138,8 +139,10 @@ def synthesize(
         Elnekave and Weiss, Generating Natural Images with Direct Patch Distributions Matching, ECCV 2022, section 3.
     """
     started = time.perf_counter()
-    _check_parts(loss, pyramid, guess, optimizer, value_range, on_step)
-    loss, pyramid, optimizer = loss or SWDLoss(), pyramid or PyramidSchedule(), optimizer or Optimizer()
+    _check_parts(loss, pyramid, guess, optimizer, keep, value_range, on_step)
+    loss = SWDLoss() if loss is None else loss
+    pyramid = PyramidSchedule() if pyramid is None else pyramid
+    optimizer = Optimizer() if optimizer is None else optimizer
     references = as_references(reference)
     like = references[0].image
     guess = guess or InitialGuess(source="noise" if init is None else "image")
@@ -147,7 +150,7 @@ def synthesize(
     outputs = count_outputs(check_int("num_outputs", num_outputs, 1), init)
     seed = check_int("seed", seed)
     if size is None:
-        size = size_of(next(x for x in (keep and keep.image, init, like) if x is not None))
+        size = size_of(keep.image if keep is not None else like if init is None else init)
     canvas = Canvas(
         size=check_size(size),
         border=loss.border if border == "free" else border,
@@ -162,7 +165,7 @@ def synthesize(
     if memory is not None:
         memory = check_int("memory", memory, 1)
     limit = device_limit(like.device) if memory is None else memory
-    objectives = count_regions(references) * (outputs if is_per_output(loss) else 1)
+    objectives = count_regions(references) * (outputs * guess.starts if is_per_output(loss) else 1)
     plans = plan(partial(_memory, optimizer, loss, objectives), levels, like.shape[1], outputs, limit)
     steps = optimizer.steps(levels)
     selection_level = selection_level_of(levels) if guess.starts > 1 else -1
@@ -233,25 +236,25 @@ class Run:
         self.stops.append(result.stop)
 
     def final_loss(self) -> float:
-        """Returns the mean loss over the last quarter of the steps of the last level."""
+        """Returns the mean loss over the last quarter of the steps of the level that was finished last."""
         losses = self.losses[-1]
         return float(losses[-max(len(losses) // 4, 1) :].mean())
 
 
 def _memory(optimizer: LevelSolver, loss: Loss, objectives: int, level: Level) -> tuple[int, int]:
-    """Returns how many bytes a step takes with so many objectives, each of which keeps its buffers."""
+    """Returns the bytes of a step with this number of objectives, each with its own buffers: the minimum, and for full speed."""
     least, best = optimizer.memory(loss, level)
     return objectives * least, objectives * best
 
 
-def _check_parts(
-    loss: object, pyramid: object, guess: object, optimizer: object, value_range: object, on_step: object
-) -> None:
+def _check_parts(*parts: object) -> None:
+    loss, pyramid, guess, optimizer, keep, value_range, on_step = parts
     for name, part, kind, example in (
         ("loss", loss, Loss, "an SWDLoss or another Loss"),
         ("pyramid", pyramid, PyramidSchedule, "a PyramidSchedule"),
         ("guess", guess, InitialGuess, "an InitialGuess"),
         ("optimizer", optimizer, LevelSolver, "an Optimizer or another LevelSolver"),
+        ("keep", keep, Keep, "a Keep"),
     ):
         if part is not None and (isinstance(part, type) or not isinstance(part, kind)):
             raise OptionError(name, part, f"it must be {example}")
@@ -267,7 +270,7 @@ def _check_parts(
 
 
 def _on(device: torch.device) -> AbstractContextManager[object]:
-    """Launches and recordings go to the current CUDA device, which need not be that of the images."""
+    """Returns a context that makes `device` the current CUDA device, where kernels are launched and graphs are captured."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 

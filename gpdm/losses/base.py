@@ -82,7 +82,7 @@ class Term(Protocol):
         ...
 
     def check(self, level: Level, references: Sequence[Reference]) -> None:
-        """Raises `GPDMError` if the term cannot work at this level, or with what the weights leave of its references there.
+        """Raises `GPDMError` if the term cannot work at this level, or if no patch of the references has a weight above 0 there.
 
         Called for all levels before any work begins. `references` are those of one region, resized to the level if one of
         them has a map of weights.
@@ -137,7 +137,7 @@ class Loss(Protocol):
 
 
 def check_loss(loss: Loss, levels: Sequence[Level], references: Sequence[Reference] = ()) -> None:
-    """Raises `GPDMError` if a term of the loss cannot work at one of the levels, or with what the weights leave of the references there.
+    """Raises `GPDMError` if a term of the loss cannot work at one of the levels, or if no patch there has a weight above 0.
 
     Arguments:
         loss: The loss.
@@ -145,7 +145,8 @@ def check_loss(loss: Loss, levels: Sequence[Level], references: Sequence[Referen
         references: The references at full size.
     """
     for level in levels:
-        for _, group in _groups(masked_at(references, level.scale)) or [(None, [])]:
+        groups = [group for _, group in _groups(masked_at(references, level.scale))]
+        for group in groups or [[]]:  # without references the sizes of the level are checked all the same
             for _, term in loss.terms():
                 term.check(level, group)
 
@@ -169,7 +170,7 @@ def bind(
 ) -> Objective:
     """Returns the objective of a loss for one level: the sum over regions and terms.
 
-    Arguments and errors are those of `Term.bind`. Each term gets its minimum of `memory`, and a proportional part of
+    `references` may have several regions; the other arguments are those of `Term.bind`. Raises the errors of `by_region`. Each term gets its minimum of `memory`, and a proportional part of
     the rest.
     """
     bound, needs = [], []
@@ -202,7 +203,7 @@ def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[lis
         fraction 1.
 
     Raises:
-        OptionError: All regions are 0 everywhere, or the weight of the canvas is.
+        OptionError: No pixel has both a region and a canvas weight above 0.
     """
     if canvas.weight is not None and not bool((canvas.weight > 0).any()):
         raise OptionError("weight", 0.0, "no pixel of the output counts", "give a map with values above 0")
@@ -215,7 +216,12 @@ def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[lis
         weights.append(weight if canvas.weight is None else weight * canvas.weight)
     sums = [float(weight.cpu().double().sum()) for weight in weights]
     if sum(sums) == 0:
-        raise OptionError("region", 0.0, "no reference rules anywhere", "give maps with values above 0")
+        raise OptionError(
+            "region",
+            0.0,
+            "no region covers a pixel of the output that counts",
+            "give region maps with values above 0 there",
+        )
     return [
         (group, replace(canvas, weight=weight), part / sum(sums))
         for (_, group), weight, part in zip(groups, weights, sums, strict=True)
@@ -232,10 +238,12 @@ def _groups(references: Sequence[Reference]) -> list[tuple[Tensor | None, list[R
     """Returns the regions, each with its references, whose own `region` is None."""
     groups: list[tuple[Tensor | None, list[Reference]]] = []
     for each in references:
+        single = Reference(each.image, each.weight)
         same = next((group for region, group in groups if _equal(region, each.region)), None)
         if same is None:
-            groups.append((each.region, same := []))
-        same.append(Reference(each.image, each.weight))
+            groups.append((each.region, [single]))
+        else:
+            same.append(single)
     return groups
 
 

@@ -17,7 +17,7 @@ from ..references import Reference
 from .cuda_graphs import GraphedStep, QueueLimit, recorder_for
 
 Stop = Literal["converged", "step limit"]
-OnStep = Callable[[int, int, Tensor, Tensor], None]
+OnRunStep = Callable[[int, int, Tensor, Tensor], None]
 """A callback after each step, with the index of the output, the step, the loss and the image."""
 Step = Callable[[tuple[Any, Tensor]], Tensor]
 """One step of one output: takes the objective's sample and the rates of the step, changes the image in place and
@@ -29,7 +29,7 @@ class LevelProblem:
     """The input of a solver at one level."""
 
     references: Sequence[Reference]
-    """References of one image each, at the size of the level."""
+    """The references, one image each, resized by the scale of the level."""
     canvas: Canvas
     """The canvas at the size of the level."""
     loss: Loss
@@ -137,12 +137,13 @@ def solve_level(
     images: Sequence[Tensor],
     generators: Sequence[Generator],
     num_steps: int,
-    on_step: OnStep,
+    on_step: OnRunStep,
 ) -> list[LevelResult]:
-    """Solves one level from each of `images`, (1, C, H, W), which are changed in place.
+    """Solves one level from each of `images`, (1, C, H, W), which may be overwritten.
 
     Every output has its own generator and converges by itself, so that outputs are independent unless a constraint of
-    the canvas couples them. After each step the image is projected onto the admissible images of the canvas.
+    the canvas couples them. Each step projects its image onto the admissible images of the canvas; the constraint is
+    applied to the images of all outputs after each of them has made its step.
 
     Raises:
         OptionError: A loss or an image has infinite or NaN values.

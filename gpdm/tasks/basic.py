@@ -67,7 +67,7 @@ class OutputOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """All settings of a task: everything but images and seed."""
+    """The settings that a task presets: loss, pyramid, initial guess, optimizer and output options."""
 
     loss: Loss = field(default_factory=SWDLoss)
     pyramid: PyramidSchedule = field(default_factory=PyramidSchedule)
@@ -181,7 +181,7 @@ def style_transfer(
 ) -> Synthesis:
     """Returns `content` with the texture, grain and colours of `style`, by default in the size of the content.
 
-    A style that is larger than the content is scaled down until their smaller sides are equal. It is never enlarged,
+    Styles are scaled down by one factor, until the smallest of their sides is that of the content. They are never enlarged,
     since that adds no detail (deviation: the reference implementation always makes their heights equal).
 
     Arguments:

@@ -113,6 +113,7 @@ def test_a_constraint_sees_all_outputs_after_every_step() -> None:
     ("arguments", "error", "text"),
     [
         ({"border": "round"}, OptionError, "border"),
+        ({"keep": box(32, 40)}, OptionError, "it must be a Keep"),
         ({"symmetry": "spiral"}, OptionError, "symmetry"),
         ({"symmetry": "rotate 90"}, OptionError, "square"),
         ({"keep": Keep(picture(20, 20), box(32, 40)), "size": (32, 40)}, ImageError, "kept picture"),

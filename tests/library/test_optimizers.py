@@ -28,7 +28,7 @@ from gpdm import (
 )
 from gpdm.images import size_of
 from gpdm.optimizers import gradient
-from gpdm.optimizers.base import LevelProblem, LevelResult, OnStep, solve_level
+from gpdm.optimizers.base import LevelProblem, LevelResult, OnRunStep, solve_level
 from gpdm.optimizers.newton import hessian_diagonal
 from library.problems import evaluated, picture
 
@@ -94,7 +94,7 @@ def solve(
     loss: Loss,
     *images: Tensor,
     references: Sequence[Reference] = (Reference(torch.zeros(1, 3, SIDE, SIDE)),),
-    on_step: OnStep | None = None,
+    on_step: OnRunStep | None = None,
 ) -> list[LevelResult]:
     generators = [Generator().manual_seed(i) for i in range(len(images))]
     problem = LevelProblem(references, Canvas(size=size_of(images[0])), loss, 2**20)
@@ -102,7 +102,7 @@ def solve(
 
 
 def descend(
-    optimizer: Optimizer, objective: Objective, *images: Tensor, on_step: OnStep | None = None
+    optimizer: Optimizer, objective: Objective, *images: Tensor, on_step: OnRunStep | None = None
 ) -> list[LevelResult]:
     return solve(optimizer, Fixed(objective), *images, on_step=on_step)
 

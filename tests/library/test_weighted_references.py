@@ -150,7 +150,7 @@ def test_a_region_counts_by_its_share_of_the_output() -> None:
 
 
 def test_empty_regions_are_refused() -> None:
-    with pytest.raises(OptionError, match="no reference rules anywhere"):
+    with pytest.raises(OptionError, match="no region covers a pixel"):
         synthesize(Reference(warm(), region=torch.zeros(8, 8)), optimizer=SHORT)
 
 
