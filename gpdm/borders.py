@@ -24,11 +24,6 @@ def wraps(border: str) -> tuple[bool, bool]:
     return border in ("circular", "circular y"), border in ("circular", "circular x")
 
 
-def border_of(vertical: bool, horizontal: bool) -> str:
-    """Returns the border that wraps in these directions, the inverse of `wraps`."""
-    return ("free", "circular x", "circular y", "circular")[2 * vertical + horizontal]
-
-
 def padded_size(size: tuple[int, int], patch_size: int, border: str) -> tuple[int, int]:
     """Returns height and width after `wrap`."""
     vertical, horizontal = wraps(border)

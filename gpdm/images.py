@@ -55,6 +55,14 @@ def size_of(image: Tensor) -> Size:
     return image.shape[-2], image.shape[-1]
 
 
+def check_single(image: Tensor) -> None:
+    """Raises `ImageError` if `image` is a batch of several images."""
+    if len(image) != 1:
+        raise ImageError(
+            f"the loss is that of one image and was given a batch of {len(image)}; evaluate them one by one"
+        )
+
+
 def check_size(size: object) -> Size:
     """Returns `size` as (height, width); raises `OptionError` if it is not two whole numbers from 1 on."""
     if isinstance(size, (tuple, list)) and len(size) == 2 and all(isinstance(x, Integral) and int(x) > 0 for x in size):

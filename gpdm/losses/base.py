@@ -10,7 +10,7 @@ import torch
 from torch import Generator, Tensor
 
 from ..canvas import Canvas
-from ..errors import ImageError, OptionError
+from ..errors import OptionError
 from ..images import resize
 from ..pyramid import Level
 from ..references import Reference, masked_at, sizes_of
@@ -284,11 +284,3 @@ def value_and_gradient(
     state = state or OutputState(Generator().manual_seed(0))
     into = torch.zeros_like(image)
     return objective.evaluate(image, objective.sample(image, step, state), into), into
-
-
-def check_single(image: Tensor) -> None:
-    """Raises `ImageError` if `image` is a batch of several images."""
-    if len(image) != 1:
-        raise ImageError(
-            f"the loss is that of one image and was given a batch of {len(image)}; evaluate them one by one"
-        )

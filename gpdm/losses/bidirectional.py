@@ -11,13 +11,13 @@ from torch import Tensor
 
 from ..borders import BORDER_HELP, BORDERS, wrap, wrap_adjoint
 from ..canvas import Canvas
-from ..images import size_of
+from ..images import check_single, size_of
 from ..options import Options, option
 from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, nearest, search_bytes
 from ..pyramid import Level, check_level
 from ..references import Reference, check_patches, reference_patch_weights
 from ..transport.binned import accumulator_dtype
-from .base import OutputState, Term, check_single
+from .base import OutputState, Term
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from ..borders import wrap, wrap_adjoint, wraps
 from ..canvas import Canvas
-from ..images import Size, size_of
+from ..images import Size, check_single, size_of
 from ..kernels.choose import choose, kernels
 from ..patches.linear import patch_grid
 from ..patches.nearest import COLUMNS, ROWS, squared_distance
@@ -32,7 +32,7 @@ from ..patches.search import (
 )
 from ..pyramid import Level
 from ..references import Reference, check_patches, reference_patch_weights
-from .base import OutputState, check_single
+from .base import OutputState
 
 PATCH = 7
 """Side of the patches, in pixels. Larger patches copy more."""

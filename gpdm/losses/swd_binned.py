@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..borders import wrap, wrap_adjoint
 from ..canvas import Canvas
-from ..images import Size, size_of
+from ..images import Size, check_single, size_of
 from ..kernels.backend import ALL, Backend, ProjectedReference, Subsample
 from ..kernels.choose import choose, make_backend
 from ..kernels.workspace import Workspace, retry_with_less_memory
@@ -22,7 +22,7 @@ from ..patches.filters import Filters
 from ..patches.linear import PatchGrid, patch_grid
 from ..references import Reference, reference_patch_weights
 from ..transport.binned import WEIGHT_UNIT, quantize_weights
-from .base import OutputState, check_single
+from .base import OutputState
 from .reference_cdfs import ReferenceCDFs, random_offset, subsample_stride
 
 POOL = 8

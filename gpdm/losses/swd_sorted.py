@@ -10,13 +10,13 @@ from torch import Tensor
 
 from ..borders import wrap, wrap_adjoint
 from ..canvas import Canvas
-from ..images import size_of
+from ..images import check_single, size_of
 from ..kernels.workspace import retry_with_less_memory
 from ..patches.filters import FilterBank, Filters
 from ..patches.linear import PatchGrid, patch_count, project, project_adjoint
 from ..references import Reference, reference_patch_weights
 from ..transport.sorted import quantile_coupling, sliced_wasserstein
-from .base import OutputState, check_single
+from .base import OutputState
 
 
 @dataclass(frozen=True)

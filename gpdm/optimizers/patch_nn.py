@@ -13,8 +13,8 @@ from torch import Tensor
 from ..borders import wrap, wrap_adjoint
 from ..canvas import Canvas
 from ..errors import OptionError
-from ..images import size_of
-from ..losses.base import Objective, OutputState, by_region, check_single
+from ..images import check_single, size_of
+from ..losses.base import Objective, OutputState, by_region
 from ..options import Options, option
 from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, least_distances, nearest, search_bytes
 from ..pyramid import Level, check_level

@@ -16,8 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from ..errors import ImageError
-from ..images import Size
+from ..images import Size, check_single
 from .filters import FilterBank
 
 
@@ -74,10 +73,7 @@ def project(image: Tensor, bank: FilterBank, stride: int = 1, bias: Tensor | Non
 
 def project_columns(image: Tensor, bank: FilterBank, stride: int = 1) -> Tensor:
     """Computes the first half of `project`: (1, C, H, W) -> (1, sets M, rows, W), channels last."""
-    if len(image) != 1:
-        raise ImageError(
-            f"the loss is that of one image and was given a batch of {len(image)}; evaluate them one by one"
-        )
+    check_single(image)
     image = image.contiguous(memory_format=torch.channels_last)
     return F.conv2d(image, bank.columns, stride=(stride, 1)).contiguous(memory_format=torch.channels_last)
 

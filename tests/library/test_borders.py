@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from gpdm.borders import (
     BORDERS,
     JOIN,
-    border_of,
     gaussian_blur,
     interpolate,
     join_borders,
@@ -28,11 +27,6 @@ def tiled(image: torch.Tensor, border: str) -> torch.Tensor:
     for around, axis, padding in ((vertical, 2, (0, 0, height, height)), (horizontal, 3, (width, width, 0, 0))):
         image = torch.cat([image] * 3, axis) if around else F.pad(image, padding, mode="replicate")
     return image
-
-
-@pytest.mark.parametrize("border", BORDERS)
-def test_a_border_is_the_directions_in_which_it_wraps(border: str) -> None:
-    assert border_of(*wraps(border)) == border
 
 
 @pytest.mark.parametrize("size", [(26, 31), (51, 40), (13, 17), (5, 60)])
