@@ -6,7 +6,6 @@ Widgets, tooltips, command-line flags, help pages and validation are generated f
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
@@ -22,15 +21,25 @@ def option(
     le: float | None = None,
     step: float | None = None,
     choices: tuple[str, ...] = (),
+    advanced: bool = False,
 ) -> Any:
-    """Returns a dataclass field with help text, inclusive range `[ge, le]` or choices, and the step of its widget."""
-    spec = {"help": help, "ge": ge, "le": le, "step": step, "choices": choices}
+    """Returns a dataclass field that describes an option: a number with a range, or a text with choices.
+
+    Arguments:
+        default: The value if none is given; its type is the option's type.
+        help: What the option does and what happens when it goes up, in at most two sentences.
+        ge, le: Smallest and largest value of a number.
+        step: Step of the widget's arrows, for a number.
+        choices: The values of a text.
+        advanced: Whether few people need the option; the editor folds its widget away.
+    """
+    spec = {"help": help, "ge": ge, "le": le, "step": step, "choices": choices, "advanced": advanced}
     return dataclasses.field(default=default, metadata={"option": spec})
 
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """The description of one option. `type` is the type of the default: bool, int, float or str."""
+    """The description of one option. `type` is the type of the default: int, float or str."""
 
     name: str
     type: type
@@ -40,34 +49,27 @@ class OptionSpec:
     le: float | None
     step: float | None
     choices: tuple[str, ...]
+    advanced: bool
 
     @property
     def allowed(self) -> str:
         """The allowed values in words, for error messages and help pages."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
-        kind = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[self.type]
-        if self.ge is None and self.le is None:
-            return kind
-        return f"{kind} from {self.ge:g} to {self.le:g}"
+        return f"{'a whole number' if self.type is int else 'a number'} from {self.ge:g} to {self.le:g}"
 
     def check(self, value: Any) -> Any:
         """Returns `value` in the option's type; raises `OptionError` if its type, range or choice is wrong."""
-        if not self._has_type(value):
+        if not self._is_allowed(value):
             raise OptionError(self.name, value, f"it must be {self.allowed}", self.help)
-        value = self.type(value)
-        if self.choices and value not in self.choices:
-            raise OptionError(self.name, value, f"it must be {self.allowed}", self.help)
-        if (self.ge is not None and value < self.ge) or (self.le is not None and value > self.le):
-            raise OptionError(self.name, value, f"it must be {self.allowed}", self.help)
-        return value
+        return self.type(value)
 
-    def _has_type(self, value: Any) -> bool:
-        if self.type is float:
-            return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-        if self.type is int:
-            return isinstance(value, Integral) and not isinstance(value, bool)
-        return isinstance(value, self.type)
+    def _is_allowed(self, value: Any) -> bool:
+        if self.choices:
+            return isinstance(value, str) and value in self.choices
+        kind = Integral if self.type is int else Real
+        # NaN fails both comparisons.
+        return isinstance(value, kind) and not isinstance(value, bool) and self.ge <= value <= self.le  # type: ignore[operator]
 
 
 def describe(options: type | Options) -> tuple[OptionSpec, ...]:

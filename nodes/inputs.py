@@ -44,14 +44,15 @@ def widgets(options: Any, names: Iterable[str] | None = None) -> dict[str, Input
 
 def _widget(spec: OptionSpec) -> Input:
     more: dict[str, Any] = {"default": spec.default, "tooltip": spec.help}
+    if spec.advanced:
+        more["advanced"] = True
     if spec.choices:
         return (list(spec.choices), more)
-    if spec.type in (int, float):
-        more |= {"min": spec.ge, "max": spec.le}
+    more |= {"min": spec.ge, "max": spec.le}
     if spec.type is float:
         # "round" keeps a typed value from being rounded to the step, which is only for the arrows.
         more |= {"step": spec.step or 0.01, "round": 0.000001}
-    return ({int: "INT", float: "FLOAT", bool: "BOOLEAN", str: "STRING"}[spec.type], more)
+    return ("INT" if spec.type is int else "FLOAT", more)
 
 
 def sockets(recipe: Recipe) -> dict[str, Input]:
