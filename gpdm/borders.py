@@ -1,6 +1,6 @@
-"""Borders: how an image goes on beyond its edges, for patches, resizing and blurring.
+"""Borders of an image: patches, resizing and blurring across them.
 
-A border is free, or it is circular: the image goes on at its opposite side, so that it tiles.
+A border is free or circular. Across a circular border the image continues at its opposite side, so that it tiles.
 """
 
 from __future__ import annotations
@@ -14,9 +14,15 @@ from torch import Tensor
 
 Border = Literal["free", "circular", "circular x", "circular y"]
 BORDERS: tuple[str, ...] = get_args(Border)
-"""Free; circular in both directions; circular in x only (left and right meet); circular in y only (top and bottom meet)."""
-BORDER_HELP = "free ends patches at the border. circular lets them go on at the opposite side, so that the result tiles: in both directions, or in x or y only."
+"""Free; circular in both directions; circular in x only (left and right meet); circular in y only (top and bottom
+meet)."""
+BORDER_HELP = (
+    "Directions in which the result tiles: circular in both, circular x from left to right only, circular y from top to bottom only. "
+    "free makes no tile: patches end at the border."
+)
 """Help text of the options called border."""
+JOIN_WIDTH = 7
+"""Width of the band that `join_borders` changes at each border that wraps, in pixels: the default patch size."""
 
 
 def wraps(border: str) -> tuple[bool, bool]:
@@ -31,9 +37,14 @@ def padded_size(size: tuple[int, int], patch_size: int, border: str) -> tuple[in
 
 
 def wrap(image: Tensor, patch_size: int, border: str) -> Tensor:
-    """Pads `image` (1, C, H, W) at the bottom and right with patch_size - 1 pixels of the opposite side, where `border` wraps.
+    """Pads an image with patch_size - 1 pixels of the opposite side, at the bottom and right where the border wraps.
 
-    The patches of the result that lie wholly inside are all patches of the image, those across its borders included.
+    The patches of the result are all patches of the image, including those across its borders.
+
+    Arguments:
+        image: (1, C, H, W).
+        patch_size: Side of the patches, in pixels.
+        border: One of `BORDERS`.
     """
     vertical, horizontal = wraps(border)
     if vertical:
@@ -48,12 +59,12 @@ def wrap_adjoint(image: Tensor, patch_size: int, border: str) -> Tensor:
     vertical, horizontal = wraps(border)
     if horizontal:
         width = image.shape[3] - patch_size + 1
-        image, beyond = image[..., :width].clone(), image[..., width:]
-        image[..., : patch_size - 1] += beyond
+        image, padding = image[..., :width].clone(), image[..., width:]
+        image[..., : patch_size - 1] += padding
     if vertical:
         height = image.shape[2] - patch_size + 1
-        image, beyond = image[..., :height, :].clone(), image[..., height:, :]
-        image[..., : patch_size - 1, :] += beyond
+        image, padding = image[..., :height, :].clone(), image[..., height:, :]
+        image[..., : patch_size - 1, :] += padding
     return image
 
 
@@ -63,7 +74,7 @@ def patch_weights(weights: Tensor, patch_size: int, border: str = "free", *, exc
     Arguments:
         weights: Weights of pixels, (1, 1, H, W), not negative.
         patch_size: Side of the patches, in pixels.
-        border: One of `BORDERS`; patches go on across borders that wrap.
+        border: One of `BORDERS`; patches continue across borders that wrap.
         exclude: Whether a patch that touches a pixel of weight 0 has weight 0.
 
     Returns:
@@ -73,81 +84,94 @@ def patch_weights(weights: Tensor, patch_size: int, border: str = "free", *, exc
     mean = F.avg_pool2d(wrapped, patch_size, 1)[0, 0]
     if not exclude:
         return mean
-    least = -F.max_pool2d(-wrapped, patch_size, 1)[0, 0]
-    return torch.where(least > 0, mean, torch.zeros_like(mean))
+    minimum = -F.max_pool2d(-wrapped, patch_size, 1)[0, 0]
+    return torch.where(minimum > 0, mean, torch.zeros_like(mean))
 
 
 def interpolate(image: Tensor, size: tuple[int, int], border: str = "free") -> Tensor:
-    """Returns `image` (B, C, H, W) at `size`, bilinear and with antialiasing; across borders that wrap it is interpolated circularly."""
-    around = wraps(border)
-    if not any(around):
+    """Returns an image (B, C, H, W) at `size`, by bilinear interpolation with antialiasing.
+
+    Across borders that wrap the interpolation is circular.
+    """
+    circular = wraps(border)
+    if not any(circular):
         return F.interpolate(image, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
     for axis, length in enumerate(size):
-        if around[axis]:
-            image = _interpolate_around(image, axis + 2, length)
+        if circular[axis]:
+            image = _interpolate_circular(image, axis + 2, length)
         else:
-            one = (length, image.shape[3]) if axis == 0 else (image.shape[2], length)
-            image = interpolate(image, one)
+            one_axis = (length, image.shape[3]) if axis == 0 else (image.shape[2], length)
+            image = interpolate(image, one_axis)
     return image
 
 
-def _interpolate_around(image: Tensor, axis: int, length: int) -> Tensor:
+def _interpolate_circular(image: Tensor, axis: int, length: int) -> Tensor:
     """Interpolates along one axis, whose ends meet, with the weights of torch's antialiased bilinear filter."""
-    own = image.shape[axis]
-    step = own / length
-    reach = max(step, 1.0)
+    old_length = image.shape[axis]
+    step = old_length / length
+    radius = max(step, 1.0)
     centre = (torch.arange(length, dtype=torch.float64) + 0.5) * step - 0.5
-    first = (centre - reach).floor().long() + 1
-    position = first[:, None] + torch.arange(math.ceil(2 * reach))
-    weight = (1 - (position - centre[:, None]).abs() / reach).clamp(min=0)
-    weight /= weight.sum(1, keepdim=True)
+    first = (centre - radius).floor().long() + 1
+    position = first[:, None] + torch.arange(math.ceil(2 * radius))
+    weights = (1 - (position - centre[:, None]).abs() / radius).clamp(min=0)
+    weights /= weights.sum(1, keepdim=True)
     shape = [1, 1, 1, 1]
     shape[axis] = length
     result = torch.zeros((), dtype=image.dtype, device=image.device)
-    for index, share in zip((position % own).T, weight.T, strict=True):
-        taken = image.index_select(axis, index.to(image.device))
-        result = result + taken * share.to(image).reshape(shape)
+    for index, weight in zip((position % old_length).T, weights.T, strict=True):
+        pixels = image.index_select(axis, index.to(image.device))
+        result = result + pixels * weight.to(image).reshape(shape)
     return result
 
 
-def upsample(image: Tensor, size: tuple[int, int], border: str, old: float = 0.0, new: float = 0.0) -> Tensor:
-    """Returns `image` (B, C, H, W) enlarged to `size`: bilinear along free axes, by its Fourier series along those that wrap.
+def upsample(
+    image: Tensor, size: tuple[int, int], border: str, old_offset: float = 0.0, new_offset: float = 0.0
+) -> Tensor:
+    """Returns an image enlarged to `size`, bilinear along free axes and by its Fourier series along axes that wrap.
 
-    Interpolation makes some places sharper than others, in a pattern that depends on where new pixels lie among the old ones. At the
-    border that is the same at every level, unless the grids are displaced, and what is sharp there grows to a seam.
+    Interpolation makes some positions sharper than others, in a pattern that depends on how the new pixels lie among
+    the old ones. At the border this pattern is the same at every level, unless the grids have offsets, and sharper
+    pixels there grow into a seam.
 
     Arguments:
-        image: The smaller image.
+        image: The smaller image, (B, C, H, W).
         size: Height and width of the larger one.
         border: One of `BORDERS`.
-        old, new: By how many of its own pixels the grid of the smaller image, and of the larger one, is displaced along axes that wrap.
+        old_offset: Offset of the smaller image's grid along axes that wrap, in its pixels.
+        new_offset: Offset of the larger image's grid along axes that wrap, in its pixels.
     """
-    around = wraps(border)
-    if not all(around):
-        size_free = (image.shape[2] if around[0] else size[0], image.shape[3] if around[1] else size[1])
+    circular = wraps(border)
+    if not all(circular):
+        size_free = (image.shape[2] if circular[0] else size[0], image.shape[3] if circular[1] else size[1])
         image = image if tuple(image.shape[2:]) == size_free else interpolate(image, size_free)
     for axis, length in enumerate(size):
-        shift = (0.5 + new) * image.shape[axis + 2] / length - 0.5 - old
-        if around[axis] and (image.shape[axis + 2] != length or shift):
-            image = _resample_around(image, axis + 2, length, shift)
+        first = (0.5 + new_offset) * image.shape[axis + 2] / length - 0.5 - old_offset
+        if circular[axis] and (image.shape[axis + 2] != length or first):
+            image = _resample_circular(image, axis + 2, length, first)
     return image
 
 
-def _resample_around(image: Tensor, axis: int, length: int, first: float) -> Tensor:
-    """Evaluates the Fourier series of an image along one axis at `length` evenly spaced places from `first` on, in pixels."""
-    own = image.shape[axis]
+def _resample_circular(image: Tensor, axis: int, length: int, first: float) -> Tensor:
+    """Evaluates the Fourier series of an image along one axis, at `length` evenly spaced positions.
+
+    `first` is the first position, in pixels.
+    """
+    old_length = image.shape[axis]
     series = torch.fft.rfft(image, dim=axis)
-    wave = torch.arange(series.shape[axis], dtype=image.dtype, device=image.device)
-    factor = torch.polar(torch.full_like(wave, length / own), 2 * math.pi * first / own * wave)
-    if own % 2 == 0 and length > own:
-        factor[-1] = factor[-1] / 2  # half of the highest wave belongs to its negative
+    frequency = torch.arange(series.shape[axis], dtype=image.dtype, device=image.device)
+    factor = torch.polar(torch.full_like(frequency, length / old_length), 2 * math.pi * first / old_length * frequency)
+    if old_length % 2 == 0 and length > old_length:
+        factor[-1] = factor[-1] / 2  # half of the highest frequency belongs to its negative
     shape = [1, 1, 1, 1]
-    shape[axis] = len(wave)
+    shape[axis] = len(frequency)
     return torch.fft.irfft(series * factor.reshape(shape), n=length, dim=axis)
 
 
 def gaussian_blur(image: Tensor, sigma: float, border: str = "free") -> Tensor:
-    """Convolves `image` (B, C, H, W) with a Gaussian of standard deviation `sigma` pixels; free borders repeat their pixels."""
+    """Convolves an image (B, C, H, W) with a Gaussian of standard deviation `sigma` pixels.
+
+    Beyond free borders the outermost pixels are repeated.
+    """
     if sigma == 0:
         return image
     radius = math.ceil(3 * sigma)
@@ -156,32 +180,29 @@ def gaussian_blur(image: Tensor, sigma: float, border: str = "free") -> Tensor:
     groups = image.shape[1]
     kernel = (kernel / kernel.sum()).expand(groups, 1, 1, -1)  # (C, 1, 1, 2 r + 1)
     vertical, horizontal = wraps(border)
-    image = F.conv2d(_extended(image, 3, radius, horizontal), kernel, groups=groups)
-    return F.conv2d(_extended(image, 2, radius, vertical), kernel.mT, groups=groups)
+    image = F.conv2d(_pad(image, 3, radius, horizontal), kernel, groups=groups)
+    return F.conv2d(_pad(image, 2, radius, vertical), kernel.mT, groups=groups)
 
 
-def _extended(image: Tensor, axis: int, number: int, around: bool) -> Tensor:
-    """Adds `number` pixels at both ends of an axis: those of the other end, or the last one repeated."""
+def _pad(image: Tensor, axis: int, number: int, circular: bool) -> Tensor:
+    """Pads both ends of an axis with `number` pixels: those of the other end, or the outermost one repeated."""
     length = image.shape[axis]
-    if around:  # by index, since torch pads circularly at most once around
+    if circular:  # by index, since torch refuses circular padding that is wider than the image
         return image.index_select(axis, torch.arange(-number, length + number, device=image.device) % length)
     padding = (number, number, 0, 0) if axis == 3 else (0, 0, number, number)
     return F.pad(image, padding, mode="replicate")
 
 
-JOIN = 7
-"""Width of the band at each border that wraps in which `join_borders` changes an image, in pixels: a patch."""
-
-
 def join_borders(image: Tensor, border: str) -> Tensor:
-    """Returns an image (B, C, H, W) whose steps across borders that wrap are no larger than its mean step between neighbours.
+    """Returns an image (B, C, H, W) without large steps across borders that wrap.
 
-    Both sides are led toward each other, within `JOIN` pixels. The optimisation would keep larger steps: patches do not mind them.
+    Such a step is reduced to at most the mean step between neighbouring pixels, by a ramp of `JOIN_WIDTH` pixels on
+    both sides. The optimisation would not remove it: the patches of a reference with edges can contain such steps.
     """
-    for axis, around in zip((2, 3), wraps(border), strict=True):
+    for axis, circular in zip((2, 3), wraps(border), strict=True):
         length = image.shape[axis]
-        if around and length > 1:
-            band = min(JOIN, length // 2)
+        if circular and length > 1:
+            band = min(JOIN_WIDTH, length // 2)
             fade = torch.zeros(length, dtype=image.dtype, device=image.device)
             fade[:band] = 0.5 * (1 - torch.arange(band, dtype=image.dtype, device=image.device) / band)
             fade = fade - fade.flip(0)
