@@ -12,6 +12,21 @@ from torch import Tensor
 from .borders import patch_weights
 from .errors import ImageError, OptionError
 from .images import Size, check_alike, check_image, resize, resize_known, scaled, size_of
+from .options import Options, option
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReferenceOptions(Options):
+    """Settings of one reference."""
+
+    weight: float = option(
+        1.0,
+        "Weight of each patch of this picture against those of the other references. 2 counts every patch twice; larger "
+        "pictures count more, since they have more patches.",
+        ge=0.0,
+        le=1000.0,
+        step=0.1,
+    )
 
 
 @dataclass(frozen=True)
@@ -26,7 +41,8 @@ class Reference:
     patches are what is weighed: of two references with equal weights the larger one counts more."""
     region: Tensor | None = None
     """Where in the output this reference rules: a map of any size, (H, W) or (1, 1, H, W), values from 0 on, which is resized to
-    the output. None is everywhere. References with the same region share one distribution there."""
+    the output. None is everywhere, or the rest if other references have regions. References with the same region share one
+    distribution there."""
 
     def at(self, scale: float, border: str = "free") -> Reference:
         """Resizes image, weight and region together. Nothing under weight 0 leaks into the image, which is 0 there.
@@ -51,6 +67,30 @@ class Reference:
         if isinstance(self.weight, Tensor):
             return self.weight
         return self.image.new_full((1, 1, *size_of(self.image)), self.weight)
+
+
+def masked_reference(
+    image: Tensor, mask: Tensor | None = None, weight: float = 1.0, region: Tensor | None = None
+) -> Reference:
+    """Returns a reference without what a painted mask covers.
+
+    Arguments:
+        image: Pictures, (B, C, h, w) in [-1, 1].
+        mask: Maps of any size, (1, 1, H, W) or (B, 1, H, W), values from 0 to 1. Pixels covered by half or more are left
+            out, others weigh by what is uncovered. A mask of zeros, or None, leaves nothing out.
+        weight: How much every other pixel counts.
+        region: As in `Reference`.
+
+    Raises:
+        ImageError: The mask covers all of the picture.
+    """
+    if mask is None or not bool(mask.any()):
+        return Reference(image, weight, region)
+    covered = resize(mask.to(image), size_of(image)).clamp(0, 1)
+    uncovered = torch.where(covered >= 0.5, torch.zeros_like(covered), 1 - covered)
+    if not bool(uncovered.any()):
+        raise ImageError("the mask covers all of the reference; leave the part uncovered that gives the patches")
+    return Reference(image, weight * uncovered, region)
 
 
 def as_references(reference: Tensor | Reference | Sequence[Tensor | Reference]) -> list[Reference]:

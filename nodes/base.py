@@ -1,23 +1,36 @@
-"""What all synthesising nodes share: into the core, run, back out."""
+"""Base of the synthesising nodes: sockets and widgets of a task's record, and the way into the core and back."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..gpdm import GPDMError, InitialGuess, Level, Recipe, Synthesis, loss_curve, picture_bytes
-from . import convert, host
+from ..gpdm import (
+    DEFAULT_QUALITY,
+    GPDMError,
+    InitialGuess,
+    Keep,
+    Level,
+    OutputOptions,
+    Recipe,
+    Reference,
+    Task,
+    loss_curve,
+    picture_bytes,
+    run_task,
+)
+from . import convert, host, inputs
 
-Run = Callable[..., Synthesis]
+SIZE_OPTIONS = ("width_factor", "height_factor", "output_width", "output_height")
 
 
 @dataclass(frozen=True)
 class Start:
-    """What the socket GPDM_GUESS carries: a guess, and the picture of its source "image" in the core's form."""
+    """Payload of the socket GPDM_GUESS: a guess, and the picture of its source "image" in the core's form."""
 
     guess: InitialGuess
     init: Tensor | None = None
@@ -29,50 +42,148 @@ class Start:
         return Start(self.guess, image)
 
 
+@dataclass(frozen=True)
+class CanvasSettings:
+    """Payload of the socket GPDM_CANVAS: tiling, symmetry, and what is kept, in the core's form."""
+
+    tile: str
+    symmetry: str
+    keep: Keep | Tensor | None = None
+
+    def applied(self, output: OutputOptions) -> OutputOptions:
+        """Returns `output` with these settings; raises `GPDMError` if its `tile` is another one."""
+        if "none" not in (self.tile, output.tile) and self.tile != output.tile:
+            raise GPDMError(
+                f"tile = {output.tile!r} here and {self.tile!r} in GPDM Canvas contradict each other; set one to none"
+            )
+        return replace(output, tile=output.tile if self.tile == "none" else self.tile, symmetry=self.symmetry)
+
+    def kept_on(self, device: torch.device) -> Keep | Tensor | None:
+        """Returns what is kept, on a device."""
+        if isinstance(self.keep, Keep):
+            return Keep(self.keep.image.to(device), self.keep.mask.to(device))
+        return None if self.keep is None else self.keep.to(device)
+
+
 class SynthesisNode:
-    """Base of the nodes that make pictures."""
+    """Base of the nodes that make pictures. Inputs and execution follow from the record of a task."""
+
+    TASK: Task
+    OUTPUT: tuple[str, ...]
+    """Output options with a widget of their own, in the order that saved files have."""
 
     RETURN_TYPES = ("IMAGE", "IMAGE")
     RETURN_NAMES = ("images", "loss_curve")
     OUTPUT_TOOLTIPS = (
-        "The new pictures, one batch.",
-        "A plot of the patch distance to the reference over all steps and pyramid levels: what went down, and where it stopped.",
+        "The new pictures, as one batch.",
+        "Plot of the loss over all steps, from the coarsest pyramid level to the finest. A level that still falls at its end needs more steps.",
     )
     FUNCTION = "execute"
     CATEGORY = "GPDM/tasks"
 
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        recipe = cls.TASK.recipe()
+        return {
+            "required": {
+                **{picture.name: inputs.image(picture.help) for picture in cls.TASK.pictures},
+                "seed": inputs.SEED,
+                **inputs.widgets(recipe.output, cls.OUTPUT),
+            },
+            "optional": {**cls.own_sockets(), **inputs.part_sockets(recipe), **inputs.later(cls.TASK)},
+        }
 
-def synthesized(
-    run: Run, images: dict[str, Tensor], recipe: Recipe, seed: int, init: Tensor | None = None
+    @classmethod
+    def own_sockets(cls) -> dict[str, inputs.Input]:
+        """Returns further optional sockets of a node."""
+        return {}
+
+    def execute(
+        self,
+        seed: int,
+        init: Tensor | None = None,
+        loss: Any = None,
+        pyramid: Any = None,
+        guess: Start | None = None,
+        optimizer: Any = None,
+        quality: str = DEFAULT_QUALITY,
+        references: Sequence[Reference] = (),
+        canvas: CanvasSettings | None = None,
+        **more: Any,
+    ) -> tuple[Tensor, Tensor]:
+        images = {picture.name: more.pop(picture.name) for picture in self.TASK.pictures}
+        start = _start(guess, init) or Start(self.TASK.recipe(quality).guess)
+        output = OutputOptions(**more)
+        recipe = inputs.overridden(
+            self.TASK.recipe(quality),
+            loss=loss,
+            pyramid=pyramid,
+            guess=start.guess,
+            optimizer=optimizer,
+            output=output if canvas is None else canvas.applied(output),
+        )
+        return _run(self.TASK, images, recipe, seed, start.init, references, canvas)
+
+
+def _start(start: Start | None, init: Tensor | None) -> Start | None:
+    if init is None:
+        return start
+    with torch.inference_mode(False):
+        return (start or Start(InitialGuess(source="image"))).starting_from(convert.to_core(init, "init"))
+
+
+def _run(
+    task: Task,
+    images: dict[str, Tensor],
+    recipe: Recipe,
+    seed: int,
+    init: Tensor | None,
+    references: Sequence[Reference],
+    canvas: CanvasSettings | None,
 ) -> tuple[Tensor, Tensor]:
-    """Calls `run` with IMAGEs brought to the core's form and device; returns the outputs and the loss curve as IMAGEs.
+    """Returns the outputs and the loss curve of a task as IMAGEs.
 
     Arguments:
-        run: A task of the core; it gets one tensor for each entry of `images`, in their order.
-        images: IMAGEs by name.
-        recipe: The options.
-        seed: The seed.
+        task, recipe, seed: As in `run_task`.
+        images: IMAGEs by name, in the order of the task's pictures.
         init: Picture to start from, in the core's form.
+        references: References in place of the picture that gives the patches.
+        canvas: What the socket canvas carries.
     """
     here = host.current()
     # ComfyUI runs nodes under inference mode, in which nothing can be optimised by gradients of autograd.
     with torch.inference_mode(False):
         device = here.device()
-        tensors = [convert.to_core(image.to(device), name) for name, image in images.items()]
-        more: dict[str, Any] = {} if init is None else {"init": init.to(device)}
+        pictures = [convert.to_core(image.to(device), name) for name, image in images.items()]
+        given = [convert.moved(reference, device) for reference in references]
+        init = None if init is None else init.to(device)
         if not recipe.output.memory:
-            here.make_room(_required_bytes([*tensors, *more.values()], len(tensors), recipe))
-        result = run(*tensors, recipe=recipe, seed=seed, on_step=host.Reporter(here), **more)
+            here.make_room(_required_bytes(pictures, given, init, recipe))
+        result = run_task(
+            task,
+            *pictures,
+            recipe=recipe,
+            references=given or None,
+            init=init,
+            keep=None if canvas is None else canvas.kept_on(device),
+            seed=seed,
+            on_step=host.Reporter(here),
+        )
         return here.intermediate(convert.from_core(result.images)), here.intermediate(
             convert.from_picture(loss_curve(result))
         )
 
 
-def _required_bytes(tensors: list[Tensor], inputs: int, recipe: Recipe) -> int:
-    """Returns what the finest level may take at best speed. The output is as large as the largest picture makes it."""
-    sizes = [(image.shape[-2], image.shape[-1]) for image in tensors]
-    references = [size for image, size in zip(tensors[:inputs], sizes, strict=False) for _ in range(len(image))]
-    output = max((recipe.output.size(size) for size in sizes), key=lambda size: size[0] * size[1])
-    level = Level(0, 1.0, output, tuple(references))
-    pictures = picture_bytes(level.pixels, level.reference_pixels, tensors[0].shape[1], recipe.output.num_outputs)
-    return pictures + recipe.optimizer.memory(recipe.loss, level)[1]
+def _required_bytes(
+    pictures: Sequence[Tensor], references: Sequence[Reference], init: Tensor | None, recipe: Recipe
+) -> int:
+    """Returns what the finest level may take at full speed. The output is as large as the largest picture makes it."""
+    given = [*pictures, *(reference.image for reference in references)]
+    sizes = [(image.shape[-2], image.shape[-1]) for image in given for _ in range(len(image))]
+    starts = [] if init is None else [(init.shape[-2], init.shape[-1])]
+    output = max((recipe.output.size(size) for size in (*sizes, *starts)), key=lambda size: size[0] * size[1])
+    level = Level(0, 1.0, output, tuple(sizes))
+    return (
+        picture_bytes(level.pixels, level.reference_pixels, given[0].shape[1], recipe.output.num_outputs)
+        + recipe.optimizer.memory(recipe.loss, level)[1]
+    )

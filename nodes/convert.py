@@ -1,4 +1,4 @@
-"""ComfyUI's pictures, (B, H, W, C) in [0, 1], to and from the core's, (B, C, H, W) in [-1, 1]."""
+"""Conversion between ComfyUI's pictures, (B, H, W, C) in [0, 1], and the core's, (B, C, H, W) in [-1, 1]."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..gpdm import ImageError
+from ..gpdm import ImageError, Reference
 
 
 def to_core(image: Tensor, name: str) -> Tensor:
-    """A new float32 tensor (B, C, H, W) in [-1, 1], on the same device.
+    """Returns an IMAGE as a new float32 tensor (B, C, H, W) in [-1, 1], on the same device.
 
     The arithmetic makes a copy, which matters twice: the caller's picture stays as it is, and inside
     `torch.inference_mode(False)` the copy is a normal tensor where ComfyUI's is an inference tensor.
@@ -26,11 +26,30 @@ def to_core(image: Tensor, name: str) -> Tensor:
     return image.to(torch.float32).movedim(-1, 1).contiguous() * 2 - 1
 
 
+def to_map(mask: Tensor, name: str) -> Tensor:
+    """Returns a MASK, (B, H, W) or (H, W) in [0, 1], as a new float32 tensor (B, 1, H, W)."""
+    if not isinstance(mask, Tensor) or mask.dim() not in (2, 3) or not mask.is_floating_point():
+        shape = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
+        raise ImageError(f"{name} must be a MASK of shape (batch, height, width), not {shape}")
+    maps = mask[None] if mask.dim() == 2 else mask
+    return maps.to(torch.float32).clamp(0, 1)[:, None].contiguous().clone()
+
+
+def moved(reference: Reference, device: torch.device) -> Reference:
+    """Returns a reference on a device."""
+    weight, region = reference.weight, reference.region
+    return Reference(
+        reference.image.to(device),
+        weight.to(device) if isinstance(weight, Tensor) else weight,
+        None if region is None else region.to(device),
+    )
+
+
 def from_core(images: Tensor) -> Tensor:
-    """The way back."""
+    """Returns images of the core as an IMAGE."""
     return ((images + 1) / 2).movedim(1, -1).contiguous()
 
 
 def from_picture(picture: Image.Image) -> Tensor:
-    """An RGB picture as an IMAGE (1, H, W, 3) in [0, 1]."""
+    """Returns a picture as an IMAGE (1, H, W, 3) in [0, 1]."""
     return torch.from_numpy(np.asarray(picture.convert("RGB")).astype(np.float32) / 255)[None]

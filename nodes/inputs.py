@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from ..gpdm import QUALITIES, OptionSpec, OutputOptions, Recipe, describe
+from ..gpdm import DEFAULT_QUALITY, QUALITIES, OptionSpec, OutputOptions, Recipe, Task, describe
 
 Input = tuple[Any, dict[str, Any]]
 
@@ -24,20 +24,33 @@ SEED: Input = (
 QUALITY: Input = (
     list(QUALITIES),
     {
-        "default": "balanced",
-        "tooltip": "fast for a look; balanced as near to the reference as the published method on average, several times faster; best longer than that; "
-        "paper exactly the published method, with its sort. A connected option node replaces its part.",
+        "default": DEFAULT_QUALITY,
+        "tooltip": "Settings for speed or quality: fast for a first look, balanced, best for more levels and steps, paper for "
+        "the published configuration. A connected option node replaces its part.",
     },
 )
 
 
 def image(tooltip: str) -> Input:
-    """An IMAGE socket."""
+    """Returns an IMAGE socket."""
     return ("IMAGE", {"tooltip": tooltip})
 
 
+def mask(tooltip: str) -> Input:
+    """Returns a MASK socket."""
+    return ("MASK", {"tooltip": tooltip})
+
+
+def references(tooltip: str) -> Input:
+    """Returns a socket for chained references."""
+    return ("GPDM_REFERENCES", {"tooltip": tooltip})
+
+
 def widgets(options: Any, names: Iterable[str] | None = None) -> dict[str, Input]:
-    """Widgets for the options of a class or object (whose values are then the defaults), or for those named, in that order."""
+    """Returns widgets for the options of a class or an object, or for those named, in that order.
+
+    The values of an object are the defaults.
+    """
     specs = {spec.name: spec for spec in describe(options)}
     return {name: _widget(specs[name]) for name in (specs if names is None else names)}
 
@@ -55,29 +68,38 @@ def _widget(spec: OptionSpec) -> Input:
     return ("INT" if spec.type is int else "FLOAT", more)
 
 
-def sockets(recipe: Recipe) -> dict[str, Input]:
-    """The four optional option sockets. Their tooltips say what holds when nothing is connected and quality is balanced."""
-    kinds = {"loss": "GPDM_LOSS", "pyramid": "GPDM_PYRAMID", "guess": "GPDM_GUESS", "optimizer": "GPDM_OPTIMIZER"}
+def part_sockets(recipe: Recipe) -> dict[str, Input]:
+    """Returns the four sockets for parts of a recipe. Their tooltips name the values that hold if nothing is connected."""
     makers = {
-        "loss": "GPDM SWD Loss",
-        "pyramid": "GPDM Pyramid Schedule",
-        "guess": "GPDM Initial Guess",
-        "optimizer": "GPDM Optimizer",
+        "loss": ("GPDM_LOSS", "GPDM SWD Loss"),
+        "pyramid": ("GPDM_PYRAMID", "GPDM Pyramid Schedule"),
+        "guess": ("GPDM_GUESS", "GPDM Initial Guess"),
+        "optimizer": ("GPDM_OPTIMIZER", "GPDM Optimizer"),
     }
     return {
         name: (
             kind,
             {
-                "tooltip": f"From {makers[name]}. Not connected, with quality balanced: {_values(getattr(recipe, name))}."
+                "tooltip": f"Settings from {maker}. Not connected, at quality {DEFAULT_QUALITY}: {_values(getattr(recipe, name))}."
             },
         )
-        for name, kind in kinds.items()
+        for name, (kind, maker) in makers.items()
     }
 
 
-def later() -> dict[str, Input]:
-    """Widgets that came after the first saved files: they stand behind all others, and a file may lack them."""
-    return {"quality": QUALITY, **widgets(OutputOptions, ["memory"])}
+def later(task: Task) -> dict[str, Input]:
+    """Returns the inputs that came after the first saved files. They stand behind all others, and a file may lack them."""
+    return {
+        "quality": QUALITY,
+        **widgets(OutputOptions, ["memory", "tile"]),
+        "references": references(
+            f"References from GPDM Reference, with masks, weights and regions. Their patches replace those of the "
+            f"{task.reference.name}, which then only gives the size."
+            if task.start is None
+            else f"References from GPDM Reference, with masks, weights and regions. Their patches replace those of the {task.reference.name}."
+        ),
+        "canvas": ("GPDM_CANVAS", {"tooltip": "Tiling, symmetry and pixels to keep, from GPDM Canvas."}),
+    }
 
 
 def _values(options: Any) -> str:
@@ -85,6 +107,6 @@ def _values(options: Any) -> str:
 
 
 def overridden(recipe: Recipe, **parts: Any) -> Recipe:
-    """`recipe` with the connected parts (those that are not None) in place of its own."""
+    """Returns `recipe` with the connected parts, those that are not None, in place of its own."""
     own = {field.name: getattr(recipe, field.name) for field in fields(recipe)}
     return Recipe(**(own | {name: part for name, part in parts.items() if part is not None}))

@@ -44,6 +44,19 @@ def load_image(path: Path) -> Tensor:
     return from_pil(open_picture(path))
 
 
+def load_mask(path: Path) -> Tensor:
+    """Returns a picture as a mask (1, 1, H, W) with values from 0 to 1.
+
+    Transparent pixels are 1, as the mask editor of ComfyUI saves what is painted; in a picture without transparency,
+    white ones are.
+    """
+    picture = open_picture(path)
+    image = from_pil(picture)
+    if image.shape[1] in (2, 4) and bool((image[:, -1:] < 1).any()):
+        return (1 - image[:, -1:]) / 2
+    return (from_pil(picture.convert("L")) + 1) / 2
+
+
 def check_target(path: Path, channels: int) -> None:
     """Raises `GPDMError` if a picture of `channels` channels could not be written to `path`. To be called before the work."""
     if path.suffix.lower() not in WRITABLE:

@@ -12,9 +12,10 @@ from typing import NoReturn
 from .. import __version__
 from ..errors import GPDMError
 from ..kernels.workspace import is_out_of_memory
+from ..tasks import TASKS
 from .evaluate import add_eval_parser, run_eval
 from .run import run_command
-from .tasks import TASKS, add_common, add_parser, run_task
+from .tasks import add_common, add_parser, run_task_command
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -60,7 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--validate", action="store_true", help="only check the file, also one that needs a model; run nothing"
     )
     add_common(run)
-    for task in TASKS:
+    for task in TASKS.values():
         add_parser(commands, task)
     add_eval_parser(commands, add_common)
     return parser
@@ -70,7 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     options = build_parser().parse_args(arguments)
     try:
-        result = {"run": run_command, "eval": run_eval}.get(options.command, run_task)(options)
+        result = {"run": run_command, "eval": run_eval}.get(options.command, run_task_command)(options)
     except GPDMError as error:
         print(f"gpdm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

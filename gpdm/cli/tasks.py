@@ -1,141 +1,209 @@
-"""`gpdm reshuffle`, `retarget`, `texture` and `style`: one task on picture files."""
+"""One command per task, made from its record: `gpdm reshuffle`, `gpdm style` and so on."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
+from ..canvas import Keep
 from ..errors import GPDMError
 from ..options import OptionSpec, describe
+from ..references import Reference, ReferenceOptions, masked_reference
 from ..synthesis import Synthesis
-from ..tasks.basic import RECIPES, Recipe, reshuffle, retarget, style_transfer, texture
-from .files import check_target, indexed, load_image, save_image
+from ..tasks import DEFAULT_QUALITY, QUALITIES, Recipe, Task, run_task
+from .files import check_target, indexed, load_image, load_mask, save_image
 from .host import StepBar, parse_device
 
 PARTS = ("output", "pyramid", "guess", "optimizer", "loss")
-FACTORS = ("width_factor", "height_factor", "output_width", "output_height")
-
-
-@dataclass(frozen=True)
-class Task:
-    """One task command."""
-
-    command: str
-    name: str
-    """Its name in RECIPES."""
-    summary: str
-    run: Any
-    pictures: tuple[tuple[str, str], ...]
-    """Names and help of its picture arguments; the first may be several files, if it is the only one."""
-    without: tuple[str, ...] = ()
-    """Options that make no sense for it and have no flag."""
-
-
-REFERENCE = (("reference", "picture whose patches are used; several make one distribution together"),)
-TASKS = (
-    Task("reshuffle", "reshuffle", "a new picture with the patches of the reference", reshuffle, REFERENCE, FACTORS),
-    Task("retarget", "retarget", "the reference in another format", retarget, REFERENCE),
-    Task("texture", "texture", "a texture like the reference, of any size", texture, REFERENCE),
-    Task(
-        "style",
-        "style_transfer",
-        "the content with texture, grain and colours of the style",
-        style_transfer,
-        (("style", "picture that gives texture, grain and colours"), ("content", "picture that gives the layout")),
-        (*FACTORS, "source", "noise_sigma"),
-    ),
-)
+SIZE_OPTIONS = ("width_factor", "height_factor", "output_width", "output_height")
+START_OPTIONS = ("source", "noise_sigma")
+"""Options of the guess that have no effect where the task gives the start."""
+NONE = "-"
+"""Stands for no file, where a flag is repeated for each reference."""
 
 
 def add_parser(commands: Any, task: Task) -> None:
     """Adds the task's command, with one flag per option of its recipe."""
     parser = commands.add_parser(task.command, help=task.summary, description=task.summary)
-    for name, help_text in task.pictures:
-        parser.add_argument(name, type=Path, nargs="+" if len(task.pictures) == 1 else None, help=help_text)
+    for picture in task.pictures:
+        parser.add_argument(picture.name, type=Path, nargs=None if picture.start else "+", help=picture.help)
     parser.add_argument(
-        "-o", "--out", type=Path, required=True, metavar="OUT", help="file to write; several outputs get an index"
+        "-o", "--out", type=Path, required=True, metavar="OUT", help="File to write. Several outputs get an index."
     )
-    parser.add_argument("--seed", type=int, default=0, help="which of the possible pictures is made (default 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="Number that chooses one of the possible pictures (default 0)."
+    )
     add_common(parser)
-    if len(task.pictures) == 1:
-        parser.add_argument(
-            "--init", type=Path, metavar="FILE", help="picture to start from, instead of the recipe's guess"
-        )
     parser.add_argument(
         "--quality",
-        choices=list(RECIPES[task.name]),
-        default="balanced",
-        help="named settings; the flags below change parts of them (default balanced, whose values they show)",
+        choices=list(QUALITIES),
+        default=DEFAULT_QUALITY,
+        help=f"Settings for speed or quality; the flags below change single values (default {DEFAULT_QUALITY}, whose values they show).",
     )
-    recipe = RECIPES[task.name]["balanced"]
+    if task.start is None:
+        parser.add_argument(
+            "--init", type=Path, metavar="FILE", help="Picture to start from; it also gives the output's size."
+        )
+    _add_reference_flags(
+        parser.add_argument_group(f"{task.reference.name} (repeat a flag for the second picture, and so on)")
+    )
+    _add_keep_flags(parser.add_argument_group("pixels to keep"))
+    hidden = (() if task.resizes else SIZE_OPTIONS) + (START_OPTIONS if task.start else ())
     for part in PARTS:
         group = parser.add_argument_group(part)
-        for spec in describe(getattr(recipe, part)):
-            if spec.name not in task.without:
+        for spec in describe(getattr(task.settings, part)):
+            if spec.name not in hidden:
                 _add_flag(group, spec)
     parser.set_defaults(task=task)
 
 
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """The flags that all commands have."""
-    parser.add_argument(
-        "--device", default="auto", help="cpu, cuda, cuda:1, mps; auto takes CUDA if there is one (default)"
+def _add_reference_flags(group: Any) -> None:
+    (weight,) = describe(ReferenceOptions)
+    group.add_argument(
+        "--mask",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help=f"Picture of what to leave out: white, or transparent as the mask editor of ComfyUI saves it; {NONE} for none.",
     )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    group.add_argument(
+        "--weight",
+        action="append",
+        default=[],
+        type=float,
+        metavar="NUMBER",
+        help=f"{weight.help} (default {weight.default:g})",
+    )
+    group.add_argument(
+        "--region",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="Picture of the part of the output that uses this reference: white, or transparent. "
+        f"{NONE} is everywhere that no other region is.",
+    )
+
+
+def _add_keep_flags(group: Any) -> None:
+    group.add_argument(
+        "--keep",
+        type=Path,
+        metavar="FILE",
+        help="Picture of the pixels that stay exactly as they are: white, or transparent.",
+    )
+    group.add_argument(
+        "--keep-picture",
+        type=Path,
+        metavar="FILE",
+        help="Picture whose pixels stay (default: the picture that the output starts from, or else the reference).",
+    )
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that all commands have."""
+    parser.add_argument(
+        "--device", default="auto", help="Device: cpu, cuda, cuda:1 or mps. auto takes CUDA if there is one (default)."
+    )
+    parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
 
 
 def _add_flag(group: Any, spec: OptionSpec) -> None:
-    help_text = f"{spec.help} ({spec.allowed}; default {spec.default})".replace("%", "%%")
-    choices = {"choices": spec.choices} if spec.choices else {"metavar": spec.type.__name__.upper()}
-    # Without a flag the recipe's own value holds, so argparse must not put in one.
-    group.add_argument("--" + spec.name.replace("_", "-"), type=spec.type, default=None, help=help_text, **choices)
+    flag = "--" + spec.name.replace("_", "-")
+    text = f"{spec.help} (default {spec.default})".replace("%", "%%")
+    if spec.choices:
+        group.add_argument(flag, choices=spec.choices, default=None, help=text)
+    else:
+        group.add_argument(flag, type=spec.type, default=None, metavar=spec.type.__name__.upper(), help=text)
 
 
-def run_task(options: argparse.Namespace) -> dict[str, Any]:
-    """Runs the task that the command line names, writes its pictures, and returns what there is to say.
+def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
+    """Runs the task that the command line names, writes its pictures, and returns a report.
 
     Raises:
-        GPDMError: A flag or a picture is unusable; nothing has been computed or written then.
+        GPDMError: A flag or a picture cannot be used; nothing has been computed or written then.
     """
     task: Task = options.task
     recipe = _recipe(task, options)
     device = parse_device(options.device)
-    files = [getattr(options, name) for name, _ in task.pictures]
-    pictures = [_load(file, device) for file in files]
-    first = pictures[0][0] if isinstance(pictures[0], list) else pictures[0]
-    count = recipe.output.num_outputs
-    targets = [indexed(options.out, i, count) for i in range(count)]
-    check_target(targets[0], first.shape[1])
-    more: dict[str, Any] = {}
-    if getattr(options, "init", None) is not None:
-        recipe = replace(recipe, guess=replace(recipe.guess, source="image"))
-        more["init"] = load_image(options.init).to(device)
+    pictures = [_load(getattr(options, picture.name), device) for picture in task.pictures]
+    reference_at = task.pictures.index(task.reference)
+    images = pictures[reference_at]
+    references = _references(options, images, device)
+    targets = [indexed(options.out, i, recipe.output.num_outputs) for i in range(recipe.output.num_outputs)]
+    check_target(targets[0], images[0].shape[1])
+    init = None if getattr(options, "init", None) is None else load_image(options.init).to(device)
     with StepBar(task.command) as bar:
-        result: Synthesis = task.run(*pictures, recipe=recipe, seed=options.seed, on_step=bar, **more)
+        result = run_task(
+            task,
+            *[picture if isinstance(picture, Tensor) else references for picture in pictures],
+            recipe=recipe,
+            init=init,
+            keep=_keep(options, device),
+            seed=options.seed,
+            on_step=bar,
+        )
     saved = [save_image(image, target) for image, target in zip(result.images.split(1), targets, strict=True)]
     return {"saved": [str(path) for path in saved], "device": str(device), **_summary(result, options.seed)}
 
 
-def _load(files: Path | Sequence[Path], device: Any) -> Tensor | list[Tensor]:
+def _load(files: Path | Sequence[Path], device: torch.device) -> Tensor | list[Tensor]:
     if isinstance(files, Path):
         return load_image(files).to(device)
     return [load_image(file).to(device) for file in files]
 
 
+def _references(options: argparse.Namespace, images: Sequence[Tensor], device: torch.device) -> list[Reference]:
+    """Returns the references with the masks, weights and regions of the command line, by their order."""
+    masks, regions = (_maps(options, name, len(images), device) for name in ("mask", "region"))
+    weights = _by_reference(options, "weight", len(images))
+    default = ReferenceOptions().weight
+    return [
+        masked_reference(image, mask, default if weight is None else ReferenceOptions(weight=weight).weight, region)
+        for image, mask, weight, region in zip(images, masks, weights, regions, strict=True)
+    ]
+
+
+def _maps(options: argparse.Namespace, name: str, count: int, device: torch.device) -> list[Tensor | None]:
+    files = _by_reference(options, name, count)
+    return [None if file in (None, NONE) else load_mask(Path(file)).to(device) for file in files]
+
+
+def _by_reference(options: argparse.Namespace, name: str, count: int) -> list[Any]:
+    given = getattr(options, name)
+    if len(given) > count:
+        raise GPDMError(f"--{name} is given {len(given)} times for {count} references; leave out {len(given) - count}")
+    return [*given, *[None] * (count - len(given))]
+
+
+def _keep(options: argparse.Namespace, device: torch.device) -> Keep | Tensor | None:
+    if options.keep is None:
+        if options.keep_picture is not None:
+            raise GPDMError("--keep-picture needs --keep FILE, the mask of the pixels to keep")
+        return None
+    mask = load_mask(options.keep).to(device)
+    if not bool(mask.any()):
+        raise GPDMError(f"{options.keep} keeps nothing: paint the pixels to keep white, or make them transparent")
+    return mask if options.keep_picture is None else Keep(load_image(options.keep_picture).to(device), mask)
+
+
 def _recipe(task: Task, options: argparse.Namespace) -> Recipe:
-    recipe = RECIPES[task.name][options.quality]
-    if getattr(options, "init", None) is not None and getattr(options, "source", None) not in (None, "image"):
-        raise GPDMError(f"--init and --source {options.source} contradict each other; leave out one of them")
+    """Returns the settings of the quality, with the flags that are given in place of its values."""
+    recipe = task.recipe(options.quality)
+    if getattr(options, "init", None) is not None:
+        if getattr(options, "source", None) not in (None, "image"):
+            raise GPDMError(f"--init and --source {options.source} contradict each other; leave out one of them")
+        recipe = replace(recipe, guess=replace(recipe.guess, source="image"))
     for part in PARTS:
-        own = getattr(recipe, part)
-        names = [spec.name for spec in describe(own)]
+        settings = getattr(recipe, part)
+        names = [spec.name for spec in describe(settings)]
         given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
-        recipe = replace(recipe, **{part: replace(own, **given)})
+        recipe = replace(recipe, **{part: replace(settings, **given)})
     return recipe
 
 

@@ -209,11 +209,12 @@ def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[lis
         raise OptionError("weight", 0.0, "no pixel of the output counts", "give a map with values above 0")
     if all(each.region is None for each in references):
         return [(list(references), canvas, 1.0)]
-    groups, weights = _groups(references), []
-    for region, group in groups:
-        whole = group[0].image.new_ones(1, 1, *canvas.size)
-        weight = whole if region is None else resize(region, canvas.size, canvas.border)
-        weights.append(weight if canvas.weight is None else weight * canvas.weight)
+    groups = _groups(references)
+    maps = [region if region is None else resize(region, canvas.size, canvas.border) for region, _ in groups]
+    covered = torch.stack([region for region in maps if region is not None]).sum(0)
+    weights = [(1 - covered).clamp(min=0) if region is None else region for region in maps]
+    if canvas.weight is not None:
+        weights = [weight * canvas.weight for weight in weights]
     sums = [float(weight.cpu().double().sum()) for weight in weights]
     if sum(sums) == 0:
         raise OptionError(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch.nn.functional as F
 
-from gpdm import RECIPES, Optimizer, reshuffle
+from gpdm import TASKS, Optimizer, reshuffle
 from library.problems import picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,7 +19,7 @@ ROOMS = {
     "borders": "",
     "options": "errors",
     "images": "errors borders",
-    "references": "errors borders images",
+    "references": "errors options borders images",
     "canvas": "errors borders images",
     "pyramid": "errors options images",
     "memory": "errors images pyramid",
@@ -30,7 +30,7 @@ ROOMS = {
     "optimizers": "errors options borders images references canvas pyramid patches kernels losses",
     "guess": "errors options borders images references canvas pyramid",
     "synthesis": "errors options borders images references canvas pyramid memory guess losses optimizers",
-    "tasks": "errors options images references pyramid guess losses optimizers synthesis",
+    "tasks": "errors options images references canvas pyramid guess losses optimizers synthesis",
     "evaluation": "errors borders images references patches transport synthesis",
 }
 """Every room of the core, a module or a folder of gpdm/, with the rooms it may import. The terminal (cli) and the list of public
@@ -172,6 +172,6 @@ def test_the_way_to_the_convolution_is_short(monkeypatch: pytest.MonkeyPatch) ->
         return convolve(*arguments, **more)
 
     monkeypatch.setattr(F, "conv2d", counted)
-    recipe = replace(RECIPES["reshuffle"]["balanced"], optimizer=Optimizer(num_steps=2))
+    recipe = replace(TASKS["reshuffle"].recipe(), optimizer=Optimizer(num_steps=2))
     reshuffle(picture(70, 70), recipe=recipe)
     assert 8 < max(depths) <= 12

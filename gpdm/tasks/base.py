@@ -1,0 +1,138 @@
+"""Tasks as data: the record of a task, its settings, and what each quality changes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..errors import OptionError
+from ..guess import InitialGuess
+from ..losses.base import Loss
+from ..losses.swd import SWDLoss
+from ..optimizers.base import LevelSolver
+from ..optimizers.gradient import Optimizer
+from ..pyramid import PyramidSchedule
+from .output import OutputOptions, Work
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """The settings of one run of a task: loss, pyramid, initial guess, optimizer and output options."""
+
+    loss: Loss = field(default_factory=SWDLoss)
+    pyramid: PyramidSchedule = field(default_factory=PyramidSchedule)
+    guess: InitialGuess = field(default_factory=InitialGuess)
+    optimizer: LevelSolver = field(default_factory=Optimizer)
+    output: OutputOptions = field(default_factory=OutputOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """Option values that differ from a task's own settings, by part and option name."""
+
+    loss: Mapping[str, Any] = field(default_factory=dict)
+    pyramid: Mapping[str, Any] = field(default_factory=dict)
+    guess: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: Mapping[str, Any] = field(default_factory=dict)
+
+    def apply(self, recipe: Recipe) -> Recipe:
+        """Returns `recipe` with these values."""
+        parts = {part: replace(getattr(recipe, part), **values) for part, values in vars(self).items()}
+        return replace(recipe, **parts)
+
+
+QUALITIES: dict[str, Changes] = {
+    "fast": Changes(loss={"num_proj": 32}, optimizer={"num_steps": 300, "fine_steps": 100}),
+    "balanced": Changes(),
+    "best": Changes(pyramid={"fine_factor": 0.75}, optimizer={"num_steps": 600, "fine_steps": 300}),
+    "paper": Changes(
+        loss={
+            "solver": "exact",
+            "distance": "l1",
+            "projections": "independent",
+            "detail": 0.0,
+            "coherence": 0.0,
+            "small_patches": 0.0,
+        },
+        pyramid={"pyr_factor": 0.85, "fine_factor": 0.85},
+        optimizer={
+            "method": "adam",
+            "lr": 0.01,
+            "num_steps": 300,
+            "fine_steps": 0,
+            "final_lr": 1.0,
+            "beta_2": 0.999,
+        },
+    ),
+}
+"""What each quality changes of a task's own settings. "paper" is the published configuration with its sorted distance;
+docs/adr/0001 lists the remaining deviations. A task may add its own changes for it (`Task.paper`)."""
+
+DEFAULT_QUALITY = "balanced"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One picture that a task takes: an argument of its function and its command, and a socket of its node."""
+
+    name: str
+    help: str
+    start: bool = False
+    """Whether the output starts from this picture and has its size. The other picture gives the patches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """The shipped workflow file of a task."""
+
+    pictures: Mapping[str, str]
+    """File in workflows/inputs, by picture name."""
+    values: Mapping[str, Any]
+    """Widget values of the task's node that differ from their defaults."""
+    note: str
+    """What the picture shows and what to try next, for the note beside the nodes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """One task. Its function, node, command, help page, workflow file and tests are made from this record."""
+
+    name: str
+    """Name of its function and its key in `TASKS`."""
+    title: str
+    """Name in the editor. The node id is GPDM_ and this title without spaces: saved files hold it, so it never changes."""
+    command: str
+    """Name of its command in the terminal."""
+    summary: str
+    """What it makes, in one or two sentences."""
+    pictures: tuple[Picture, ...]
+    """Its pictures in the order of the function's arguments: one that gives the patches, and at most one start."""
+    prepare: Callable[[Work, OutputOptions], Work]
+    """Brings the references to their scale and computes the size of the output."""
+    settings: Recipe = field(default_factory=Recipe)
+    """Its own settings, those of quality "balanced"."""
+    paper: Changes = field(default_factory=Changes)
+    """What the published configuration changes besides QUALITIES["paper"]."""
+    resizes: bool = True
+    """Whether it offers the options that set the output's size."""
+    aliases: tuple[str, ...] = ()
+    """Words under which people look for it."""
+    example: Example
+
+    def recipe(self, quality: str = DEFAULT_QUALITY) -> Recipe:
+        """Returns the settings at one of `QUALITIES`; raises `OptionError` if there is no such quality."""
+        if quality not in QUALITIES:
+            raise OptionError("quality", quality, f"it must be one of {', '.join(QUALITIES)}")
+        recipe = QUALITIES[quality].apply(self.settings)
+        return self.paper.apply(recipe) if quality == "paper" else recipe
+
+    @property
+    def start(self) -> Picture | None:
+        """The picture that the output starts from, if the task takes one."""
+        return next((picture for picture in self.pictures if picture.start), None)
+
+    @property
+    def reference(self) -> Picture:
+        """The picture that gives the patches."""
+        return next(picture for picture in self.pictures if not picture.start)

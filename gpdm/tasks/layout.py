@@ -1,0 +1,74 @@
+"""Tasks that arrange the patches of one picture anew: reshuffle, retarget and texture."""
+
+from __future__ import annotations
+
+from ..guess import InitialGuess
+from ..pyramid import PyramidSchedule
+from .base import Changes, Example, Picture, Recipe, Task
+from .output import OutputOptions, by_reference
+
+TASKS = (
+    Task(
+        name="reshuffle",
+        title="Reshuffle",
+        command="reshuffle",
+        summary="A new picture of the same kind: the patches of the reference in a new arrangement.",
+        pictures=(
+            Picture(
+                name="reference",
+                help="Picture whose patches are used. Several pictures, or those of a batch, are mixed.",
+            ),
+        ),
+        prepare=by_reference,
+        # With the 21 pixels of the paper the layout is often that of the reference.
+        settings=Recipe(pyramid=PyramidSchedule(coarse_dim=28)),
+        # main.py of the reference implementation, and its README.
+        paper=Changes(pyramid={"coarse_dim": 21}),
+        resizes=False,
+        aliases=("gpdm", "single image generation", "variation", "random sample", "singan", "gpnn"),
+        example=Example(
+            pictures={"reference": "pavilion.jpg"},
+            values={"height": 80},
+            note="GPDM Reshuffle makes a new picture from the patches of this one. Change the seed for another. "
+            "For more variety connect a GPDM Pyramid Schedule with a larger coarse_dim.",
+        ),
+    ),
+    Task(
+        name="retarget",
+        title="Retarget",
+        command="retarget",
+        summary="The reference in another format. Its layout is stretched; details keep their size, and are repeated or left out.",
+        pictures=(Picture(name="reference", help="Picture to bring to another format."),),
+        prepare=by_reference,
+        # tests/retarget.py of the reference implementation, without the 7-pixel blur at full size, which has no effect
+        # at the coarsest level.
+        settings=Recipe(
+            guess=InitialGuess(source="reference", image_noise_sigma=0.1), output=OutputOptions(width_factor=1.5)
+        ),
+        aliases=("gpdm", "resize", "aspect ratio", "seam carving", "extend", "widen"),
+        example=Example(
+            pictures={"reference": "pavilion.jpg"},
+            values={"height": 96},
+            note="The output is half as wide again: the layout is stretched, the details are not. Set the factors, or "
+            "output_width and output_height in pixels.",
+        ),
+    ),
+    Task(
+        name="texture",
+        title="Texture Synthesis",
+        command="texture",
+        summary="A texture like the reference, of any size, which can tile.",
+        pictures=(
+            Picture(name="reference", help="Sample of the texture. Several pictures, or those of a batch, are mixed."),
+        ),
+        prepare=by_reference,
+        settings=Recipe(output=OutputOptions(width_factor=1.5, height_factor=1.5)),
+        aliases=("gpdm", "texture", "material", "pattern", "quilting", "expand texture", "tileable", "seamless"),
+        example=Example(
+            pictures={"reference": "wood.jpg"},
+            values={"height": 96},
+            note="The output is more of the same material. Set the factors, or output_width and output_height in "
+            "pixels. Set tile to both for a texture that repeats without a seam.",
+        ),
+    ),
+)

@@ -1,0 +1,117 @@
+"""Options of the output, and the two ways of bringing pictures to its scale: by the reference, and by a start."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from ..canvas import SYMMETRIES
+from ..errors import OptionError
+from ..images import Size, resize, scaled, size_of
+from ..options import Options, option
+from ..references import Reference, sizes_of
+
+TILES = {"none": "free", "both": "circular", "x": "circular x", "y": "circular y"}
+"""The border (`borders.BORDERS`) of each value of the option `tile`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputOptions(Options):
+    """Number, size and shape of the outputs, and the memory limit."""
+
+    num_outputs: int = option(
+        1, "Number of pictures to make. Picture i is the one that a single run with seed + i makes.", ge=1, le=256
+    )
+    height: int = option(
+        0,
+        "Height in pixels to which the pictures are scaled down first. Smaller is faster; 0 keeps their size.",
+        ge=0,
+        le=16384,
+    )
+    width_factor: float = option(
+        1.0,
+        "Width of the output divided by the width of the picture it is made from.",
+        ge=0.05,
+        le=32.0,
+        step=0.05,
+    )
+    height_factor: float = option(
+        1.0,
+        "Height of the output divided by the height of the picture it is made from.",
+        ge=0.05,
+        le=32.0,
+        step=0.05,
+    )
+    output_width: int = option(0, "Width of the output in pixels. 0 uses width_factor instead.", ge=0, le=16384)
+    output_height: int = option(0, "Height of the output in pixels. 0 uses height_factor instead.", ge=0, le=16384)
+    memory: int = option(
+        0,
+        "Most memory that a step may use, in MiB; a tight limit is slower and makes the same picture. 0 uses what a GPU "
+        "has free, and sets no limit on a CPU.",
+        ge=0,
+        le=2**20,
+        advanced=True,
+    )
+    tile: str = option(
+        "none",
+        "Directions in which copies of the output join without a seam. x joins left and right, y joins top and bottom.",
+        choices=tuple(TILES),
+    )
+    symmetry: str = option(
+        "none",
+        "Symmetry of the output. mirror x makes left and right alike, mirror y top and bottom; rotate 90 needs a square output.",
+        choices=SYMMETRIES,
+    )
+
+    def size(self, base: Size) -> Size:
+        """Returns height and width of the output, in pixels, for an image of size `base` (height, width)."""
+        height = self.output_height or max(round(base[0] * self.height_factor), 1)
+        return height, self.output_width or max(round(base[1] * self.width_factor), 1)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is made from what."""
+
+    references: list[Reference]
+    size: Size
+    """Height and width of the output. Before `Task.prepare`: of the picture that the task is given."""
+    init: Tensor | None = None
+    """Images that the outputs start from, (B, C, h, w)."""
+
+
+def by_reference(work: Work, output: OutputOptions) -> Work:
+    """Scales the references to the height that `output` asks for.
+
+    The output's size follows from `init` if there is one, else from the scaled reference.
+
+    Raises:
+        OptionError: The height is larger than that of the reference.
+    """
+    references, size = work.references, work.size
+    if output.height > size[0]:
+        raise OptionError(
+            "height",
+            output.height,
+            f"the reference is only {size[0]} pixels high and enlarging it would add no detail",
+            "use height_factor and width_factor for a larger picture with the same patches",
+        )
+    if output.height:
+        factor = output.height / size[0]
+        references, size = [reference.at(factor) for reference in references], scaled(size, factor)
+    return Work(references, output.size(size if work.init is None else size_of(work.init)), work.init)
+
+
+def by_start(work: Work, output: OutputOptions) -> Work:
+    """Scales the start to the height that `output` asks for, and larger references down to the start.
+
+    References are scaled by one factor, until the smallest of their sides is that of the start. They are never
+    enlarged, since that adds no detail (deviation: the reference implementation always makes their heights equal).
+    """
+    init = work.init
+    assert init is not None
+    if output.height:
+        init = resize(init, scaled(size_of(init), output.height / size_of(init)[0]))
+    factor = min(1.0, min(size_of(init)) / min(map(min, sizes_of(work.references))))
+    return Work([reference.at(factor) for reference in work.references], output.size(size_of(init)), init)

@@ -1,0 +1,44 @@
+"""Style transfer: the layout of one picture, the patches of another."""
+
+from __future__ import annotations
+
+from ..guess import InitialGuess
+from ..losses.swd import SWDLoss
+from ..pyramid import PyramidSchedule
+from .base import Changes, Example, Picture, Recipe, Task
+from .output import by_start
+
+TASKS = (
+    Task(
+        name="style_transfer",
+        title="Style Transfer",
+        command="style",
+        summary="The content with the texture, grain and colours of the style, in the size of the content.",
+        pictures=(
+            Picture(
+                name="style",
+                help="Picture that gives texture, grain and colours. It is scaled down to the content if it is larger.",
+            ),
+            Picture(
+                name="content", help="Picture that gives the layout. A batch makes one output from each.", start=True
+            ),
+        ),
+        prepare=by_start,
+        settings=Recipe(
+            # With more coherence the strokes of the style replace the content.
+            loss=SWDLoss(coherence=0.0003),
+            pyramid=PyramidSchedule(coarse_dim=256),
+            # A little noise, so that seeds differ.
+            guess=InitialGuess(source="image", image_noise_sigma=0.05),
+        ),
+        paper=Changes(guess={"image_noise_sigma": 0.0}),
+        resizes=False,
+        aliases=("gpdm", "style", "restyle", "painting", "texture transfer", "colour transfer"),
+        example=Example(
+            pictures={"style": "starry_night.jpg", "content": "cat.jpg"},
+            values={"height": 192},
+            note="The content gets texture, grain and colours of the style. For a freer result connect a GPDM Pyramid "
+            "Schedule with a smaller coarse_dim.",
+        ),
+    ),
+)

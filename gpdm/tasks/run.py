@@ -1,0 +1,192 @@
+"""One function that runs any task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..canvas import Canvas, Keep
+from ..errors import GPDMError, ImageError, OptionError
+from ..images import Size, check_alike, check_image, resize, scaled, size_of
+from ..references import Reference, as_references
+from ..synthesis import OnStep, Synthesis, synthesize
+from .base import DEFAULT_QUALITY, Recipe, Task
+from .output import TILES, OutputOptions, Work
+
+Images = Tensor | Reference | Sequence[Tensor | Reference]
+"""Type of a task's references: images (B, C, H, W) in [-1, 1], `Reference`s, or a list of either."""
+
+
+def run_task(
+    task: Task,
+    *pictures: Images,
+    quality: str = DEFAULT_QUALITY,
+    recipe: Recipe | None = None,
+    references: Images | None = None,
+    init: Tensor | None = None,
+    keep: Keep | Tensor | None = None,
+    seed: int = 0,
+    constraint: Callable[[Tensor, Canvas], None] | None = None,
+    value_range: tuple[float, float] | None = (-1.0, 1.0),
+    on_step: OnStep | None = None,
+    **output: Any,
+) -> Synthesis:
+    """Returns the outputs of a task.
+
+    Arguments:
+        task: One of `TASKS`.
+        pictures: One argument for each of `task.pictures`, in their order: the references, and the picture to start
+            from, (B, C, h, w), of which each entry of a batch makes one output.
+        quality: One of `QUALITIES`, if no recipe is given.
+        recipe: All settings.
+        references: References that are used in place of the picture that gives the patches. That picture then only
+            gives the size.
+        init: Images to start from, (B, C, h, w), for a task that takes no start of its own.
+        keep: Pixels that stay. A mask of any size, (H, W) or (1, 1, H, W), keeps pixels of the start, or else of the
+            reference, where it is 0.5 or more. A `Keep` names the image too. It is scaled down to the output, whose
+            shape it must have.
+        seed, constraint, value_range, on_step: As in `synthesize`.
+        output: Fields of `OutputOptions`, in place of the recipe's.
+
+    Raises:
+        GPDMError: `init` is given to a task with a start of its own, or the loss tiles in other directions.
+        OptionError: An option is unknown or has a value that is not allowed; or as in `synthesize`.
+        ImageError: A picture cannot be used, or what is kept has another shape than the output; or as in `synthesize`.
+    """
+    if len(pictures) != len(task.pictures):
+        names = " and ".join(picture.name for picture in task.pictures)
+        raise GPDMError(f"{task.name} takes {names} and was given {len(pictures)} pictures; give {len(task.pictures)}")
+    by_name = {picture.name: given for picture, given in zip(task.pictures, pictures, strict=True)}
+    given = by_name[task.reference.name]
+    start = _start(by_name[task.start.name], task) if task.start else None
+    recipe = _with_output(recipe or _recipe(task, quality, init), output)
+    if start is not None:
+        if init is not None:
+            raise GPDMError(f"{task.name} starts from the {task.start.name} and takes no other start; disconnect init")
+        if recipe.guess.source != "image":
+            raise OptionError(
+                "source",
+                recipe.guess.source,
+                f"{task.name} starts from the {task.start.name}",
+                "choose source image",
+            )
+    first = as_references(given)
+    work = Work(
+        first if references is None else as_references(references),
+        size_of(first[0].image),
+        start if init is None else check_image(init, "init"),
+    )
+    if start is not None:
+        check_alike(start, task.start.name, work.references[0].image, task.reference.name)
+    border = _border(recipe)
+    kept_image = first[0].image if work.init is None else work.init
+    work = task.prepare(work, recipe.output)
+    _check_regions(work)
+    return synthesize(
+        work.references,
+        init=work.init,
+        size=work.size,
+        num_outputs=recipe.output.num_outputs,
+        seed=seed,
+        loss=recipe.loss,
+        pyramid=recipe.pyramid,
+        guess=recipe.guess,
+        optimizer=recipe.optimizer,
+        memory=recipe.output.memory * 2**20 or None,
+        border=border,
+        symmetry=recipe.output.symmetry,
+        keep=None if keep is None else _fitted(keep, kept_image, work.size, border),
+        constraint=constraint,
+        value_range=value_range,
+        on_step=on_step,
+    )
+
+
+def as_function(task: Task) -> Callable[..., Synthesis]:
+    """Returns the function that runs `task`, with the record's texts as its documentation."""
+
+    def run(*pictures: Images, **settings: Any) -> Synthesis:
+        return run_task(task, *pictures, **settings)
+
+    run.__name__ = run.__qualname__ = task.name
+    pictures = "\n".join(f"    {picture.name}: {picture.help}" for picture in task.pictures)
+    run.__doc__ = (
+        f"Returns the outputs of the task {task.name}. {task.summary}\n\nArguments:\n{pictures}\n"
+        "    settings: The keyword arguments of `run_task`."
+    )
+    return run
+
+
+def _start(given: Images, task: Task) -> Tensor:
+    if not isinstance(given, Tensor):
+        raise ImageError(f"{task.start.name} must be a tensor of shape (B, C, H, W), not {type(given).__name__}")  # type: ignore[union-attr]
+    return check_image(given, task.start.name)  # type: ignore[union-attr]
+
+
+def _recipe(task: Task, quality: str, init: Tensor | None) -> Recipe:
+    recipe = task.recipe(quality)
+    return recipe if init is None else replace(recipe, guess=replace(recipe.guess, source="image"))
+
+
+def _with_output(recipe: Recipe, output: dict[str, Any]) -> Recipe:
+    names = [field.name for field in fields(OutputOptions)]
+    for name, value in output.items():
+        if name not in names:
+            raise OptionError(name, value, f"there is no such option; there are {', '.join(names)}")
+    return replace(recipe, output=replace(recipe.output, **output))
+
+
+def _border(recipe: Recipe) -> str:
+    """Returns the border of the output: that of the option `tile`, or else that of the loss."""
+    border = TILES[recipe.output.tile]
+    if border != "free" and recipe.loss.border not in ("free", border):
+        raise GPDMError(
+            f"tile = {recipe.output.tile!r} and the loss's border = {recipe.loss.border!r} contradict each other; "
+            "set the border to free"
+        )
+    return border
+
+
+def _check_regions(work: Work) -> None:
+    """Raises `OptionError` if regions leave a part of the output without a reference."""
+    regions = [reference.region for reference in work.references if reference.region is not None]
+    if len(regions) < len(work.references):
+        return
+    covered = torch.stack([resize(region, work.size) for region in regions]).sum(0)
+    if bool((covered <= 0).any()):
+        bare = float((covered <= 0).double().mean())
+        raise OptionError(
+            "region",
+            f"{1 - bare:.0%} of the output",
+            "every part of the output needs a reference",
+            "add a reference without a region, which rules wherever no region does",
+        )
+
+
+def _fitted(keep: Keep | Tensor, image: Tensor, size: Size, border: str) -> Keep:
+    """Returns what is kept at the size of the output.
+
+    Arguments:
+        keep: What is kept, or the mask alone.
+        image: The image that a mask alone refers to, (B, C, h, w).
+        size: Height and width of the output.
+        border: One of `borders.BORDERS`.
+    """
+    keep = Keep(image, keep) if isinstance(keep, Tensor) else keep
+    height, width = size_of(check_image(keep.image, "the kept picture"))
+    if len(keep.image) != 1:
+        raise ImageError(f"the kept picture is a batch of {len(keep.image)}; give one picture")
+    mask = keep.mask[None, None] if keep.mask.dim() == 2 else keep.mask
+    mask = resize(check_image(mask, "the mask of what is kept").to(keep.image), (height, width))
+    factor = size[0] / height
+    expected = scaled((height, width), factor)
+    if factor > 1 or abs(expected[1] - size[1]) > 1:
+        raise ImageError(
+            f"the kept picture is {width}x{height} and the output is {size[1]}x{size[0]} (width x height); "
+            "give a picture to keep that has the output's shape and is not smaller"
+        )
+    return Keep(keep.image, mask).at(size, border)

@@ -1,0 +1,119 @@
+"""Nodes for the two kinds of data: references, and the canvas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..gpdm import GPDMError, Keep, OutputOptions, Reference, ReferenceOptions, masked_reference
+from . import base, convert, inputs
+
+
+class GPDMReference:
+    ID = "GPDM_Reference"
+    DISPLAY_NAME = "GPDM Reference"
+    CATEGORY = "GPDM"
+    DESCRIPTION = (
+        "A picture whose patches are used, without what a mask covers, with a weight, and for a region of the output. "
+        "Chain several through the input references, and connect the last one to a synthesising node."
+    )
+    SEARCH_ALIASES = ["mask", "region", "weight", "several references", "mix", "exclude", "multiple images"]
+    FUNCTION = "execute"
+    RETURN_TYPES = ("GPDM_REFERENCES",)
+    RETURN_NAMES = ("references",)
+    OUTPUT_TOOLTIPS = (
+        "The references so far, for the input references of a synthesising node or of the next GPDM Reference.",
+    )
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            "required": {
+                "image": inputs.image("Picture whose patches are used. Each picture of a batch is a reference."),
+                **inputs.widgets(ReferenceOptions),
+            },
+            "optional": {
+                "mask": inputs.mask(
+                    "Part of the picture to leave out, as painted in the mask editor (white). An empty mask leaves nothing out."
+                ),
+                "region": inputs.mask(
+                    "Part of the output that uses this reference (white), scaled to the output. A reference without a region "
+                    "is used wherever no other region is."
+                ),
+                "references": inputs.references(
+                    "References from other GPDM Reference nodes, to which this one is added."
+                ),
+            },
+        }
+
+    def execute(
+        self,
+        image: Tensor,
+        mask: Tensor | None = None,
+        region: Tensor | None = None,
+        references: Sequence[Reference] = (),
+        **options: Any,
+    ) -> tuple[tuple[Reference, ...]]:
+        with torch.inference_mode(False):
+            where = None if region is None else convert.to_map(region, "region")
+            if where is not None and not (len(where) == 1 and bool(where.any())):
+                raise GPDMError(
+                    f"region holds {len(where)} masks, or nothing is painted in it; paint one, or disconnect it"
+                )
+            reference = masked_reference(
+                convert.to_core(image, "image"),
+                None if mask is None else convert.to_map(mask, "mask"),
+                ReferenceOptions(**options).weight,
+                where,
+            )
+        return ((*references, reference),)
+
+
+class GPDMCanvas:
+    ID = "GPDM_Canvas"
+    DISPLAY_NAME = "GPDM Canvas"
+    CATEGORY = "GPDM"
+    DESCRIPTION = "The shape of the output: whether it tiles, which symmetry it has, and which pixels stay as they are."
+    SEARCH_ALIASES = ["tileable", "seamless", "mirror", "kaleidoscope", "keep", "protect", "lock pixels"]
+    FUNCTION = "execute"
+    RETURN_TYPES = ("GPDM_CANVAS",)
+    RETURN_NAMES = ("canvas",)
+    OUTPUT_TOOLTIPS = ("The canvas, for the input canvas of a synthesising node.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {
+            "required": inputs.widgets(OutputOptions, ("tile", "symmetry")),
+            "optional": {
+                "keep_mask": inputs.mask(
+                    "Pixels that stay exactly as they are (white), as painted in the mask editor. An empty mask keeps nothing."
+                ),
+                "keep_image": inputs.image(
+                    "Picture whose pixels stay, in the shape of the output. Not connected: the picture that the output "
+                    "starts from, or else the reference."
+                ),
+            },
+        }
+
+    def execute(
+        self, tile: str, symmetry: str, keep_mask: Tensor | None = None, keep_image: Tensor | None = None
+    ) -> tuple[base.CanvasSettings]:
+        options = OutputOptions(tile=tile, symmetry=symmetry)
+        if keep_image is not None and keep_mask is None:
+            raise GPDMError("keep_image is connected and keep_mask is not; connect a mask of the pixels to keep")
+        keep: Keep | Tensor | None = None
+        with torch.inference_mode(False):
+            if keep_mask is not None:
+                mask = convert.to_map(keep_mask, "keep_mask")
+                if len(mask) != 1:
+                    raise GPDMError(f"keep_mask is a batch of {len(mask)} masks; connect one")
+                keep = mask if bool(mask.any()) else None
+            if keep_image is not None and keep is not None:
+                keep = Keep(convert.to_core(keep_image, "keep_image"), keep)
+        return (base.CanvasSettings(options.tile, options.symmetry, keep),)
+
+
+NODES = [GPDMReference, GPDMCanvas]
