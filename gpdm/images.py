@@ -1,8 +1,8 @@
-"""Images in the core: floating-point tensors (B, C, H, W) with any number of channels.
+"""Images of the core: floating-point tensors (B, C, H, W) with any number of channels.
 
 Pictures are grey, grey+alpha, RGB or RGBA with values in [-1, 1], the range of the reference implementation, so that
 published learning rates and noise levels apply. Other data (latents, height maps, stacks of maps) are converted to
-comparable units before the work and back after it (`references.Units`), so that the result does not depend on their
+working units before the synthesis and back after it (`references.Units`), so that the result does not depend on their
 range or offset.
 """
 
@@ -58,9 +58,7 @@ def size_of(image: Tensor) -> Size:
 def check_single(image: Tensor) -> None:
     """Raises `ImageError` if `image` is a batch of several images."""
     if len(image) != 1:
-        raise ImageError(
-            f"the loss is that of one image and was given a batch of {len(image)}; evaluate them one by one"
-        )
+        raise ImageError(f"the loss takes one image and was given a batch of {len(image)}; evaluate them one by one")
 
 
 def check_size(size: object) -> Size:
@@ -76,10 +74,10 @@ def scaled(size: Size, factor: float) -> Size:
 
 
 def resize(image: Tensor, size: Size, border: str = "free") -> Tensor:
-    """Returns `image` (B, C, H, W) at `size`, bilinear with antialiasing (as the reference implementation).
+    """Returns `image` (B, C, H, W) at `size`, by bilinear interpolation with antialiasing.
 
-    Along borders that wrap it is interpolated circularly, so that an image that tiles still tiles. An image that has
-    `size` already is returned itself, without a copy.
+    The reference implementation does the same. Across borders that wrap the interpolation is circular, so that an image
+    that tiles still tiles. An image of this size is returned without a copy.
     """
     return image if size_of(image) == tuple(size) else interpolate(image, size, border)
 
@@ -96,10 +94,10 @@ def resize_known(image: Tensor, known: Tensor, size: Size, border: str = "free")
     Returns:
         The image at `size`, 0 where nothing is known, and the known fraction of each of its pixels, (1, 1, h, w).
     """
-    share = resize(known, size, border)
+    fraction = resize(known, size, border)
     # Fractions below 1e-4 are rounding errors. Where all is known the division by 1 changes no bit.
-    share = torch.where(share < 1e-4, torch.zeros_like(share), share)
-    return torch.where(share > 0, resize(image * known, size, border) / share.clamp(min=1e-4), 0), share
+    fraction = torch.where(fraction < 1e-4, torch.zeros_like(fraction), fraction)
+    return torch.where(fraction > 0, resize(image * known, size, border) / fraction.clamp(min=1e-4), 0), fraction
 
 
 def from_pil(picture: Image.Image) -> Tensor:
@@ -112,8 +110,8 @@ def from_pil(picture: Image.Image) -> Tensor:
         ImageError: The mode cannot be read (floating-point TIFF or 32-bit grey, for example).
     """
     picture = ImageOps.exif_transpose(picture)
-    deep = picture.mode == "I" or picture.mode.startswith("I;16")
-    if deep and ("transparency" in picture.info or np.asarray(picture).max() > 65535):
+    is_16_bit = picture.mode == "I" or picture.mode.startswith("I;16")
+    if is_16_bit and ("transparency" in picture.info or np.asarray(picture).max() > 65535):
         raise ImageError(
             "16-bit grey with a transparent colour, and 32-bit grey, cannot be read; convert it to 8 bits first"
         )
@@ -122,7 +120,7 @@ def from_pil(picture: Image.Image) -> Tensor:
         picture = picture.convert("LA" if picture.mode == "L" else "RGBA")
     elif picture.mode in ("1", "P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
         picture = picture.convert("L" if picture.mode == "1" else "RGB")
-    elif deep:
+    elif is_16_bit:
         return _to_tensor(np.asarray(picture).astype(np.float32) / 65535)
     if picture.mode not in ("L", "LA", "RGB", "RGBA"):
         raise ImageError(f"pictures of mode {picture.mode!r} cannot be read; convert it to 8-bit RGB first")
@@ -151,5 +149,5 @@ def to_pil(image: Tensor) -> Image.Image:
 
 
 def to_preview(image: Tensor) -> Tensor:
-    """Returns the channels of an image (1, C, H, W) that can be shown: all of up to four, the first three of more."""
+    """Returns the channels of an image (1, C, H, W) for a preview: the first three if it has more than four, else all."""
     return image if image.shape[1] <= 4 else image[:, :3]

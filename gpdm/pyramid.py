@@ -1,4 +1,4 @@
-"""The pyramid: computes the sizes of all levels from options and image sizes, without tensors."""
+"""The pyramid: the sizes of all levels, computed from options and image sizes without tensors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .errors import OptionError
 from .images import Size, scaled
 from .options import Options, option
 
-KNEE = 64
+FINE_SIDE = 64
 """Smaller side of the reference, in pixels, from which on levels are spaced by `fine_factor`."""
 
 
@@ -44,25 +44,28 @@ class PyramidSchedule(Options):
 
     coarse_dim: int = option(
         21,
-        "Smaller side of the reference at the coarsest level, in pixels. Larger gives more varied pictures, "
-        "smaller keeps the layout of the reference (near the patch size: a near copy).",
+        "Smaller side of the reference at the coarsest level, in pixels. Higher gives more varied results; lower keeps the layout of the reference, "
+        "and near patch_size it gives a near copy.",
         ge=1,
         le=4096,
     )
     pyr_factor: float = option(
         0.8,
-        f"Size of a level relative to the next finer one, as long as the smaller side of the reference is below {KNEE} pixels there. Levels are spaced "
-        "evenly and never further apart than this. Nearer to 1 is slower and keeps shapes better; the paper: 0.85.",
+        f"Size of a level relative to the next finer one, while the smaller side of the reference is below {FINE_SIDE} px. Higher (0.85 in the paper) "
+        "makes more levels, which is slower and keeps shapes better.",
         ge=0.1,
         le=0.99,
         step=0.01,
+        advanced=True,
     )
     fine_factor: float = option(
         0.6,
-        f"The same from {KNEE} pixels on. What is to be where is decided by then, so that wider steps do, and each costs much. The same number in both, as in the paper, spaces all levels evenly.",
+        f"Size of a level relative to the next finer one from {FINE_SIDE} px on, where the layout is fixed and levels can be further apart. Higher is "
+        "slower; the value of pyr_factor spaces all levels evenly, as in the paper.",
         ge=0.1,
         le=0.99,
         step=0.01,
+        advanced=True,
     )
 
     def levels(self, reference_sizes: Sequence[Size], size: Size) -> tuple[Level, ...]:
@@ -76,8 +79,8 @@ class PyramidSchedule(Options):
         """
         smallest = min(min(reference) for reference in reference_sizes)
         coarsest = min(self.coarse_dim / smallest, 1.0)
-        knee = min(max(KNEE / smallest, coarsest), 1.0) if self.fine_factor != self.pyr_factor else 1.0
-        scales = [*_spaced(coarsest, knee, self.pyr_factor), *_spaced(knee, 1.0, self.fine_factor), 1.0]
+        fine = min(max(FINE_SIDE / smallest, coarsest), 1.0) if self.fine_factor != self.pyr_factor else 1.0
+        scales = [*_spaced(coarsest, fine, self.pyr_factor), *_spaced(fine, 1.0, self.fine_factor), 1.0]
         return tuple(
             Level(i, scale, scaled(size, scale), tuple(scaled(reference, scale) for reference in reference_sizes))
             for i, scale in enumerate(scales)
@@ -92,16 +95,14 @@ def _spaced(low: float, high: float, factor: float) -> list[float]:
 
 
 def grid_offsets(levels: int) -> list[tuple[float, float]]:
-    """Returns for each level the grid offsets of the level before and of itself, along axes that wrap.
+    """Returns the grid offsets of the level before and of the level itself, for each of a number of levels.
 
-    Each is in pixels of its level.
-
-    The offsets differ from level to level, so that no position, the border in particular, has the same alignment to the
-    pixels of all levels. The finest level has offset 0.
+    They apply along axes that wrap, in pixels of their level. They differ from level to level, so that no position, the
+    border in particular, has the same alignment to the pixels of all levels. The finest level has offset 0.
     """
     golden = (math.sqrt(5) - 1) / 2
-    own = [(index * golden) % 1 - 0.5 for index in range(1, levels)] + [0.0]
-    return [(own[max(index - 1, 0)], own[index]) for index in range(levels)]
+    offsets = [(index * golden) % 1 - 0.5 for index in range(1, levels)] + [0.0]
+    return [(offsets[max(index - 1, 0)], offsets[index]) for index in range(levels)]
 
 
 def check_level(level: Level, patch_size: int) -> None:

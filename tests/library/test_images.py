@@ -1,4 +1,4 @@
-"""Pictures in and out: orientation, transparency, depth."""
+"""Conversion between pictures and tensors: orientation, transparency, bit depth, resizing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_exif_orientation_is_honoured() -> None:
     """The reference implementation ignores it (defect 19)."""
     original = Image.fromarray(np.arange(6, dtype=np.uint8).reshape(2, 3) * 40)
     exif = Image.Exif()
-    exif[0x0112] = 6  # the camera was held upright: turn by a quarter when showing
+    exif[0x0112] = 6  # orientation: the picture is to be shown turned by 90 degrees
     stored = io.BytesIO()
     original.save(stored, "PNG", exif=exif)
     turned = to_pil(from_pil(Image.open(stored)))
@@ -64,16 +64,25 @@ def test_sixteen_bit_grey_keeps_its_precision() -> None:
     assert torch.allclose((tensor[0, 0] + 1) * 65535 / 2, torch.from_numpy(values.astype(np.float32)), atol=0.01)
 
 
-def test_unreadable_modes_are_refused() -> None:
-    with pytest.raises(ImageError, match="'F'"):
-        from_pil(Image.fromarray(np.zeros((2, 2), dtype=np.float32), "F"))
-    with pytest.raises(ImageError, match="32-bit"):
-        from_pil(Image.fromarray(np.full((2, 2), 2**20, dtype=np.int32)))
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (Image.fromarray(np.zeros((2, 2), dtype=np.float32), "F"), "'F'"),
+        (Image.fromarray(np.full((2, 2), 2**20, dtype=np.int32)), "32-bit"),
+    ],
+    ids=["float", "32 bits"],
+)
+def test_unreadable_modes_are_refused(picture: Image.Image, message: str) -> None:
+    with pytest.raises(ImageError, match=message):
+        from_pil(picture)
+
+
+def test_a_batch_is_not_a_picture() -> None:
     with pytest.raises(ImageError, match="cannot be a picture"):
         to_pil(torch.zeros(2, 3, 4, 4))
 
 
-def test_resize_shrinks_without_aliasing_and_keeps_the_same_size_untouched() -> None:
+def test_resize_has_no_aliasing_and_returns_an_image_of_the_same_size_itself() -> None:
     image = picture(32, 32)
     assert resize(image, (32, 32)) is image
     stripes = torch.ones(1, 1, 32, 32)

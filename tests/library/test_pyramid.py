@@ -1,4 +1,4 @@
-"""The pyramid: one scale for all, nothing smaller than asked, nothing refused late."""
+"""The pyramid: sizes and number of levels, and the errors for unusable ones."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from gpdm.losses.base import check_loss
     fine=st.floats(0.3, 0.97),
 )
 @settings(max_examples=150, deadline=None)
-def test_levels(height: int, width: int, coarse: int, factor: float, fine: float) -> None:
+def test_sizes_and_ratios_of_levels(height: int, width: int, coarse: int, factor: float, fine: float) -> None:
     schedule = PyramidSchedule(coarse_dim=coarse, pyr_factor=factor, fine_factor=fine)
     levels = schedule.levels([(height, width)], (2 * height, width))
     assert levels[-1].size == (2 * height, width)
@@ -40,19 +40,24 @@ def test_a_power_of_the_factor_gets_no_extra_level(fine: int, factor: float, coa
     assert len(schedule.levels([(fine, fine)], (fine, fine))) == count
 
 
-def test_levels_are_spaced_differently_below_and_above_64_pixels() -> None:
-    def heights(reference: tuple[int, int], **options: float) -> list[int]:
-        return [level.size[0] for level in PyramidSchedule(coarse_dim=16, **options).levels([reference], reference)]  # type: ignore[arg-type]
-
-    assert heights((256, 400), pyr_factor=0.5, fine_factor=0.25) == [16, 32, 64, 256]
-    assert heights((256, 400), pyr_factor=0.5, fine_factor=0.5) == [16, 32, 64, 128, 256]
-    assert heights((60, 400), pyr_factor=0.5, fine_factor=0.1) == [16, 31, 60]
-    # One factor for both: evenly spaced across, as in the paper, not in two parts.
-    assert heights((100, 400), pyr_factor=0.5, fine_factor=0.5) == [16, 29, 54, 100]
+@pytest.mark.parametrize(
+    ("height", "fine_factor", "heights"),
+    [
+        (256, 0.25, [16, 32, 64, 256]),
+        (256, 0.5, [16, 32, 64, 128, 256]),
+        (60, 0.1, [16, 31, 60]),
+        (100, 0.5, [16, 29, 54, 100]),  # equal factors space all levels evenly, as in the paper
+    ],
+)
+def test_levels_are_spaced_differently_below_and_above_64_pixels(
+    height: int, fine_factor: float, heights: list[int]
+) -> None:
+    schedule = PyramidSchedule(coarse_dim=16, pyr_factor=0.5, fine_factor=fine_factor)
+    assert [level.size[0] for level in schedule.levels([(height, 400)], (height, 400))] == heights
 
 
 @pytest.mark.parametrize("reference", [(188, 250), (250, 188)], ids=["landscape", "portrait"])
-def test_reference_and_output_share_one_scale_whatever_the_orientation(reference: tuple[int, int]) -> None:
+def test_reference_and_output_have_the_same_scale_in_both_orientations(reference: tuple[int, int]) -> None:
     """The reference implementation scales a portrait reference by its width and the output by its height (defect 6)."""
     for level in PyramidSchedule().levels([reference], reference):
         assert level.size == level.reference_sizes[0]
@@ -60,20 +65,20 @@ def test_reference_and_output_share_one_scale_whatever_the_orientation(reference
     assert min(coarsest.size) == 21  # the reference implementation: 19 (defect 12)
 
 
-def test_references_of_different_sizes_keep_their_scale() -> None:
+def test_references_of_different_sizes_have_the_same_scale() -> None:
     levels = PyramidSchedule(coarse_dim=20).levels([(100, 200), (40, 50)], (100, 100))
     assert levels[0].reference_sizes == ((50, 100), (20, 25))
     assert levels[0].size == (50, 50)
 
 
 @pytest.mark.parametrize("factor", [1.0, 0.0, float("nan"), "0.5", True])
-def test_factor_is_refused(factor: object) -> None:
-    """A factor of 1 makes the reference implementation run for ever (defect 18)."""
+def test_a_factor_out_of_range_is_refused(factor: object) -> None:
+    """With a factor of 1 the reference implementation never ends (defect 18)."""
     with pytest.raises(OptionError, match="pyr_factor"):
         PyramidSchedule(pyr_factor=factor)  # type: ignore[arg-type]
 
 
-def test_a_level_smaller_than_the_patch_is_refused_with_the_way_out() -> None:
+def test_a_level_smaller_than_the_patch_is_refused_with_a_hint() -> None:
     levels = PyramidSchedule(coarse_dim=10).levels([(40, 40)], (20, 40))
     with pytest.raises(OptionError, match="patch_size 5 or less, or a coarse_dim of at least 14"):
         check_loss(SWDLoss(), levels)
