@@ -1,4 +1,4 @@
-"""The canvas: what is being made, and which images are admissible."""
+"""The canvas: the size and borders of the output, and the constraints on it."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from .images import Size, check_alike, check_image, resize, resize_known, scaled
 
 Symmetry = Literal["none", "mirror x", "mirror y", "mirror both", "rotate 180", "rotate 90"]
 SYMMETRIES: tuple[str, ...] = get_args(Symmetry)
-"""None; left and right alike; top and bottom alike; both; unchanged by half a turn; unchanged by a quarter turn (square images)."""
+"""None; equal to the mirror image left to right; top to bottom; both; unchanged by a rotation of 180 degrees; of 90
+degrees (square images)."""
 
 
 @dataclass(frozen=True)
 class Keep:
-    """Pixels of the output that are given."""
+    """Pixels of the output that keep the values of an image."""
 
     image: Tensor
-    """(1, C, H, W), of the output's size."""
+    """Image of the output's size, (1, C, H, W)."""
     mask: Tensor
-    """1 where the output keeps the image's pixel, 0 where it is free, (H, W) or (1, 1, H, W); values are rounded."""
+    """Mask, (H, W) or (1, 1, H, W): from 0.5 on the output keeps the image's pixel."""
 
     def restore(self, images: Tensor) -> Tensor:
-        """Returns images (N, C, H, W) with the kept pixels as they were given."""
+        """Returns images (N, C, H, W) with the kept pixels of `image`, bit for bit."""
         return torch.where(self.mask.to(images) >= 0.5, self.image.to(images), images)
 
     def at(self, size: Size, border: str) -> Keep:
-        """Resizes both, without leak from what is not kept. A pixel of the result is kept if half of it is."""
-        image, share = resize_known(self.image, (self.mask >= 0.5).to(self.image), size, border)
-        return Keep(image, (share >= 0.5).to(image))
+        """Returns image and mask at `size`. A pixel is kept if at least half of it is, and only kept pixels contribute."""
+        image, fraction = resize_known(self.image, (self.mask >= 0.5).to(self.image), size, border)
+        return Keep(image, (fraction >= 0.5).to(image))
 
 
 def _unchanged(image: Tensor) -> Tensor:
@@ -43,64 +44,64 @@ def _unchanged(image: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Canvas:
-    """What is being made at one level: its size, how it goes on beyond its borders, and which images are admissible."""
+    """The output at one level: its size, its borders, the weights of its pixels and the constraints on it."""
 
     size: Size
     """Height and width, in pixels."""
     border: str = "free"
-    """One of `borders.BORDERS`: in which directions the image wraps, for every loss, optimizer, resize and blur."""
+    """Directions in which the image wraps, for every loss, optimizer, resize and blur: one of `borders.BORDERS`."""
     symmetry: str = "none"
     """One of `SYMMETRIES`."""
     keep: Keep | None = None
-    """Pixels that are given. They win over symmetry."""
+    """Pixels that keep given values. They take precedence over symmetry."""
     weight: Tensor | None = None
-    """How much every pixel of the output counts in the losses, (1, 1, H, W), values from 0 on; None counts all alike."""
+    """Weight of every pixel of the output in the losses, (1, 1, H, W), values from 0 on; None: equal weights."""
     value_range: tuple[float, float] | None = (-1.0, 1.0)
-    """Range to which images are clamped at the end of a level; None leaves them free."""
+    """Range to which images are clamped at the end of a level; None: no limits."""
     constraint: Callable[[Tensor, Canvas], None] | None = None
-    """A further projection: it changes the images of all outputs, (N, C, H, W), in place, after each step of all of them. It is
-    called with this canvas, at every level, and must be idempotent to rounding."""
+    """An additional projection. It is called at every level, after each step of all outputs, with their images
+    (N, C, H, W), which it changes in place, and with this canvas. A second call must change nothing but rounding."""
     scale: float = 1.0
-    """Size relative to the finished image."""
+    """Size relative to the finest level."""
     enter: Callable[[Tensor], Tensor] = _unchanged
-    """Brings an image of the data to the units and the type of the work."""
+    """A function that converts an image of the data to working units and the dtype of the computation."""
 
     def at(self, scale: float) -> Canvas:
-        """Returns the canvas of a level, `scale` times the size of this one."""
+        """Returns this canvas at `scale` times its size."""
         size = scaled(self.size, scale)
         weight = None if self.weight is None else resize(self.weight, size, self.border)
         keep = None if self.keep is None else self.keep.at(size, self.border)
         return replace(self, size=size, weight=weight, keep=keep, scale=self.scale * scale)
 
     def check(self, like: Tensor) -> Canvas:
-        """Returns this canvas with its maps as (1, 1, H, W) in the dtype of `like` (1, C, h, w), a reference.
+        """Returns this canvas with the mask of `keep` as (1, 1, H, W) in the dtype of `like`, a reference (1, C, h, w).
 
         Raises:
-            OptionError: Border or symmetry is none that there is, or the symmetry needs a square image.
-            ImageError: What is kept does not fit the output or the reference.
+            OptionError: Border or symmetry is unknown, or the symmetry needs a square image.
+            ImageError: Image or mask of `keep` does not fit the output or the reference.
         """
-        for name, known in (("border", BORDERS), ("symmetry", SYMMETRIES)):
+        for name, choices in (("border", BORDERS), ("symmetry", SYMMETRIES)):
             value = getattr(self, name)
-            if value not in known:
-                raise OptionError(name, value, f"it must be one of {', '.join(known)}")
+            if value not in choices:
+                raise OptionError(name, value, f"it must be one of {', '.join(choices)}")
         height, width = self.size
         if self.symmetry == "rotate 90" and height != width:
             raise OptionError(
                 "symmetry", self.symmetry, f"a quarter turn needs a square output, and this is {width}x{height}"
             )
-        return self if self.keep is None else replace(self, keep=self._checked(self.keep, like))
+        return self if self.keep is None else replace(self, keep=self._check_keep(self.keep, like))
 
-    def _checked(self, keep: Keep, like: Tensor) -> Keep:
+    def _check_keep(self, keep: Keep, like: Tensor) -> Keep:
         check_alike(check_image(keep.image, "the kept picture"), "the kept picture", like, "reference")
         mask = keep.mask[None, None] if keep.mask.dim() == 2 else keep.mask
         height, width = self.size
-        for name, each, channels in (
+        for name, tensor, channels in (
             ("the kept picture", keep.image, like.shape[1]),
             ("the mask of what is kept", mask, 1),
         ):
-            if tuple(each.shape) != (1, channels, height, width):
+            if tuple(tensor.shape) != (1, channels, height, width):
                 raise ImageError(
-                    f"{name} has shape {tuple(each.shape)}; it must be (1, {channels}, {height}, {width}), as the output"
+                    f"{name} has shape {tuple(tensor.shape)}; it must be (1, {channels}, {height}, {width}), as the output"
                 )
         if mask.device != like.device:
             raise ImageError(
@@ -108,51 +109,52 @@ class Canvas:
             )
         return Keep(keep.image, mask.to(like))
 
-    def entered(self, enter: Callable[[Tensor], Tensor]) -> Canvas:
-        """Returns this canvas in the units of the work, in which the value range is (-1, 1); `enter` brings images to them."""
+    def in_working_units(self, enter: Callable[[Tensor], Tensor]) -> Canvas:
+        """Returns this canvas in working units, in which the value range is (-1, 1). `enter` converts images to them."""
         keep = None if self.keep is None else Keep(enter(self.keep.image), self.keep.mask)
         return replace(self, keep=keep, value_range=None if self.value_range is None else (-1.0, 1.0), enter=enter)
 
     def padded_size(self, patch_size: int) -> Size:
-        """Returns the size of the image with the padding of `borders.wrap`, in which all patches lie wholly inside."""
+        """Returns the size of the image with the padding of `borders.wrap`."""
         return padded_size(self.size, patch_size, self.border)
 
     def patch_weights(self, patch_size: int) -> Tensor | None:
-        """Returns the weight of every patch of the output, (rows, columns); None if all count alike."""
+        """Returns the weight of every patch of the output, (rows, columns); None if all weights are equal."""
         return None if self.weight is None else patch_weights(self.weight, patch_size, self.border)
 
     def project_(self, image: Tensor) -> Tensor:
-        """Projects one image (1, C, H, W) onto the admissible ones, in place, and returns it: symmetry, then what is kept.
+        """Makes one image (1, C, H, W) symmetric and restores kept pixels, in place, and returns it.
 
-        The value range is left to `finish`, so that a step may go beyond it and come back.
+        The value range is left to `finish`, so that a step may exceed it for a while.
         """
-        for turned in _TURNS[self.symmetry]:
-            image.copy_((image + turned(image)) / 2)
+        for transform in _TRANSFORMS[self.symmetry]:
+            image.copy_((image + transform(image)) / 2)
         if self.keep is not None:
             torch.where(self.keep.mask >= 0.5, self.keep.image, image, out=image)
         return image
 
     @property
-    def constrains(self) -> bool:
+    def has_projection(self) -> bool:
         """Whether `project_` changes anything."""
         return self.symmetry != "none" or self.keep is not None
 
     def finish(self, image: Tensor) -> Tensor:
-        """Returns an image at the end of a level: clamped to the value range, and projected."""
+        """Returns an image (1, C, H, W) clamped to the value range and projected, for the end of a level."""
         image = image.clone() if self.value_range is None else image.clamp(*self.value_range)
         return self.project_(image)
 
 
-def _turned(*axes: int) -> Callable[[Tensor], Tensor]:
+def _flip(*axes: int) -> Callable[[Tensor], Tensor]:
     return lambda image: image.flip(axes)
 
 
-_TURNS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
+_TRANSFORMS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
     "none": (),
-    "mirror x": (_turned(3),),
-    "mirror y": (_turned(2),),
-    "mirror both": (_turned(3), _turned(2)),
-    "rotate 180": (_turned(2, 3),),
-    "rotate 90": (_turned(2, 3), lambda image: image.rot90(1, (2, 3))),
+    "mirror x": (_flip(3),),
+    "mirror y": (_flip(2),),
+    "mirror both": (_flip(3), _flip(2)),
+    "rotate 180": (_flip(2, 3),),
+    "rotate 90": (_flip(2, 3), lambda image: image.rot90(1, (2, 3))),
 }
-"""Averaging with each of these in turn makes an image symmetric to the bit: a sum of two numbers does not depend on their order."""
+"""Transformations of each symmetry. The mean of an image and its transform, taken for one after the other, is symmetric to
+the bit, because a sum of two numbers does not depend on their order."""

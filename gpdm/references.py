@@ -1,4 +1,4 @@
-"""References: images whose patches count, and the units in which they are compared."""
+"""References: images whose patches the output gets, their weights, and working units."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class ReferenceOptions(Options):
 
     weight: float = option(
         1.0,
-        "Weight of each patch of this picture against those of the other references. 2 counts every patch twice; larger "
-        "pictures count more, since they have more patches.",
+        "Weight of each patch of this picture relative to those of the other references. Higher makes the output more like this picture; a larger "
+        "picture counts more, because it has more patches.",
         ge=0.0,
         le=1000.0,
         step=0.1,
@@ -31,21 +31,21 @@ class ReferenceOptions(Options):
 
 @dataclass(frozen=True)
 class Reference:
-    """An image whose patches count, how much they count, and where in the output."""
+    """An image whose patches the output gets, their weight, and the region of the output that uses them."""
 
     image: Tensor
-    """(B, C, h, w); pictures in [-1, 1]. A batch is as many references."""
+    """Image, (B, C, h, w); pictures in [-1, 1]. A batch of B images is B references."""
     weight: Tensor | float = 1.0
-    """How much every patch counts: a number, or a map in pixels, (h, w), (1, 1, h, w) or (B, 1, h, w), values from 0 on. A patch
-    counts as the mean of its pixels, and not at all if it touches a pixel of weight 0. Only ratios between references matter, and
-    patches are what is weighed: of two references with equal weights the larger one counts more."""
+    """Weight of the patches: a number, or a map of the pixels, (h, w), (1, 1, h, w) or (B, 1, h, w), values from 0 on.
+    The weight of a patch is the mean over its pixels, and 0 if it touches a pixel of weight 0. Only ratios matter. Of two
+    references with equal weights the larger one counts more, because it has more patches."""
     region: Tensor | None = None
-    """Where in the output this reference rules: a map of any size, (H, W) or (1, 1, H, W), values from 0 on, which is resized to
-    the output. None is everywhere, or the rest if other references have regions. References with the same region share one
-    distribution there."""
+    """Region of the output that uses this reference: a map of any size, (H, W) or (1, 1, H, W), values from 0 on, which is
+    resized to the output. None: everywhere, or where no other region is. References with the same region share one
+    distribution."""
 
     def at(self, scale: float, border: str = "free") -> Reference:
-        """Resizes image, weight and region together. Nothing under weight 0 leaks into the image, which is 0 there.
+        """Returns this reference resized by `scale`. Pixels of weight 0 do not contribute; the image is 0 there.
 
         Arguments:
             scale: Size of the result relative to this reference.
@@ -58,9 +58,9 @@ class Reference:
         if not isinstance(self.weight, Tensor):
             return Reference(resize(self.image, size), self.weight, region)
         known = (self.weight > 0).to(self.image)
-        image, share = resize_known(self.image, known, size)
+        image, fraction = resize_known(self.image, known, size)
         weight, _ = resize_known(self.weight, known, size)
-        return Reference(image, torch.where(share >= 0.5, weight, torch.zeros_like(weight)), region)
+        return Reference(image, torch.where(fraction >= 0.5, weight, torch.zeros_like(weight)), region)
 
     def map(self) -> Tensor:
         """Returns the weight of every pixel, (1, 1, h, w)."""
@@ -72,13 +72,13 @@ class Reference:
 def masked_reference(
     image: Tensor, mask: Tensor | None = None, weight: float = 1.0, region: Tensor | None = None
 ) -> Reference:
-    """Returns a reference without what a painted mask covers.
+    """Returns a reference without the part that a painted mask covers.
 
     Arguments:
         image: Pictures, (B, C, h, w) in [-1, 1].
-        mask: Maps of any size, (1, 1, H, W) or (B, 1, H, W), values from 0 to 1. Pixels covered by half or more are left
-            out, others weigh by what is uncovered. A mask of zeros, or None, leaves nothing out.
-        weight: How much every other pixel counts.
+        mask: Maps of any size, (1, 1, H, W) or (B, 1, H, W), values from 0 to 1. Pixels covered by half or more have
+            weight 0, others are weighted by their uncovered fraction. None, or a mask of zeros: nothing is left out.
+        weight: Weight of an uncovered pixel.
         region: As in `Reference`.
 
     Raises:
@@ -97,29 +97,30 @@ def as_references(reference: Tensor | Reference | Sequence[Tensor | Reference]) 
     """Splits images, references or batches of either into references of one image each.
 
     Returns:
-        References with images (1, C, h, w), weights that are numbers or maps (1, 1, h, w), and regions (1, 1, H, W) or None, all on
-        one device; maps have the dtype of their image.
+        References with images (1, C, h, w), weights that are numbers or maps (1, 1, h, w), and regions (1, 1, H, W) or
+        None. All are on one device, and maps have the dtype of their image.
 
     Raises:
         ImageError: An image, weight or region is unusable, the list is empty, or channels or devices differ.
         OptionError: A weight that is a number is negative or not finite, or no reference has a weight above 0.
     """
-    given = [reference] if isinstance(reference, (Tensor, Reference)) else list(reference)
-    if not given:
+    items = [reference] if isinstance(reference, (Tensor, Reference)) else list(reference)
+    if not items:
         raise ImageError("reference is an empty list; give at least one image")
-    singles: list[Reference] = []
-    for i, each in enumerate(given):
-        name = "reference" if len(given) == 1 else f"reference[{i}]"
-        singles += _singles(each if isinstance(each, Reference) else Reference(each), name)
-    first = singles[0].image
-    for i, other in enumerate(singles):
+    references: list[Reference] = []
+    for i, item in enumerate(items):
+        name = "reference" if len(items) == 1 else f"reference[{i}]"
+        references += _split(item if isinstance(item, Reference) else Reference(item), name)
+    first = references[0].image
+    for i, other in enumerate(references):
         check_alike(other.image, f"reference {i}", first, "reference 0")
-    if not any(_greatest(each.weight) > 0 for each in singles):
+    if not any(_max_weight(x.weight) > 0 for x in references):
         raise OptionError("weight", 0.0, "no patch of any reference counts", "give one of them a weight above 0")
-    return singles
+    return references
 
 
-def _singles(reference: Reference, name: str) -> list[Reference]:
+def _split(reference: Reference, name: str) -> list[Reference]:
+    """Checks one reference with a batch of images and splits it into references of one image each."""
     images = check_image(reference.image, name).split(1)
     weights: Sequence[Tensor | float] = [1.0] * len(images)
     if isinstance(reference.weight, Tensor):
@@ -127,8 +128,8 @@ def _singles(reference: Reference, name: str) -> list[Reference]:
         if size_of(maps) != size_of(images[0]) or len(maps) not in (1, len(images)):
             height, width = size_of(images[0])
             raise ImageError(
-                f"the weight of {name} has shape {tuple(reference.weight.shape)} and {name} is {width}x{height} (width x height); "
-                "resize the weight to the picture"
+                f"the weight of {name} has shape {tuple(reference.weight.shape)} and {name} is {width}x{height} "
+                "(width x height); resize the weight to the picture"
             )
         weights = maps.expand(len(images), -1, -1, -1).split(1)
     else:
@@ -150,46 +151,50 @@ def _check_map(values: Tensor, name: str, like: Tensor) -> Tensor:
     maps = check_image(maps.to(like.dtype) if maps.dtype == torch.bool else maps, name)
     if maps.shape[1] != 1 or maps.amin() < 0:
         raise ImageError(
-            f"{name} has shape {tuple(values.shape)} and values from {float(maps.amin()):g}; it must be one map (H, W) of values from 0 on"
+            f"{name} has shape {tuple(values.shape)} and values from {float(maps.amin()):g}; "
+            "it must be one map (H, W) of values from 0 on"
         )
     if maps.device != like.device:
         raise ImageError(f"{name} is on {maps.device} and its picture on {like.device}; move them to one device")
     return maps.to(like.dtype)
 
 
-def _greatest(weight: Tensor | float) -> float:
+def _max_weight(weight: Tensor | float) -> float:
     return float(weight.amax()) if isinstance(weight, Tensor) else weight
 
 
 def masked_at(references: Sequence[Reference], scale: float) -> list[Reference]:
-    """Returns the references at a scale if one of them has a map of weights, and else as they are, since all patches count then."""
-    if not any(isinstance(each.weight, Tensor) for each in references):
+    """Returns the references at a scale if one of them has a map of weights; else at full size.
+
+    Without maps all patches count at every scale, so that `check_patches` needs no resized references.
+    """
+    if not any(isinstance(x.weight, Tensor) for x in references):
         return list(references)
-    return [each.at(scale) for each in references]
+    return [x.at(scale) for x in references]
 
 
 def check_patches(references: Sequence[Reference], patch_size: int) -> None:
-    """Raises `OptionError` if the maps of weights leave no patch."""
-    if any(isinstance(each.weight, Tensor) for each in references):
+    """Raises `OptionError` if all patches have weight 0 because of the maps of weights."""
+    if any(isinstance(x.weight, Tensor) for x in references):
         reference_patch_weights(references, patch_size)
 
 
 def reference_patch_weights(references: Sequence[Reference], patch_size: int) -> list[Tensor] | None:
-    """Returns the weights of all patches of each reference, (rows, columns); None if all count alike.
+    """Returns the weights of all patches of each reference, (rows, columns); None if all weights are equal.
 
     Raises:
-        OptionError: A patch nowhere fits into what counts.
+        OptionError: All patches have weight 0.
     """
-    numbers = {each.weight for each in references if not isinstance(each.weight, Tensor)}
-    if len(numbers) == 1 and not any(isinstance(each.weight, Tensor) for each in references):
+    numbers = {x.weight for x in references if not isinstance(x.weight, Tensor)}
+    if len(numbers) == 1 and not any(isinstance(x.weight, Tensor) for x in references):
         return None
-    weights = [patch_weights(each.map(), patch_size, exclude=True) for each in references]
-    if not any(bool((each > 0).any()) for each in weights):
+    weights = [patch_weights(x.map(), patch_size, exclude=True) for x in references]
+    if not any(bool((x > 0).any()) for x in weights):
         sizes = ", ".join(f"{x.image.shape[3]}x{x.image.shape[2]}" for x in references)
         raise OptionError(
             "patch_size",
             patch_size,
-            f"in references of {sizes} no patch lies wholly in what the weights leave",
+            f"in references of {sizes} no patch lies wholly in the part with weights above 0",
             "use a smaller patch_size, a larger coarse_dim, or a mask that leaves more",
         )
     return weights
@@ -197,21 +202,21 @@ def reference_patch_weights(references: Sequence[Reference], patch_size: int) ->
 
 @dataclass(frozen=True)
 class Units:
-    """An affine map of each channel to comparable units, in which step sizes, noise and tolerances are stated."""
+    """Working units: an affine map of each channel. Step sizes, noise and tolerances are stated in these units."""
 
     offset: Tensor
-    """Value that becomes 0, (1, C, 1, 1)."""
+    """Value of the data that becomes 0, (1, C, 1, 1)."""
     scale: Tensor
-    """Factor after that, (1, C, 1, 1), positive."""
+    """Factor that is applied after the offset is subtracted, (1, C, 1, 1), positive."""
 
     @classmethod
     def of(cls, references: Sequence[Reference], value_range: tuple[float, float] | None) -> Units | None:
-        """Returns the units of some references: None, that is no change, for pictures in [-1, 1].
+        """Returns the working units for some references; None for pictures in [-1, 1], which stay unchanged.
 
         Arguments:
             references: References of one image each.
-            value_range: Lowest and highest value the data can have, which become -1 and 1. None where there are no such
-                values: then each channel is brought to mean 0 and standard deviation `SPREAD` over what counts of the references.
+            value_range: Lowest and highest possible value of the data, which become -1 and 1. None: there are no such
+                values, and each channel gets mean 0 and standard deviation `WORKING_STD` over the weighted references.
         """
         if value_range == (-1.0, 1.0):
             return None
@@ -223,29 +228,29 @@ class Units:
             return cls(
                 (ones * (low + high) / 2).to(like.device, dtype), (ones * 2 / (high - low)).to(like.device, dtype)
             )
-        weights = torch.cat([each.map().expand_as(each.image).flatten(2).cpu().double() for each in references], 2)
-        values = torch.cat([each.image.flatten(2).cpu().double() for each in references], 2)
+        weights = torch.cat([x.map().expand_as(x.image).flatten(2).cpu().double() for x in references], 2)
+        values = torch.cat([x.image.flatten(2).cpu().double() for x in references], 2)
         total = weights.sum(2, keepdim=True)
         mean = (weights * values).sum(2, keepdim=True) / total
-        spread = ((weights * (values - mean).square()).sum(2, keepdim=True) / total).sqrt()
-        # A constant channel stays as it is: there is no spread to bring it to.
-        flat = spread < 1e-6 * (1 + mean.abs())
-        scale = SPREAD / torch.where(flat, torch.full_like(spread, SPREAD), spread)
+        std = ((weights * (values - mean).square()).sum(2, keepdim=True) / total).sqrt()
+        # A constant channel has no standard deviation to scale by; its factor is 1.
+        constant = std < 1e-6 * (1 + mean.abs())
+        scale = WORKING_STD / torch.where(constant, torch.full_like(std, WORKING_STD), std)
         return cls(mean[..., None].to(like.device, dtype), scale[..., None].to(like.device, dtype))
 
     def enter(self, image: Tensor) -> Tensor:
-        """Returns an image (B, C, H, W) of the data in these units."""
+        """Returns an image (B, C, H, W) of the data in working units."""
         return (image - self.offset) * self.scale
 
     def leave(self, image: Tensor) -> Tensor:
-        """Returns an image (B, C, H, W) in these units as data."""
+        """Returns an image (B, C, H, W) in working units in the units of the data."""
         return image / self.scale + self.offset
 
 
-SPREAD = 0.5
-"""Standard deviation of a channel in comparable units: about that of a photograph in [-1, 1]."""
+WORKING_STD = 0.5
+"""Standard deviation of a channel in working units: about that of a photograph in [-1, 1]."""
 
 
 def sizes_of(references: Sequence[Reference]) -> list[Size]:
-    """Returns height and width of each reference."""
-    return [size_of(each.image) for each in references]
+    """Returns height and width of each reference, in pixels."""
+    return [size_of(x.image) for x in references]

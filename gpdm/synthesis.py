@@ -178,7 +178,7 @@ def synthesize(
             return image.to(dtype) if units is None else units.enter(image.to(dtype))
 
         working = [replace(each, image=enter(each.image)) for each in references]
-        canvas, init = canvas.entered(enter), None if init is None else enter(init)
+        canvas, init = canvas.in_working_units(enter), None if init is None else enter(init)
         coarsest = canvas.at(levels[0].scale)
         runs = [
             Run(output, generator, guess.make(working, coarsest, output, generator, init))

@@ -189,6 +189,6 @@ def _step(solver: LevelSolver, problem: LevelProblem, objective: Objective, imag
         canvas.project_(image)
         return loss
 
-    work = projected if canvas.constrains else step
+    work = projected if canvas.has_projection else step
     recorder = recorder_for(image.device, objective.backend) if objective.capturable else None
     return work if recorder is None else GraphedStep(work, recorder)

@@ -203,7 +203,7 @@ def test_a_projection_is_the_same_work_every_time_and_asks_the_device_for_nothin
         logs.append(log.calls)
     assert logs[0] == logs[1]
     assert not [call for call in logs[0] if any(word in str(call) for word in NEEDS_THE_HOST)]
-    assert bool(logs[0]) == canvas.constrains
+    assert bool(logs[0]) == canvas.has_projection
 
 
 @pytest.fixture

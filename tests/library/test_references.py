@@ -1,4 +1,4 @@
-"""References: weights, regions, shrinking without leak, and comparable units."""
+"""References: weights, regions, resizing with weights of 0, and working units."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 
 from gpdm import ImageError, OptionError, Reference, Units, as_references
 from gpdm.images import resize_known
-from gpdm.references import SPREAD, reference_patch_weights
+from gpdm.references import WORKING_STD, reference_patch_weights
 from library.problems import picture
 
 
@@ -20,12 +20,12 @@ def half(height: int = 32, width: int = 40) -> torch.Tensor:
 
 def test_batches_and_lists_become_single_references() -> None:
     batch, other = torch.cat([picture(seed=1), picture(seed=2)]), picture(20, 30, seed=3)
-    found = as_references([batch, Reference(other, 2.0)])
-    assert [tuple(x.image.shape) for x in found] == [(1, 3, 32, 40), (1, 3, 32, 40), (1, 3, 20, 30)]
-    assert [x.weight for x in found] == [1.0, 1.0, 2.0]
+    references = as_references([batch, Reference(other, 2.0)])
+    assert [tuple(x.image.shape) for x in references] == [(1, 3, 32, 40), (1, 3, 32, 40), (1, 3, 20, 30)]
+    assert [x.weight for x in references] == [1.0, 1.0, 2.0]
 
 
-def test_a_batch_has_one_map_or_as_many() -> None:
+def test_a_batch_has_one_map_for_all_or_one_for_each() -> None:
     batch = torch.cat([picture(seed=1), picture(seed=2)])
     maps = torch.stack([half()[None], 1 - half()[None]])
     one, many = as_references(Reference(batch, half())), as_references(Reference(batch, maps))
@@ -50,22 +50,22 @@ def test_a_batch_has_one_map_or_as_many() -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_used_is_refused_by_name(reference, error: type[Exception], text: str) -> None:
+def test_unusable_references_are_refused_with_a_reason(reference, error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         as_references(reference)
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.6, 0.25])
-def test_nothing_hidden_leaks_into_a_smaller_reference(scale: float) -> None:
+def test_pixels_of_weight_0_do_not_contribute_to_a_resized_reference(scale: float) -> None:
     image = picture()
-    loud = image.clone()
-    loud[..., 20:] = 1e6
-    quiet, other = (as_references(Reference(x, half()))[0].at(scale) for x in (image, loud))
-    visible = quiet.map() > 0
-    assert torch.equal(quiet.image, other.image)
+    extreme = image.clone()
+    extreme[..., 20:] = 1e6
+    resized, other = (as_references(Reference(x, half()))[0].at(scale) for x in (image, extreme))
+    visible = resized.map() > 0
+    assert torch.equal(resized.image, other.image)
     assert visible.any() and not visible.all()
-    assert quiet.image.abs().max() <= image.abs().max() + 1e-5
-    assert (quiet.image[(~visible).expand_as(quiet.image)].abs() <= 1).all()
+    assert resized.image.abs().max() <= image.abs().max() + 1e-5
+    assert (resized.image[(~visible).expand_as(resized.image)].abs() <= 1).all()
 
 
 def test_a_reference_without_a_map_is_only_resized() -> None:
@@ -75,29 +75,29 @@ def test_a_reference_without_a_map_is_only_resized() -> None:
     assert reference.at(0.5).weight == 3.0
 
 
-def test_soft_weights_keep_their_mean_where_all_is_known() -> None:
+def test_positive_weights_are_averaged_by_resizing() -> None:
     soft = half() + 0.5
     small = as_references(Reference(picture(), soft))[0].at(0.5).map()
     assert float(small[0, 0, 3, 3]) == pytest.approx(1.5) and float(small[0, 0, 3, 17]) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("edge", [17, 18, 19, 20, 21])
-def test_a_pixel_is_visible_if_half_of_it_is(edge: int) -> None:
+def test_a_resized_pixel_has_a_weight_if_half_of_it_has_one(edge: int) -> None:
     mask = torch.zeros(32, 40)
     mask[:, :edge] = 2
     small = as_references(Reference(picture(), mask))[0].at(0.25).map()
-    _, share = resize_known(picture(), (mask > 0).float()[None, None], (8, 10))
-    assert torch.equal(small > 0, share >= 0.5)
+    _, fraction = resize_known(picture(), (mask > 0).float()[None, None], (8, 10))
+    assert torch.equal(small > 0, fraction >= 0.5)
     assert 4 <= int((small > 0)[0, 0, 0].sum()) <= 5
 
 
-def test_what_is_known_everywhere_is_resized_as_ever() -> None:
+def test_an_image_that_is_known_everywhere_is_resized_as_without_a_mask() -> None:
     image = picture()
-    found, share = resize_known(image, torch.ones(1, 1, 32, 40), (32, 40))
-    assert torch.equal(found, image) and (share == 1).all()
+    resized, fraction = resize_known(image, torch.ones(1, 1, 32, 40), (32, 40))
+    assert torch.equal(resized, image) and (fraction == 1).all()
 
 
-def test_equal_numbers_are_no_weights() -> None:
+def test_equal_weights_are_none() -> None:
     assert reference_patch_weights(as_references([picture(), picture()]), 7) is None
     assert reference_patch_weights(as_references(Reference(picture(), 0.2)), 7) is None
     weights = reference_patch_weights(as_references([Reference(picture(), 0.2), Reference(picture(20, 20), 0.8)]), 7)
@@ -106,7 +106,7 @@ def test_equal_numbers_are_no_weights() -> None:
     assert float(weights[1][0, 0]) == pytest.approx(0.8)
 
 
-def test_a_mask_that_leaves_no_whole_patch_is_refused() -> None:
+def test_a_mask_smaller_than_a_patch_is_refused() -> None:
     thin = torch.zeros(32, 40)
     thin[:, 10:14] = 1
     with pytest.raises(OptionError, match="no patch lies wholly"):
@@ -114,28 +114,28 @@ def test_a_mask_that_leaves_no_whole_patch_is_refused() -> None:
     assert reference_patch_weights(as_references(Reference(picture(), thin)), 4) is not None
 
 
-def test_pictures_have_no_other_units() -> None:
+def test_pictures_need_no_working_units() -> None:
     assert Units.of(as_references(picture()), (-1.0, 1.0)) is None
 
 
-def test_a_range_becomes_that_of_pictures() -> None:
+def test_a_value_range_is_mapped_to_that_of_pictures() -> None:
     units = Units.of(as_references(picture() * 100 + 100), (0.0, 200.0))
     assert units is not None
     assert torch.allclose(units.enter(picture() * 100 + 100), picture(), atol=1e-5)
     assert torch.allclose(units.leave(picture()), picture() * 100 + 100, atol=1e-4)
 
 
-def test_channels_without_a_range_get_one_mean_and_spread() -> None:
+def test_channels_without_a_range_get_the_same_mean_and_deviation() -> None:
     data = picture(channels=5) * torch.tensor([1.0, 10, 100, 0.01, 0]).view(1, 5, 1, 1) + 7
     units = Units.of(as_references([data[..., :15], data[..., 15:]]), None)
     assert units is not None
     entered = units.enter(data)
     assert torch.allclose(entered.mean((2, 3)), torch.zeros(1, 5), atol=1e-3)
-    assert torch.allclose(entered[:, :4].std((2, 3), correction=0), torch.full((1, 4), SPREAD), atol=1e-3)
+    assert torch.allclose(entered[:, :4].std((2, 3), correction=0), torch.full((1, 4), WORKING_STD), atol=1e-3)
     assert torch.allclose(units.leave(entered), data, rtol=1e-4)
 
 
-def test_units_are_those_of_what_counts() -> None:
+def test_units_ignore_pixels_of_weight_0() -> None:
     data = picture()
     data[..., 20:] = 50
     masked = Units.of(as_references(Reference(data, half())), None)
