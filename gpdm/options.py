@@ -56,7 +56,7 @@ class OptionSpec:
         """The allowed values in words, for error messages and help pages."""
         if self.choices:
             return "one of " + ", ".join(self.choices)
-        return f"{'a whole number' if self.type is int else 'a number'} from {self.ge:g} to {self.le:g}"
+        return f"{'a whole number' if self.type is int else 'a number'} from {self.ge:.10g} to {self.le:.10g}"
 
     def check(self, value: Any) -> Any:
         """Returns `value` in the option's type; raises `OptionError` if its type, range or choice is wrong."""

@@ -17,6 +17,7 @@ PYTHON = sys.executable
 FIX = [
     [PYTHON, "-m", "ruff", "check", "--fix", "--quiet", "."],
     [PYTHON, "-m", "ruff", "format", "--quiet", "."],
+    [PYTHON, "tools/record_schemas.py"],
     [PYTHON, "tools/make_docs.py"],
     [PYTHON, "tools/make_workflows.py"],
 ]
@@ -24,6 +25,7 @@ CHECK = [
     [PYTHON, "-m", "ruff", "format", "--check", "."],
     [PYTHON, "-m", "ruff", "check", "."],
     [PYTHON, "-m", "basedpyright", "--level", "error", "--pythonpath", PYTHON],
+    [PYTHON, "tools/record_schemas.py", "--check"],
     [PYTHON, "tools/make_docs.py", "--check"],
     [PYTHON, "tools/make_workflows.py", "--check"],
     [PYTHON, "-m", "pytest", "-q"],

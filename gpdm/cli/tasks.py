@@ -115,10 +115,11 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 def _add_flag(group: Any, spec: OptionSpec) -> None:
     flag = "--" + spec.name.replace("_", "-")
-    text = f"{spec.help} (default {spec.default})".replace("%", "%%")
     if spec.choices:
+        text = f"{spec.help} (default {spec.default})".replace("%", "%%")
         group.add_argument(flag, choices=spec.choices, default=None, help=text)
     else:
+        text = f"{spec.help} ({spec.allowed}; default {spec.default})".replace("%", "%%")
         group.add_argument(flag, type=spec.type, default=None, metavar=spec.type.__name__.upper(), help=text)
 
 

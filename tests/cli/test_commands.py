@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from gpdm import GPDMError, evaluate, from_pil, to_pil
+from gpdm import TASKS, GPDMError, Task, evaluate, from_pil, to_pil
 from gpdm.cli import evaluate as eval_command
 from gpdm.cli import files
 from gpdm.cli.main import build_parser, main
@@ -29,7 +29,75 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Image.linear_gradient("L").resize((30, 24)).convert("RGB").save("ref.png")
     Image.radial_gradient("L").resize((24, 22)).convert("RGB").save("content.png")
     Image.new("RGBA", (24, 24), (9, 99, 199, 128)).save("alpha.png")
+    left = Image.new("L", (30, 24), 0)
+    left.paste(255, (0, 0, 15, 24))
+    left.save("left.png")
     return tmp_path
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_every_task_is_a_command_with_masks_kept_pixels_and_tiling(
+    folder: Path, task: Task, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = ["ref.png" for _ in task.pictures]
+    flags = ["--mask", "left.png", "--weight", "2", "--tile", "x", "--symmetry", "mirror y", *QUICK]
+    assert main([task.command, *pictures, "-o", "new/out.png", *flags, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["saved"] == ["new/out.png"]
+    with pytest.raises(SystemExit):
+        build_parser().parse_args([task.command, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert task.summary in said
+    assert all(picture.help in said for picture in task.pictures)
+
+
+def pixels(name: str) -> torch.Tensor:
+    with Image.open(name) as image:
+        return from_pil(image)
+
+
+def test_a_mask_leaves_out_what_is_white_in_it(folder: Path) -> None:
+    """A picture that differs from the reference only under the mask makes the same output."""
+    other = Image.open("ref.png")
+    other.paste((255, 0, 0), (0, 0, 15, 24))
+    other.save("other.png")
+    for name in ("ref", "other"):
+        assert main(["reshuffle", f"{name}.png", "-o", f"out_{name}.png", "--mask", "left.png", *QUICK]) == 0
+    assert torch.equal(pixels("out_ref.png"), pixels("out_other.png"))
+    assert main(["reshuffle", "other.png", "-o", "out_unmasked.png", *QUICK]) == 0
+    assert not torch.equal(pixels("out_other.png"), pixels("out_unmasked.png"))
+
+
+def test_a_mask_may_be_the_transparency_of_a_picture(folder: Path) -> None:
+    """As the mask editor of ComfyUI saves it: what is painted is transparent."""
+    painted = Image.open("ref.png").convert("RGBA")
+    painted.putalpha(Image.open("left.png").point(lambda value: 255 - value))
+    painted.save("painted.png")
+    for name in ("left", "painted"):
+        assert main(["reshuffle", "ref.png", "-o", f"out_{name}.png", "--mask", f"{name}.png", *QUICK]) == 0
+    assert torch.equal(pixels("out_left.png"), pixels("out_painted.png"))
+
+
+def test_kept_pixels_stay(folder: Path) -> None:
+    assert main(["reshuffle", "ref.png", "-o", "out.png", "--keep", "left.png", *QUICK]) == 0
+    assert torch.equal(pixels("out.png")[..., :15], pixels("ref.png")[..., :15])
+    assert not torch.equal(pixels("out.png"), pixels("ref.png"))
+    Image.new("RGB", (30, 24), (1, 2, 3)).save("plain.png")
+    more = ["--keep", "left.png", "--keep-picture", "plain.png"]
+    assert main(["reshuffle", "ref.png", "-o", "out.png", *more, *QUICK]) == 0
+    assert torch.equal(pixels("out.png")[..., :15], pixels("plain.png")[..., :15])
+
+
+def test_flags_of_references_are_given_in_their_order(folder: Path) -> None:
+    Image.new("RGB", (30, 24), "white").save("white.png")
+    Image.new("RGB", (30, 24), "black").save("black.png")
+    steps = ["--num-steps", "100", "--detail", "0", "--device", "cpu"]
+    command = ["reshuffle", "white.png", "black.png", "-o", "out.png", *steps]
+    assert main([*command, "--region", "left.png"]) == 0
+    assert pixels("out.png")[..., :9].mean() > 0.3 > -0.3 > pixels("out.png")[..., 21:].mean()
+    assert main([*command, "--region", "-", "--region", "left.png"]) == 0
+    assert pixels("out.png")[..., :9].mean() < -0.3 < 0.3 < pixels("out.png")[..., 21:].mean()
+    assert main([*command, "--weight", "0"]) == 0
+    assert pixels("out.png").mean() < -0.3
 
 
 @pytest.mark.parametrize(
@@ -80,11 +148,28 @@ def test_alpha_is_kept_or_refused(folder: Path, capsys: pytest.CaptureFixture[st
         (["style", "ref.png", "alpha.png", "-o", "out.png"], "content has 4 channels"),
         (["reshuffle", "ref.png", "alpha.png", "-o", "out.png"], "channels"),
         (["reshuffle", "ref.png", "-o", "out.png", "--init", "content.png", "--source", "noise"], "contradict"),
+        (["reshuffle", "ref.png", "-o", "out.png", "--mask", "no.png"], "there is no file no.png"),
+        (
+            ["reshuffle", "ref.png", "-o", "out.png", "--mask", "left.png", "--mask", "left.png"],
+            "--mask is given 2 times",
+        ),
+        (["reshuffle", "ref.png", "-o", "out.png", "--weight", "-1"], "weight = -1.0 is not allowed"),
+        (["reshuffle", "ref.png", "-o", "out.png", "--mask", "white.png"], "covers all of the reference"),
+        (
+            ["reshuffle", "ref.png", "-o", "out.png", "--region", "left.png"],
+            "every part of the output needs a reference",
+        ),
+        (["reshuffle", "ref.png", "-o", "out.png", "--keep", "black.png"], "keeps nothing"),
+        (["reshuffle", "ref.png", "-o", "out.png", "--keep-picture", "ref.png"], "needs --keep"),
+        (["retarget", "ref.png", "-o", "out.png", "--keep", "left.png"], "output's shape"),
+        (["texture", "ref.png", "-o", "out.png", "--tile", "both", "--border", "circular x"], "contradict"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
     folder: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
+    for colour in ("white", "black"):
+        Image.new("L", (30, 24), colour).save(f"{colour}.png")
     assert main([*arguments, *QUICK]) == 2
     error = capsys.readouterr().err
     assert message in error and len(error.splitlines()) == 1
@@ -123,7 +208,7 @@ def test_the_installed_command_answers_a_wrong_call_in_one_line() -> None:
     calls: dict[tuple[str, ...], str] = {
         (): "COMMAND",
         ("reshuffle",): "required",
-        ("paint",): "invalid choice",
+        ("sculpt",): "invalid choice",
         ("reshuffle", "a", "-o", "b", "--lr", "x"): "--lr",
     }
     started = [

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import runpy
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from gpdm import (
-    RECIPES,
+    TASKS,
     BidirectionalLoss,
     Canvas,
     GPDMError,
@@ -43,12 +44,12 @@ from gpdm.evaluation.sifid import LAYERS
 from library.problems import picture
 
 SCHEMAS = Path(__file__).with_name("schemas.json")
+RECORD = runpy.run_path(str(Path(__file__).resolve().parents[2] / "tools" / "record_schemas.py"))
+TASK_IDS = [f"GPDM_{task.title.replace(' ', '')}" for task in TASKS.values()]
+MAKERS = ["GPDM_Synthesize", *TASK_IDS]
+"""Nodes that make pictures."""
 IDS = [
-    "GPDM_Synthesize",
-    "GPDM_Reshuffle",
-    "GPDM_Retarget",
-    "GPDM_StyleTransfer",
-    "GPDM_TextureSynthesis",
+    *MAKERS,
     "GPDM_SWDLoss",
     "GPDM_PyramidSchedule",
     "GPDM_InitialGuess",
@@ -57,8 +58,9 @@ IDS = [
     "GPDM_BidirectionalLoss",
     "GPDM_CombineLosses",
     "GPDM_Evaluate",
+    "GPDM_Reference",
+    "GPDM_Canvas",
 ]
-TASKS = IDS[:5]
 
 
 def node(pack: ModuleType, name: str) -> Any:
@@ -80,30 +82,54 @@ def defaults(node_class: Any) -> dict[str, Any]:
 QUICK = {"optimizer": Optimizer(num_steps=2, fine_steps=0), "loss": SWDLoss(num_proj=2)}
 
 
-def schema(node_class: Any) -> dict[str, Any]:
-    """What saved workflow files depend on: names, types and order of inputs, combo values, outputs."""
-    return {
-        "inputs": {
-            group: [[name, spec[0]] for name, spec in table.items()]
-            for group, table in node_class.INPUT_TYPES().items()
-        },
-        "outputs": [list(pair) for pair in zip(node_class.RETURN_NAMES, node_class.RETURN_TYPES, strict=True)],
-    }
-
-
-def test_schemas_are_append_only(comfyui_pack: ModuleType) -> None:
-    """Saved files store widget values by position. To record additions: python tests/pack/test_nodes.py"""
+def test_schemas_only_grow() -> None:
+    """Saved files store widget values by position. Additions are recorded with python tools/record_schemas.py."""
     promised = json.loads(SCHEMAS.read_text())
-    now = {name: schema(node_class) for name, node_class in comfyui_pack.NODE_CLASS_MAPPINGS.items()}
-    for name, old in promised.items():
-        assert name in now, f"node {name} is gone"
-        assert now[name]["outputs"][: len(old["outputs"])] == old["outputs"]
-        for group, inputs in old["inputs"].items():
-            kept = now[name]["inputs"][group][: len(inputs)]
-            for (was, kind), (is_now, new_kind) in zip(inputs, kept, strict=True):
-                assert was == is_now, f"{name}: input {was} has moved or gone"
-                assert new_kind[: len(kind)] == kind if isinstance(kind, list) else new_kind == kind, f"{name}.{was}"
-    assert set(now) == set(promised), "new node: record it with python tests/pack/test_nodes.py"
+    now = {name: RECORD["schema"](node_class) for name, node_class in load_pack().NODE_CLASS_MAPPINGS.items()}
+    assert RECORD["broken_promises"](promised, now) == []
+    assert promised == now, "a node or input is new: run python tools/record_schemas.py"
+
+
+def without_node(now: dict[str, Any]) -> None:
+    del now["GPDM_Reshuffle"]
+
+
+def without_input(now: dict[str, Any]) -> None:
+    now["GPDM_Reshuffle"]["inputs"]["optional"].pop(0)
+
+
+def with_input_first(now: dict[str, Any]) -> None:
+    now["GPDM_Reshuffle"]["inputs"]["optional"].insert(0, ["new", "INT"])
+
+
+def without_combo_value(now: dict[str, Any]) -> None:
+    now["GPDM_SWDLoss"]["inputs"]["required"][3][1].pop(0)
+
+
+def with_other_output(now: dict[str, Any]) -> None:
+    now["GPDM_Reshuffle"]["outputs"][1] = ["loss_curve", "STRING"]
+
+
+@pytest.mark.parametrize(
+    "breaks", [without_node, without_input, with_input_first, without_combo_value, with_other_output]
+)
+def test_a_change_that_breaks_saved_files_is_found(breaks: Callable[[dict[str, Any]], None]) -> None:
+    promised = json.loads(SCHEMAS.read_text())
+    changed = json.loads(SCHEMAS.read_text())
+    breaks(changed)
+    assert len(RECORD["broken_promises"](promised, changed)) >= 1
+
+
+def with_more(now: dict[str, Any]) -> None:
+    now["GPDM_New"] = now["GPDM_Reshuffle"]
+    now["GPDM_SWDLoss"]["inputs"]["required"][3][1].append("l3")
+    now["GPDM_SWDLoss"]["inputs"]["optional"].append(["new", "INT"])
+
+
+def test_additions_break_nothing() -> None:
+    changed = json.loads(SCHEMAS.read_text())
+    with_more(changed)
+    assert RECORD["broken_promises"](json.loads(SCHEMAS.read_text()), changed) == []
 
 
 def test_ids(comfyui_pack: ModuleType) -> None:
@@ -139,7 +165,7 @@ def test_the_guess_node_shows_and_makes_the_core_default_and_no_picture(comfyui_
     assert made.init is None
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", MAKERS)
 def test_runs_under_inference_mode_with_defaults(comfyui_pack: ModuleType, terminal: TerminalHost, name: str) -> None:
     node_class = node(comfyui_pack, name)
     names = [n for n, spec in node_class.INPUT_TYPES()["required"].items() if spec[0] == "IMAGE"]
@@ -166,7 +192,7 @@ def test_result_is_the_core_result(comfyui_pack: ModuleType, terminal: TerminalH
     """The node adds nothing of its own: same seed, same picture."""
     node_class = node(comfyui_pack, "GPDM_Synthesize")
     images, _ = node_class().execute(reference=image(), **(defaults(node_class) | {"seed": 9}), **QUICK)
-    recipe = replace(RECIPES["reshuffle"]["balanced"], **QUICK)
+    recipe = replace(TASKS["reshuffle"].recipe(), **QUICK)
     core = reshuffle(image().movedim(-1, 1) * 2 - 1, recipe=recipe, seed=9).images
     assert torch.allclose(images, ((core + 1) / 2).movedim(1, -1), atol=1e-6)
 
@@ -397,21 +423,21 @@ def test_quality_chooses_the_recipe_and_a_file_without_it_gets_balanced(
     node_class = node(comfyui_pack, "GPDM_Reshuffle")
     seen: list[Any] = []
 
-    def run(*tensors: Tensor, recipe: Any, **more: Any) -> Any:
+    def run(task: Any, *tensors: Tensor, recipe: Any, **more: Any) -> Any:
         seen.append(recipe)
         raise InterruptedError
 
-    monkeypatch.setattr(node_class, "RUN", staticmethod(run))
+    monkeypatch.setattr(comfyui_pack.nodes.base, "run_task", run)
     values = defaults(node_class)
     for given in ({"quality": "paper"}, {"quality": "fast", "loss": SWDLoss(num_proj=3)}, {"memory": 300}, None):
         arguments = values | given if given else {"seed": 0, "num_outputs": 1, "height": 0}
         with pytest.raises(InterruptedError):
             node_class().execute(reference=image(), **arguments)
-    recipes = comfyui_pack.nodes.tasks.RECIPES["reshuffle"]
-    assert (seen[0].loss, seen[0].optimizer) == (recipes["paper"].loss, recipes["paper"].optimizer)
-    assert (seen[1].loss.num_proj, seen[1].optimizer) == (3, recipes["fast"].optimizer)
+    recipe = TASKS["reshuffle"].recipe
+    assert (seen[0].loss, seen[0].optimizer) == (recipe("paper").loss, recipe("paper").optimizer)
+    assert (seen[1].loss.num_proj, seen[1].optimizer) == (3, recipe("fast").optimizer)
     assert seen[2].output.memory == 300
-    assert (seen[3].loss, seen[3].optimizer) == (recipes["balanced"].loss, recipes["balanced"].optimizer)
+    assert (seen[3].loss, seen[3].optimizer) == (recipe().loss, recipe().optimizer)
 
 
 @pytest.mark.parametrize("wrong", [(image() * 255).to(torch.uint8), torch.rand(1, 24, 24, 5), torch.rand(24, 24, 3)])
@@ -547,7 +573,7 @@ def test_nearest_neighbours_through_the_optimizer_socket(comfyui_pack: ModuleTyp
         image().movedim(-1, 1) * 2 - 1,
         seed=4,
         recipe=replace(
-            RECIPES["reshuffle"]["balanced"], optimizer=PatchNN(num_steps=2), output=OutputOptions(num_outputs=2)
+            TASKS["reshuffle"].recipe(), optimizer=PatchNN(num_steps=2), output=OutputOptions(num_outputs=2)
         ),
     )
     assert torch.allclose(images, ((core.images + 1) / 2).movedim(1, -1), atol=1e-6)
@@ -578,13 +604,8 @@ def test_bidirectional_similarity_through_the_loss_socket(comfyui_pack: ModuleTy
         images, _ = node_class().execute(
             reference=image(), **(defaults(node_class) | {"seed": 4}), **(QUICK | {"loss": loss})
         )
-    recipe = replace(RECIPES["reshuffle"]["balanced"], loss=BidirectionalLoss(every=1), optimizer=QUICK["optimizer"])
+    recipe = replace(TASKS["reshuffle"].recipe(), loss=BidirectionalLoss(every=1), optimizer=QUICK["optimizer"])
     core = reshuffle(image().movedim(-1, 1) * 2 - 1, seed=4, recipe=recipe).images
     assert torch.allclose(images, ((core + 1) / 2).movedim(1, -1), atol=1e-6)
     with pytest.raises(GPDMError, match="newton"):
         node_class().execute(reference=image(), **defaults(node_class), loss=loss, optimizer=Optimizer(method="newton"))
-
-
-if __name__ == "__main__":
-    mappings = load_pack().NODE_CLASS_MAPPINGS
-    SCHEMAS.write_text(json.dumps({name: schema(node_class) for name, node_class in mappings.items()}, indent=1) + "\n")
