@@ -22,7 +22,7 @@ Source = Literal["noise", "reference", "image"]
 
 @dataclass(frozen=True, kw_only=True)
 class InitialGuess(Options):
-    """The start of the coarsest level: noise, the stretched reference, or a given image.
+    """The image that the coarsest level starts from: noise, the stretched reference, or an image of the user.
 
     Noise and blur are applied at the coarsest level, so that their strength does not depend on the size of the input
     (the reference implementation applies them at full size, where downsampling averages them away).
@@ -30,38 +30,40 @@ class InitialGuess(Options):
 
     source: str = option(
         "noise",
-        "noise: mid-grey plus noise, a new layout. reference: the reference stretched to the output size, keeps its layout. "
-        "image: the connected picture, for example a diffusion result.",
+        "Image that synthesis starts from. noise gives a new layout, reference keeps the layout of the reference (stretched to the output size), "
+        "image keeps that of the picture connected to init.",
         choices=get_args(Source),
     )
     noise_sigma: float = option(
         1.5,
-        "Source noise: standard deviation of the noise at the coarsest level. Pixel values go from -1 to 1; 1.5 is the published strength. "
-        "With less the results are more alike.",
+        "Standard deviation of the noise that source noise starts from, for pixel values from -1 to 1. Lower makes results more alike; the paper uses 1.5.",
         ge=0.0,
         le=10.0,
         step=0.05,
     )
     image_noise_sigma: float = option(
         0.0,
-        "Sources reference and image: standard deviation of the noise added to it at the coarsest level. More frees the result from its start; with 0 all seeds may make the same picture.",
+        "Standard deviation of noise added to the start with source reference or image, for pixel values from -1 to 1. Higher lets results depart further "
+        "from the start; with 0 all seeds may give the same picture.",
         ge=0.0,
         le=10.0,
         step=0.05,
     )
     blur: float = option(
         0.0,
-        "Sources reference and image: standard deviation of a Gaussian blur at the coarsest level, in pixels of that level.",
+        "Standard deviation of a Gaussian blur of the start with source reference or image, in pixels of the coarsest level. Higher removes more detail "
+        "of the start.",
         ge=0.0,
         le=64.0,
         step=0.1,
     )
     starts: int = option(
         1,
-        "How many guesses are worked out to twice the coarsest size; the first that ends nearly as near to the reference as the nearest goes on. Against results "
-        "in which a part of the reference is missing.",
+        "Number of random starts that are optimised up to twice the coarsest size; the first whose loss is within 3 times the lowest is kept. More than 1 "
+        "helps if part of the reference is missing in results.",
         ge=1,
         le=64,
+        advanced=True,
     )
 
     def check(self, init: Tensor | None, reference: Tensor) -> None:
@@ -91,24 +93,23 @@ class InitialGuess(Options):
         if self.starts == 1:
             return [generator]
         seeds = torch.randint(2**62, (self.starts,), generator=generator).tolist()
-        return [Generator().manual_seed(own) for own in seeds]
+        return [Generator().manual_seed(start_seed) for start_seed in seeds]
 
     def make(
         self,
         references: Sequence[Reference],
         canvas: Canvas,
-        item: int,
+        output: int,
         generator: Generator,
         init: Tensor | None = None,
     ) -> Tensor:
-        """Returns the initial guess of output `item`.
+        """Returns the initial guess of one output.
 
         Arguments:
             references: References of the finest level; source "reference" uses the first.
-            canvas: The canvas of the coarsest level. Along borders that wrap, an image is changed so that it continues
-                smoothly.
-            item: Index of the output.
-            generator: CPU generator of that output.
+            canvas: Canvas of the coarsest level. Across borders that wrap, an image is changed to continue smoothly.
+            output: Index of the output.
+            generator: CPU generator of the output.
             init: Images for source "image", (B, C, h, w); output i starts from image i modulo B.
 
         Returns:
@@ -119,10 +120,10 @@ class InitialGuess(Options):
         if self.source == "noise":
             base, sigma = like.new_zeros(1, like.shape[1], *canvas.size), self.noise_sigma
         else:
-            picture = references[0].at(1.0).image if init is None else init[item % init.shape[0]][None].to(like)
-            # Interpolated as free: the image need not tile.
-            picture = join_borders(resize(picture, canvas.size), canvas.border)
-            base, sigma = gaussian_blur(picture, self.blur, canvas.border), self.image_noise_sigma
+            image = references[0].at(1.0).image if init is None else init[output % init.shape[0]][None].to(like)
+            # Resized with free borders, because the image need not tile.
+            image = join_borders(resize(image, canvas.size), canvas.border)
+            base, sigma = gaussian_blur(image, self.blur, canvas.border), self.image_noise_sigma
         if sigma == 0:
             return base.clone()
         return base + sigma * torch.randn(base.shape, generator=generator).to(base)
@@ -141,13 +142,13 @@ def count_outputs(num_outputs: int, init: Tensor | None) -> int:
 
 
 START_TOLERANCE = 3
-"""Factor between the loss of a start and the lowest of all starts, up to which the start may be selected."""
+"""Largest ratio of the loss of a selected start to the lowest loss of all starts."""
 
 
 def select_start(losses: Sequence[float]) -> int:
     """Returns the index of the selected start: the first whose loss is at most `START_TOLERANCE` times the lowest.
 
-    Starts above it lack a part of the reference. The lowest loss itself is often that of a copy.
+    Starts with a higher loss lack a part of the reference. The start with the lowest loss is often a copy.
     """
     return next(index for index, loss in enumerate(losses) if loss <= START_TOLERANCE * min(losses))
 
@@ -155,6 +156,6 @@ def select_start(losses: Sequence[float]) -> int:
 def selection_level_of(levels: Sequence[Level]) -> int:
     """Returns the index of the level after which one start is selected.
 
-    It is the last level of at most twice the coarsest size, where the layout is fixed.
+    It is the last level of at most twice the coarsest size. The layout is fixed by then.
     """
     return max(level.index for level in levels if level.scale <= 2 * levels[0].scale)

@@ -24,14 +24,14 @@ CPU_WORKING_BYTES = 3 * 2**27
 class LevelMemory:
     """The memory of one level, in bytes."""
 
-    pictures: int
+    images: int
     """References, outputs, and the optimizer's state of each output."""
-    least: int
-    """Minimum that one step needs besides."""
-    best: int
-    """Amount that one step uses besides for full speed."""
+    minimum: int
+    """Minimum that one step needs in addition."""
+    full_speed: int
+    """Amount that one step uses in addition at full speed."""
     working: int
-    """Amount that one step may use: from `least` to `best`."""
+    """Amount that one step may use: from `minimum` to `full_speed`."""
 
 
 def plan(
@@ -40,7 +40,7 @@ def plan(
     """Returns the memory of every level.
 
     Arguments:
-        level_bytes: Needs of a step of the optimizer.
+        level_bytes: Bytes that one step of the optimizer needs.
         levels: The levels, coarse to fine.
         channels: Channels of the images.
         outputs: Number of outputs, which are all in memory at once.
@@ -51,16 +51,16 @@ def plan(
     """
     plans = []
     for level in levels:
-        pictures, (least, best) = _needs(level_bytes, level, channels, outputs)
-        room = max(least, CPU_WORKING_BYTES) if limit is None else limit - pictures
-        working = min(best, room)
-        plans.append(LevelMemory(pictures, least, best, working))
-    if limit is not None and any(level.working < level.least for level in plans):
-        needed = max(level.pictures + level.least for level in plans)
+        images, (minimum, full_speed) = _needs(level_bytes, level, channels, outputs)
+        available = max(minimum, CPU_WORKING_BYTES) if limit is None else limit - images
+        plans.append(LevelMemory(images, minimum, full_speed, min(full_speed, available)))
+    if limit is not None and any(level.working < level.minimum for level in plans):
+        needed = max(level.images + level.minimum for level in plans)
         raise OptionError(
             "memory",
             f"{limit / 2**20:.0f} MiB",
-            f"{outputs} picture(s) of {levels[-1].size[1]}x{levels[-1].size[0]} need at least {math.ceil(needed / 2**20)} MiB",
+            f"{outputs} picture(s) of {levels[-1].size[1]}x{levels[-1].size[0]} need at least "
+            f"{math.ceil(needed / 2**20)} MiB",
             _advice(level_bytes, levels[-1], channels, outputs, limit),
         )
     return tuple(plans)
@@ -71,29 +71,30 @@ def _needs(level_bytes: LevelBytes, level: Level, channels: int, outputs: int) -
 
 
 def picture_bytes(output_pixels: int, reference_pixels: int, channels: int, outputs: int) -> int:
-    """Returns the bytes of a level's images, without the work of a step.
+    """Returns the bytes of a level's images, without those of a step.
 
-    All are float32. Per output: the image and two moments. For the output in work: its gradient, a scaled copy and a
-    padded copy. Per reference: two copies, one of them in channels-last layout.
+    All are float32. Per output: the image and two moments. For the output of the current step: its gradient, a scaled
+    copy and a padded copy. Per reference: two copies, one of them in channels-last layout.
     """
     return 4 * channels * (output_pixels * (3 * outputs + 3) + 2 * reference_pixels)
 
 
 def _advice(level_bytes: LevelBytes, level: Level, channels: int, outputs: int, limit: int) -> str:
-    """Returns, as text, the largest size of the output that fits, relative to the planned one in steps of 1 %."""
+    """Returns advice as text: fewer outputs, or the largest size that fits, in steps of 1 % of the planned size."""
 
-    def fits(outputs: int, share: float) -> bool:
-        references = tuple(scaled(size, share) for size in level.reference_sizes)
-        smaller = Level(level.index, level.scale * share, scaled(level.size, share), references)
-        pictures, (least, _) = _needs(level_bytes, smaller, channels, outputs)
-        return pictures + least <= limit
+    def fits(outputs: int, scale: float) -> bool:
+        references = tuple(scaled(size, scale) for size in level.reference_sizes)
+        smaller = Level(level.index, level.scale * scale, scaled(level.size, scale), references)
+        images, (minimum, _) = _needs(level_bytes, smaller, channels, outputs)
+        return images + minimum <= limit
 
     if outputs > 1 and fits(1, 1.0):
         return "make fewer pictures at once"
-    share = next((percent / 100 for percent in range(99, 0, -1) if fits(outputs, percent / 100)), None)
-    if share is None:
+    scales = [percent / 100 for percent in range(99, 0, -1)]
+    scale = next((scale for scale in scales if fits(outputs, scale)), None)
+    if scale is None:
         return "no size fits; give it more memory"
-    height, width = scaled(level.size, share)
+    height, width = scaled(level.size, scale)
     return f"{width}x{height} would fit; make the picture smaller, or give it more memory"
 
 
@@ -102,5 +103,5 @@ def device_limit(device: torch.device) -> int | None:
     if device.type != "cuda":
         return None
     free, _ = torch.cuda.mem_get_info(device)
-    held = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # cached by PyTorch, unused
-    return (free + held) * 4 // 5
+    cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # by PyTorch, unused
+    return (free + cached) * 4 // 5

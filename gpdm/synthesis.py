@@ -1,4 +1,4 @@
-"""Multi-scale synthesis: check everything, then one loop over levels (GPDM, section 3)."""
+"""Multi-scale synthesis: all checks, then one loop over the pyramid levels (GPDM, section 3)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from .references import Reference, Units, as_references, sizes_of
 
 @dataclass(frozen=True)
 class StepInfo:
-    """What a callback is told after each step. Counting starts at 0."""
+    """The state of a run after one step, for callbacks. Indices start at 0."""
 
     output: int
     """Index of the output; several starts of an output have the same."""
@@ -44,23 +44,23 @@ class StepInfo:
     steps: int
     """The step limit of the level; it may converge earlier."""
     done: float
-    """Estimated share of the work that is done, in (0, 1], by pixels times steps; it jumps ahead when a level converges early."""
+    """Estimated fraction of the work that is done, in (0, 1], by pixels times steps. It jumps when a level converges."""
     working_image: Tensor
-    """The current image in the units of the work, (1, C, H, W), not yet clamped: about [-1, 1] for every kind of data, so that it can be
-    shown. It changes with the next step: clone it to keep it."""
+    """The current image in working units, (1, C, H, W), not yet clamped: about [-1, 1] for every kind of data, for
+    previews. The next step changes it in place."""
     loss_tensor: Tensor
     """The loss of this step, a scalar on the device of the image."""
     units: Units | None = None
-    """The units of the work; None if they are those of the references."""
+    """The working units; None if they are those of the references."""
 
     @cached_property
     def image(self) -> Tensor:
-        """The current image in the units of the references, (1, C, H, W), not yet clamped. Clone it to keep it."""
+        """The current image in the units of the references, (1, C, H, W), not yet clamped. The next step may change it."""
         return self.working_image if self.units is None else self.units.leave(self.working_image)
 
     @cached_property
     def loss(self) -> float:
-        """The loss of this step as a number. Reading it makes a GPU finish its queue, so read it seldom there."""
+        """The loss of this step as a number. Reading it waits until a GPU has finished its queue."""
         return float(self.loss_tensor)
 
 
@@ -69,11 +69,11 @@ class Synthesis:
     """The result of `synthesize`."""
 
     images: Tensor
-    """The outputs, shape (N, C, H, W), with dtype and device of the reference, clamped to `value_range` if there is one."""
+    """The outputs, (N, C, H, W), with dtype and device of the references, clamped to `value_range`."""
     losses: tuple[Tensor, ...]
-    """For each level the loss of every step, shape (N, most steps of any output), float64 on the CPU; NaN after an output has converged."""
+    """For each level the loss of every step, (N, steps), float64 on the CPU; NaN after an output has converged."""
     stops: tuple[tuple[Stop, ...], ...]
-    """For each level and output "converged" or "step limit"."""
+    """For each level and output the stopping reason: "converged" or "step limit"."""
     levels: tuple[Level, ...]
     """The levels, coarse to fine."""
     plan: tuple[LevelMemory, ...]
@@ -107,39 +107,39 @@ def synthesize(
     """Returns new images whose patches have the distribution of the references' patches.
 
     Arguments:
-        reference: One or several references: images (B, C, H, W) in [-1, 1] with any number of channels, or `Reference`s with weights
-            and regions, or a list of either of different sizes. Together they make one distribution, or one for each region. Device
-            and dtype of the work follow them; half precision is computed in float32 and returned in half.
-        init: Image to start from, (B, C, h, w), if the guess has source "image" (the default with init).
+        reference: Images (B, C, H, W) in [-1, 1] with any number of channels, a `Reference`, or a list of either, of any
+            sizes. They form one distribution, or one for each region. Device and dtype of the work are theirs; half
+            precision is computed in float32.
+        init: Images to start from, (B, C, h, w), for a guess with source "image", which is the default with init.
         size: Height and width of the output; by default those of `keep`, else of `init`, else of the first reference.
         num_outputs: Number of outputs. Output i is the image of a single run with seed + i.
-        seed: Any integer; taken modulo 2**64. It determines the initial noise and the random choices of the loss for an output. The filters
-            of `SWDLoss` at a step are the same for every seed with solver "histogram", and follow the seed with solver "exact".
-        loss, pyramid, guess, optimizer: What is minimised, at which sizes, from where, and how; by default `SWDLoss()`,
-            `PyramidSchedule()`, `InitialGuess()` and `Optimizer()`.
-        border: One of `borders.BORDERS`: in which directions the output tiles. If it is "free", `loss.border` is used.
+        seed: Any integer, modulo 2**64. It determines the initial noise and the random choices of the loss. The filters
+            of `SWDLoss` follow it with solver "exact"; with solver "histogram" they are the same for every seed.
+        loss, pyramid, guess, optimizer: The settings; by default those of `SWDLoss`, `PyramidSchedule`, `InitialGuess`
+            and `Optimizer`.
+        border: Directions in which the output tiles: one of `borders.BORDERS`. "free" uses `loss.border`.
         symmetry: One of `canvas.SYMMETRIES`.
-        keep: Pixels of the output that are given. They come back bit for bit.
-        constraint: A further projection of the images of all outputs; see `Canvas.constraint`.
-        value_range: Range of the data, (-1, 1) for pictures, to which images are clamped at the end of each level. Another range is
-            mapped to that one for the work. None, for data without one: each channel is normalised to a fixed mean and deviation (`Units.of`).
-        memory: Bytes that may be in use at once, images included. By default four fifths of what a GPU has free, and no limit on a CPU.
-            A lower limit is slower and gives the same result.
-        on_step: Called after every step; what it raises stops the run and reaches the caller.
+        keep: Pixels of the output that keep given values, bit for bit.
+        constraint: An additional projection of the images of all outputs; see `Canvas.constraint`.
+        value_range: Range of the data, to which images are clamped at the end of each level; (-1, 1) for pictures. None:
+            data without a range, of which each channel is normalised (`Units.of`).
+        memory: Bytes that may be in use at once, including the images. By default four fifths of a GPU's free memory, and
+            no limit on a CPU. A lower limit is slower and gives the same result.
+        on_step: Callback after every step. An exception that it raises stops the run.
 
     Returns:
-        The outputs and how they came about.
+        The outputs, with losses, stopping reasons and the memory plan.
 
     Raises:
-        OptionError: An option does not fit the images (a level smaller than the patch, say), or the memory does not suffice.
-        ImageError: An image is unusable or does not fit the others. Both are raised before any work begins, except
-            OptionError when the optimisation diverges at this learning rate.
+        OptionError: An option does not fit the images, the memory does not suffice, or the optimisation diverges.
+        ImageError: An image is unusable or does not fit the others. Except for divergence, errors are raised before any
+            work.
 
     References:
         Elnekave and Weiss, Generating Natural Images with Direct Patch Distributions Matching, ECCV 2022, section 3.
     """
     started = time.perf_counter()
-    _check_parts(loss, pyramid, guess, optimizer, keep, value_range, on_step)
+    _check_arguments(loss, pyramid, guess, optimizer, keep, value_range, on_step)
     loss = SWDLoss() if loss is None else loss
     pyramid = PyramidSchedule() if pyramid is None else pyramid
     optimizer = Optimizer() if optimizer is None else optimizer
@@ -170,14 +170,14 @@ def synthesize(
     steps = optimizer.steps(levels)
     selection_level = selection_level_of(levels) if guess.starts > 1 else -1
 
-    with torch.no_grad(), _on(like.device):
+    with torch.no_grad(), _current_device(like.device):
         dtype = torch.promote_types(like.dtype, torch.float32)
         units = Units.of(references, value_range)
 
         def enter(image: Tensor) -> Tensor:
             return image.to(dtype) if units is None else units.enter(image.to(dtype))
 
-        working = [replace(each, image=enter(each.image)) for each in references]
+        working = [replace(x, image=enter(x.image)) for x in references]
         canvas, init = canvas.in_working_units(enter), None if init is None else enter(init)
         coarsest = canvas.at(levels[0].scale)
         runs = [
@@ -187,10 +187,9 @@ def synthesize(
         ]
         offsets = grid_offsets(len(levels))
         for level, level_plan, num_steps in zip(levels, plans, steps, strict=True):
-            own = canvas.at(level.scale)
-            problem = LevelProblem(
-                [each.at(level.scale, canvas.border) for each in working], own, loss, level_plan.working
-            )
+            level_canvas = canvas.at(level.scale)
+            level_references = [x.at(level.scale, canvas.border) for x in working]
+            problem = LevelProblem(level_references, level_canvas, loss, level_plan.working)
             with threads_for(max(level.pixels, level.reference_pixels), like.device):
                 results = solve_level(
                     optimizer,
@@ -201,7 +200,7 @@ def synthesize(
                     _reporter(on_step, runs, outputs, level, levels, steps, units),
                 )
             for run, result in zip(runs, results, strict=True):
-                run.finish(own, result)
+                run.finish(level_canvas, result)
             if level.index == selection_level:
                 groups = [list(group) for _, group in groupby(runs, key=lambda run: run.output)]
                 runs = [group[select_start([run.final_loss() for run in group])] for group in groups]
@@ -230,34 +229,34 @@ class Run:
     stops: list[Stop] = field(default_factory=list)
 
     def finish(self, canvas: Canvas, result: LevelResult) -> None:
-        """Takes the result of a level."""
+        """Stores the result of a level."""
         self.image = canvas.finish(result.image)
         self.losses.append(result.losses)
         self.stops.append(result.stop)
 
     def final_loss(self) -> float:
-        """Returns the mean loss over the last quarter of the steps of the level that was finished last."""
+        """Returns the mean loss over the last quarter of the steps of the last finished level."""
         losses = self.losses[-1]
         return float(losses[-max(len(losses) // 4, 1) :].mean())
 
 
 def _memory(optimizer: LevelSolver, loss: Loss, objectives: int, level: Level) -> tuple[int, int]:
-    """Returns the bytes of a step with this number of objectives, each with its own buffers: the minimum, and for full speed."""
-    least, best = optimizer.memory(loss, level)
-    return objectives * least, objectives * best
+    """Returns the bytes of a step with a number of objectives, each with buffers: the minimum, and for full speed."""
+    minimum, full_speed = optimizer.memory(loss, level)
+    return objectives * minimum, objectives * full_speed
 
 
-def _check_parts(*parts: object) -> None:
-    loss, pyramid, guess, optimizer, keep, value_range, on_step = parts
-    for name, part, kind, example in (
+def _check_arguments(*arguments: object) -> None:
+    loss, pyramid, guess, optimizer, keep, value_range, on_step = arguments
+    for name, argument, kind, example in (
         ("loss", loss, Loss, "an SWDLoss or another Loss"),
         ("pyramid", pyramid, PyramidSchedule, "a PyramidSchedule"),
         ("guess", guess, InitialGuess, "an InitialGuess"),
         ("optimizer", optimizer, LevelSolver, "an Optimizer or another LevelSolver"),
         ("keep", keep, Keep, "a Keep"),
     ):
-        if part is not None and (isinstance(part, type) or not isinstance(part, kind)):
-            raise OptionError(name, part, f"it must be {example}")
+        if argument is not None and (isinstance(argument, type) or not isinstance(argument, kind)):
+            raise OptionError(name, argument, f"it must be {example}")
     if on_step is not None and not callable(on_step):
         raise OptionError("on_step", on_step, "it must be a function of a StepInfo")
     if value_range is not None and not (
@@ -269,8 +268,8 @@ def _check_parts(*parts: object) -> None:
         raise OptionError("value_range", value_range, "it must be (lowest, highest), two finite numbers, or None")
 
 
-def _on(device: torch.device) -> AbstractContextManager[object]:
-    """Returns a context that makes `device` the current CUDA device, where kernels are launched and graphs are captured."""
+def _current_device(device: torch.device) -> AbstractContextManager[object]:
+    """Returns a context in which `device` is the current CUDA device, for kernel launches and graph captures."""
     return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
@@ -283,15 +282,15 @@ def _reporter(
     steps: Sequence[int],
     units: Units | None,
 ) -> Callable[[int, int, Tensor, Tensor], None]:
-    """Returns what the level loop calls after each step of each run."""
+    """Returns the callback of the level loop, which reports each step of each run to `on_step`."""
     if on_step is None:
         return lambda run, step, loss, image: None
     work = [math.prod(level.size) * number for level, number in zip(levels, steps, strict=True)]
-    before, now, number = sum(work[: level.index]), work[level.index], steps[level.index]
+    before, level_work, limit = sum(work[: level.index]), work[level.index], steps[level.index]
 
     def report(run: int, step: int, loss: Tensor, image: Tensor) -> None:
-        done = (before + now * (step + (run + 1) / len(runs)) / number) / sum(work)
-        on_step(StepInfo(runs[run].output, outputs, level.index, len(levels), step, number, done, image, loss, units))
+        done = (before + level_work * (step + (run + 1) / len(runs)) / limit) / sum(work)
+        on_step(StepInfo(runs[run].output, outputs, level.index, len(levels), step, limit, done, image, loss, units))
 
     return report
 

@@ -1,4 +1,4 @@
-"""The plan of a synthesis' memory: made before it begins, kept, and clear about what would fit."""
+"""The memory plan of a synthesis, its limit, and the advice if it does not fit."""
 
 from __future__ import annotations
 
@@ -19,30 +19,32 @@ def levels(side: int) -> tuple[Level, ...]:
     return PyramidSchedule().levels([(side, side)], (side, side))
 
 
-def test_a_level_gets_what_it_can_use_and_no_more() -> None:
+def test_a_level_gets_at_most_the_memory_for_full_speed() -> None:
     loss = SWDLoss()
     for level in plan(partial(loss_memory, loss), levels(256), 3, 1, None):
-        assert level.least <= level.working == level.best <= CPU_WORKING_BYTES
+        assert level.minimum <= level.working == level.full_speed <= CPU_WORKING_BYTES
     many = plan(partial(loss_memory, SWDLoss(num_proj=128)), levels(700), 3, 1, None)[-1]
-    assert many.least <= many.working <= max(CPU_WORKING_BYTES, many.least) < many.best
+    assert many.minimum <= many.working <= max(CPU_WORKING_BYTES, many.minimum) < many.full_speed
     large = plan(partial(loss_memory, loss), levels(2048), 3, 1, None)[-1]
-    assert large.best == large.least, "of a sample nothing is held"
+    assert large.full_speed == large.minimum, (
+        "with a subsample of the patches full speed needs no more than the minimum"
+    )
 
 
 @pytest.mark.parametrize("limit", [500 * MEBI, 900 * MEBI])
-def test_a_limit_is_kept_by_pictures_and_steps_together(limit: int) -> None:
+def test_images_and_steps_together_stay_within_the_limit(limit: int) -> None:
     for level in plan(partial(loss_memory, SWDLoss()), levels(1024), 3, 2, limit):
-        assert level.least <= level.working <= level.best
-        assert level.pictures + level.working <= limit
+        assert level.minimum <= level.working <= level.full_speed
+        assert level.images + level.working <= limit
 
 
-def test_more_outputs_take_more() -> None:
+def test_memory_of_images_grows_with_the_number_of_outputs() -> None:
     one, four = (plan(partial(loss_memory, SWDLoss()), levels(64), 3, outputs, None)[-1] for outputs in (1, 4))
-    assert four.pictures - one.pictures == 3 * 3 * 3 * 64 * 64 * 4
+    assert four.images - one.images == 3 * 3 * 3 * 64 * 64 * 4
 
 
 @pytest.mark.parametrize("loss", [SWDLoss(), SWDLoss(solver="exact")])
-def test_what_does_not_fit_is_refused_with_the_size_that_would(loss: SWDLoss) -> None:
+def test_a_size_that_does_not_fit_is_refused_with_one_that_does(loss: SWDLoss) -> None:
     with pytest.raises(
         OptionError, match=r"memory = '?100 MiB'?.*2048x2048 need at least \d+ MiB.* would fit"
     ) as refusal:
@@ -56,7 +58,7 @@ def test_what_does_not_fit_is_refused_with_the_size_that_would(loss: SWDLoss) ->
         plan(partial(loss_memory, loss), levels(2048), 3, 200, 3000 * MEBI)
 
 
-def test_it_is_refused_before_any_step_and_changes_no_bit() -> None:
+def test_a_limit_is_checked_before_any_step_and_changes_no_bit_of_the_result() -> None:
     def fail(info: StepInfo) -> None:
         raise AssertionError("a step was made")
 
@@ -71,7 +73,7 @@ def test_it_is_refused_before_any_step_and_changes_no_bit() -> None:
     with pytest.raises(OptionError, match="memory"):
         synthesize(picture(60, 60), memory=0, on_step=fail, **quick)
     free = synthesize(picture(60, 60), **quick)
-    least = max(level.pictures + level.least for level in free.plan)
-    tight = synthesize(picture(60, 60), memory=least, **quick)
+    minimum = max(level.images + level.minimum for level in free.plan)
+    tight = synthesize(picture(60, 60), memory=minimum, **quick)
     assert tight.plan[-1].working < free.plan[-1].working
     assert torch.equal(tight.images, free.images)

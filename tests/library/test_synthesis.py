@@ -1,4 +1,4 @@
-"""The whole loop: what is checked first, what comes out, and that the same seed is the same picture."""
+"""Synthesis: checks of the arguments, results, and reproducibility by seed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ QUICK = {
 STEPS = {"optimizer": Optimizer(num_steps=80, fine_steps=0), "pyramid": PyramidSchedule(pyr_factor=0.7)}
 
 
-def test_result_says_what_happened() -> None:
+def test_the_result_has_images_losses_and_stopping_reasons() -> None:
     result = synthesize(picture(30, 40), num_outputs=2, **QUICK)
     assert result.images.shape == (2, 3, 30, 40)
     assert result.images.abs().max() <= 1
@@ -45,30 +45,30 @@ def test_losses_after_convergence_are_nan() -> None:
     result = synthesize(picture(22, 22), num_outputs=3, **(QUICK | {"optimizer": optimizer}))
     for losses, stops in zip(result.losses, result.stops, strict=True):
         for row, stop in zip(losses, stops, strict=True):
-            made = int(row.isfinite().sum())
-            assert row[:made].isfinite().all() and row[made:].isnan().all()
-            assert made == 40 if stop == "step limit" else made % 2 == 0
+            steps = int(row.isfinite().sum())
+            assert row[:steps].isfinite().all() and row[steps:].isnan().all()
+            assert steps == 40 if stop == "step limit" else steps % 2 == 0
 
 
-def test_approaches_the_reference_distribution_far_beyond_its_start() -> None:
+def test_the_distance_to_the_reference_falls() -> None:
     reference = picture(32, 32)
-    judge = objective_of(SWDLoss(num_proj=128, solver="exact", projections="independent"), reference, (32, 32))
+    objective = objective_of(SWDLoss(num_proj=128, solver="exact", projections="independent"), reference, (32, 32))
 
     def distance(image: torch.Tensor) -> float:
-        return float(evaluated(judge, image, seed=99)[0])
+        return float(evaluated(objective, image, seed=99)[0])
 
     result = synthesize(reference, seed=1, optimizer=Optimizer(num_steps=100))
     assert distance(result.images) < 0.15 * distance(torch.zeros_like(reference))
-    assert (result.images - reference).abs().mean() > 0.1, "a copy would be no synthesis"
+    assert (result.images - reference).abs().mean() > 0.1, "the result is a copy"
 
 
-def test_ends_as_near_to_the_reference_as_algorithm_1() -> None:
-    """The histograms, the shared columns and the reuse of projections against the paper's loop, at equal steps."""
+def test_the_final_distance_is_about_that_of_algorithm_1() -> None:
+    """Histograms and shared filters against sorting and fresh filters, as in the paper, with equal steps."""
     reference = picture(40, 40, seed=7)
-    judge = objective_of(SWDLoss(num_proj=256, solver="exact", projections="independent"), reference, (40, 40))
+    objective = objective_of(SWDLoss(num_proj=256, solver="exact", projections="independent"), reference, (40, 40))
     distances = [
-        float(evaluated(judge, synthesize(reference, seed=seed, loss=each, **STEPS).images, seed=99)[0])
-        for each in (SWDLoss(), SWDLoss(solver="exact", projections="independent"))
+        float(evaluated(objective, synthesize(reference, seed=seed, loss=loss, **STEPS).images, seed=99)[0])
+        for loss in (SWDLoss(), SWDLoss(solver="exact", projections="independent"))
         for seed in (1, 2)
     ]
     assert sum(distances[:2]) < 1.3 * sum(distances[2:])
@@ -84,7 +84,7 @@ def test_ends_as_near_to_the_reference_as_algorithm_1() -> None:
     ],
     ids=["histogram", "exact", "reuse", "starts"],
 )
-def test_item_i_equals_a_single_run_with_seed_plus_i_and_items_differ(more: dict) -> None:
+def test_output_i_equals_a_single_run_with_seed_plus_i(more: dict) -> None:
     """The reference implementation starts every output from the same noise (defect 7)."""
     options = QUICK | more
     together = synthesize(picture(24, 24), num_outputs=3, seed=10, **options).images
@@ -93,55 +93,53 @@ def test_item_i_equals_a_single_run_with_seed_plus_i_and_items_differ(more: dict
     assert (together[0] - together[1]).abs().mean() > 0.05
 
 
-def test_an_output_that_converges_early_does_not_touch_the_others() -> None:
+def test_an_output_that_converges_early_does_not_change_the_others() -> None:
     options = QUICK | {
         "optimizer": Optimizer(num_steps=40, fine_steps=0, window=2),
         "guess": InitialGuess(noise_sigma=1.5),
     }
     together = synthesize(picture(22, 22), num_outputs=4, **options)
-    made = together.losses[-1].isfinite().sum(1)
-    assert made.min() < made.max(), "all ended at the same step; the test shows nothing"
+    steps = together.losses[-1].isfinite().sum(1)
+    assert steps.min() < steps.max(), "all outputs converged at the same step"
     for i in range(4):
         assert torch.equal(together.images[i : i + 1], synthesize(picture(22, 22), seed=i, **options).images)
 
 
-def test_seeds_matter_without_noise_where_sets_of_projections_are_chosen() -> None:
-    """All outputs share the pool of projections; which of them an output takes is its own."""
+def test_without_noise_the_seed_chooses_among_the_reused_filters() -> None:
+    """All outputs share a pool of filters; the choice at each step is that of the output's generator."""
     init = picture(24, 24, seed=1)
     options = QUICK | {"optimizer": Optimizer(num_steps=20), "loss": SWDLoss(num_proj=4, reuse=2)}
     assert not torch.equal(*(synthesize(picture(24, 24), init=init, seed=seed, **options).images for seed in (0, 1)))
 
 
-def test_one_of_several_starts_goes_on() -> None:
+def test_one_of_several_starts_is_continued() -> None:
     reference = picture(44, 44)
     options = {"optimizer": Optimizer(num_steps=15, fine_steps=0), "loss": SWDLoss(num_proj=16)}
-    made: list[tuple[int, int]] = []
-    result = synthesize(
-        reference, guess=InitialGuess(starts=3), on_step=lambda i: made.append((i.level, i.output)), **options
-    )
-    at_level = [sum(level == each for level, _ in made) for each in range(len(result.levels))]
-    contested = [level for level in result.levels if level.scale <= 2 * result.levels[0].scale]
-    assert at_level == [45] * len(contested) + [15] * (len(result.levels) - len(contested))
+    levels: list[int] = []
+    result = synthesize(reference, guess=InitialGuess(starts=3), on_step=lambda i: levels.append(i.level), **options)
+    steps = [levels.count(level.index) for level in result.levels]
+    before = [level for level in result.levels if level.scale <= 2 * result.levels[0].scale]
+    assert steps == [45] * len(before) + [15] * (len(result.levels) - len(before))
     assert [losses.shape for losses in result.losses] == [(1, 15)] * len(result.levels)
 
 
 @pytest.mark.parametrize(
     ("losses", "chosen"), [((10.0, 2.5, 1.0), 1), ((2.9, 1.0), 0), ((3.1, 1.0), 1), ((1.0, 0.9), 0), ((5.0, 5.0), 0)]
 )
-def test_the_first_start_that_is_near_enough_goes_on(losses: tuple[float, ...], chosen: int) -> None:
-    """Not the nearest, which copies; not one that lacks a part."""
+def test_the_first_start_within_three_times_the_lowest_loss_is_selected(losses: tuple[float, ...], chosen: int) -> None:
+    """The lowest loss is often that of a copy; a much higher one lacks a part of the reference."""
     runs = [Run(0, torch.Generator(), picture(8, 8), [torch.full((8,), loss)]) for loss in losses]
     assert select_start([run.final_loss() for run in runs]) == chosen
 
 
-def test_the_largest_seed_has_a_successor() -> None:
+def test_seeds_are_modulo_2_64() -> None:
     assert torch.equal(
         synthesize(picture(24, 24), num_outputs=2, seed=2**64 - 1, **QUICK).images[1:],
         synthesize(picture(24, 24), seed=0, **QUICK).images,
     )
 
 
-def test_nothing_global_is_touched() -> None:
+def test_global_random_state_and_inputs_are_unchanged() -> None:
     torch.manual_seed(123)
     state = torch.get_rng_state()
     reference = picture(24, 24)
@@ -165,21 +163,21 @@ def test_any_number_of_channels(channels: int) -> None:
     assert synthesize(picture(22, 22, channels), **QUICK).images.shape == (1, channels, 22, 22)
 
 
-def test_value_range_may_be_left_free() -> None:
+def test_without_a_value_range_images_are_not_clamped() -> None:
     latents = 8 * picture(22, 22, 4)
     assert synthesize(latents, value_range=None, **QUICK).images.abs().max() > 1
 
 
 @pytest.mark.parametrize("value_range", [None, (0.0, 255.0)])
-def test_units_of_the_data_do_not_matter(value_range: tuple[float, float] | None) -> None:
-    """The same picture in other numbers gives the same result in those numbers, to rounding."""
+def test_the_result_does_not_depend_on_the_units_of_the_data(value_range: tuple[float, float] | None) -> None:
+    """An affine map of the reference maps the result in the same way, to rounding."""
     reference = picture(22, 22)
     expected = synthesize(reference, value_range=value_range and (-1.0, 1.0), **QUICK).images
-    found = synthesize((reference + 1) * 127.5, value_range=value_range, **QUICK).images
-    assert torch.allclose(found / 127.5 - 1, expected, atol=1e-3)
+    result = synthesize((reference + 1) * 127.5, value_range=value_range, **QUICK).images
+    assert torch.allclose(result / 127.5 - 1, expected, atol=1e-3)
 
 
-def test_callbacks_see_images_in_units_of_the_data_and_in_those_of_the_work() -> None:
+def test_callbacks_get_images_in_data_units_and_in_working_units() -> None:
     infos: list[tuple[torch.Tensor, torch.Tensor]] = []
     result = synthesize(
         (picture(30, 40) + 1) * 127.5,
@@ -203,20 +201,20 @@ def test_references_of_different_sizes_and_another_output_size() -> None:
     assert [len(level.reference_sizes) for level in result.levels] == [2] * len(result.levels)
 
 
-def test_size_follows_init_unless_given() -> None:
+def test_the_default_size_is_that_of_init() -> None:
     assert synthesize(picture(24, 24), init=picture(30, 36), **QUICK).images.shape[-2:] == (30, 36)
     assert synthesize(picture(24, 24), init=picture(30, 36), size=(22, 23), **QUICK).images.shape[-2:] == (22, 23)
 
 
-def test_the_init_is_not_changed_in_place() -> None:
+def test_init_is_not_changed_in_place() -> None:
     init = picture(21, 21, seed=1)
     before = init.clone()
-    result = synthesize(picture(21, 21), init=init, **QUICK)  # one level, of the very size of the init
+    result = synthesize(picture(21, 21), init=init, **QUICK)  # one level, of the size of init
     assert torch.equal(init, before)
     assert not torch.equal(result.images, before)
 
 
-def test_an_init_batch_makes_one_output_from_each() -> None:
+def test_an_init_batch_makes_one_output_from_each_image() -> None:
     inits = torch.cat([picture(24, 24, seed=1), picture(24, 24, seed=2)])
     result = synthesize(picture(24, 24), init=inits, seed=5, **QUICK)
     assert result.images.shape[0] == 2
@@ -228,32 +226,32 @@ def test_an_init_batch_makes_one_output_from_each() -> None:
 def test_every_level_starts_within_the_value_range() -> None:
     extremes: dict[int, float] = {}
 
-    def look(info: StepInfo) -> None:
+    def on_step(info: StepInfo) -> None:
         if info.step == 0:
             extremes[info.level] = float(info.image.abs().max())
 
     slow = QUICK | {"optimizer": Optimizer(method="adam", lr=0.01, num_steps=4)}
-    synthesize(picture(40, 40), guess=InitialGuess(noise_sigma=3.0), on_step=look, **slow)
+    synthesize(picture(40, 40), guess=InitialGuess(noise_sigma=3.0), on_step=on_step, **slow)
     assert extremes[0] > 2
     assert all(extreme <= 1 + 2 * 0.01 for level, extreme in extremes.items() if level > 0)
 
 
-def test_callback_is_told_everything_and_may_stop_the_run() -> None:
-    seen: list[StepInfo] = []
+def test_callbacks_get_the_state_of_the_run_and_may_stop_it() -> None:
+    infos: list[StepInfo] = []
 
     def stop(info: StepInfo) -> None:
-        seen.append(info)
+        infos.append(info)
         if info.level == 1 and info.step == 2:
             raise RuntimeError("stop here")
 
     with pytest.raises(RuntimeError, match="stop here"):
         synthesize(picture(30, 30), on_step=stop, **QUICK)
-    assert [(info.level, info.step) for info in seen] == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2)]
-    assert seen[0].levels == 2 and seen[0].steps == 4 and seen[0].loss > 0
-    assert [info.done for info in seen] == sorted(info.done for info in seen)
+    assert [(info.level, info.step) for info in infos] == [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2)]
+    assert infos[0].levels == 2 and infos[0].steps == 4 and infos[0].loss > 0
+    assert [info.done for info in infos] == sorted(info.done for info in infos)
     work = [4 * math.prod(size) for size in ((21, 21), (30, 30))]
-    assert seen[0].done == pytest.approx(work[0] / 4 / sum(work))
-    assert seen[4].done == pytest.approx((work[0] + work[1] / 4) / sum(work))
+    assert infos[0].done == pytest.approx(work[0] / 4 / sum(work))
+    assert infos[4].done == pytest.approx((work[0] + work[1] / 4) / sum(work))
 
 
 @pytest.mark.parametrize(
@@ -285,7 +283,7 @@ def test_callback_is_told_everything_and_may_stop_the_run() -> None:
         ({"reference": picture(), "size": (30,)}, OptionError, "height, width"),
     ],
 )
-def test_bad_input_is_refused_before_any_step(arguments: dict, error: type[GPDMError], message: str) -> None:
+def test_bad_arguments_are_refused_before_any_step(arguments: dict, error: type[GPDMError], message: str) -> None:
     def fail(info: StepInfo) -> None:
         raise AssertionError("a step was made")
 

@@ -205,7 +205,7 @@ def test_every_region_keeps_its_buffers_and_is_planned_for() -> None:
     steps = Optimizer(num_steps=1)
     one = synthesize([warm(), cold()], optimizer=steps).plan
     two = synthesize([Reference(warm(), region=left), Reference(cold(), region=1 - left)], optimizer=steps).plan
-    assert [level.least for level in two] == [2 * level.least for level in one]
+    assert [level.minimum for level in two] == [2 * level.minimum for level in one]
     with pytest.raises(OptionError, match="memory"):
-        limit = one[-1].pictures + one[-1].least
+        limit = one[-1].images + one[-1].minimum
         synthesize([Reference(warm(), region=left), Reference(cold())], optimizer=steps, memory=limit)
