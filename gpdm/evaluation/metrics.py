@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from ..borders import BORDERS
 from ..errors import ImageError, OptionError
 from ..images import check_alike, check_image, resize, scaled, size_of
-from ..patches.filters import FilterBank, draw_filters
+from ..patches.filters import FilterBank, sample_filters
 from ..patches.linear import patch_grid, project
 from ..patches.nearest import SEARCHES, all_patches, import_faiss, mutual
 from ..references import Reference, as_references, reference_patch_weights
@@ -176,7 +176,7 @@ def held_out(
     own = [each.at(scale) for each in as_references(references)]
     image = resize(image, scaled(size_of(image), scale))
     generator = Generator().manual_seed(HELD_OUT_SEED)
-    bank = draw_filters("independent", HELD_OUT_FILTERS, image.shape[1], patch_size, generator)
+    bank = sample_filters("independent", HELD_OUT_FILTERS, image.shape[1], patch_size, generator)
     if kind == "detail":
         # Not rounded to a grid as those of runs: a change of average colour must leave the metric unchanged.
         filters = bank.filters()
@@ -187,10 +187,10 @@ def held_out(
     q = project(image, bank).flatten(0, 1).T.contiguous()
     weights = reference_patch_weights(own, patch_size)
     if weights is None:
-        distance, spread = sliced_wasserstein(p, q)[0], (p - p.mean(1, keepdim=True)).abs().mean()
+        distance, spread = sliced_wasserstein(p, q, distance="l1")[0], (p - p.mean(1, keepdim=True)).abs().mean()
     else:
         shares = torch.cat([each.flatten() for each in weights])
-        distance, shares = sliced_wasserstein(p, q, p_weights=shares)[0], shares / shares.sum()
+        distance, shares = sliced_wasserstein(p, q, distance="l1", p_weights=shares)[0], shares / shares.sum()
         spread = ((p - (p * shares).sum(1, keepdim=True)).abs() * shares).sum(1).mean()
     # A flat reference has no spread; the distance of any other image is then very large.
     return float(distance / spread.clamp(min=1e-6))

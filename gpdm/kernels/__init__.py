@@ -1,1 +1,1 @@
-"""The fast ways to do the work of a step, their oracle, and the choice between them."""
+"""Backends for the computations of a step: plain PyTorch, Triton kernels, their oracle, and the choice of one."""

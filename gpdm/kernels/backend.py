@@ -1,4 +1,4 @@
-"""The interface of a backend: what one evaluation of a sliced Wasserstein distance does with an image."""
+"""The interface of a backend, which evaluates sliced Wasserstein distances of images."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class Subsample:
     stride: tuple[int, int] = (1, 1)
     """Rows and columns of the grid from one patch to the next."""
 
-    def of(self, image: Tensor, stride: int) -> tuple[Tensor, Stride]:
-        """Returns the image from the first patch on, and the stride of the patches in pixels.
+    def apply(self, image: Tensor, stride: int) -> tuple[Tensor, Stride]:
+        """Returns the image (1, C, H, W) from the first patch on, and the stride of the subsample in pixels.
 
         `stride` is that of the grid, in pixels.
         """
-        row, column = (place * stride for place in self.offset)
+        row, column = (index * stride for index in self.offset)
         return image[..., row:, column:], (self.stride[0] * stride, self.stride[1] * stride)
 
 
-ALL = Subsample()
+ALL_PATCHES = Subsample()
 """The subsample with all patches."""
 
 
@@ -46,14 +46,14 @@ class ProjectedReference(Protocol):
 
 
 class Backend(Protocol):
-    """An implementation of the work of a step.
+    """An implementation of the computations of a step.
 
     Images are (1, C, H, W). Weights, (rows, columns) of the patch grid, are whole numbers from `quantize_weights`; None
     weights all patches equally.
     """
 
     def count(self, image: Tensor, bank: FilterBank, bins: Bins, stride: Stride, weights: Tensor | None) -> Tensor:
-        """Returns how many patches, or how much weight, lies in each bin: (K, B), of `accumulator_dtype`."""
+        """Returns the number of patches, or the sum of their weights, in each bin: (K, B), of `accumulator_dtype`."""
         ...
 
     def prepare(self, bank: FilterBank, bins: Bins, cdf_p: Tensor, stride: int) -> list[Any]:
@@ -71,10 +71,17 @@ class Backend(Protocol):
     ) -> tuple[Tensor, Tensor]:
         """Returns the distance of an image's patches to the reference, and its gradient.
 
+        Arguments:
+            image: Image, (1, C, H, W).
+            reference: A `ProjectedReference` of this backend.
+            distance: "l1" or "l2".
+            stride: Distance between neighbouring patches, in pixels.
+            subsample: The patches that are counted. Bin gradients are computed from these, and apply to all patches.
+            weights: Weights of the patches, or None.
+
         Returns:
             The distance, mean over the filters of `reference`, a scalar; and the gradient, (1, C, H, W), not yet
             normalised: the sum over filters and patches of the filter times the gradient of the patch's bin, times the
-            patch's weight over `WEIGHT_UNIT`, if there are weights. Bin gradients are computed from the patches of
-            `subsample`, and apply to all patches.
+            patch's weight over `WEIGHT_UNIT`, if there are weights.
         """
         ...

@@ -1,29 +1,35 @@
-"""The choice of a backend: plain PyTorch, which runs everywhere, or kernels in Triton."""
+"""The choice of a backend: plain PyTorch, which runs everywhere, or Triton kernels."""
 
 from __future__ import annotations
 
 import functools
 import importlib
 import logging
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 
 from ..errors import OptionError
 from .workspace import Workspace
 
-Backend = Literal["auto", "torch", "triton"]
-BACKENDS: tuple[str, ...] = get_args(Backend)
-LEAST_CAPABILITY = (8, 0)
+BACKENDS: tuple[str, ...] = ("auto", "torch", "triton")
+"""Choices of a backend; "auto" is "triton" where that works, and otherwise "torch"."""
+MIN_CAPABILITY = (8, 0)
 """Minimum compute capability: the first with TF32 on tensor cores."""
-MOST_NUMBERS = 2**31
+INDEX_LIMIT = 2**31
 """Number of elements of an image (pixels times channels) from which on 32-bit indices overflow."""
 
 
-def choose(backend: str, device: torch.device, numbers: int = 0, dtype: torch.dtype = torch.float32) -> str:
-    """Returns the backend, "torch" or "triton", for images of `numbers` elements (pixels times channels).
+def choose(backend: str, device: torch.device, elements: int = 0, dtype: torch.dtype = torch.float32) -> str:
+    """Returns the backend to use, "torch" or "triton".
 
-    "auto" is Triton on a GPU where it works; otherwise the log gives the reason once.
+    With "auto" on a GPU where Triton does not work, the reason is logged once.
+
+    Arguments:
+        backend: One of `BACKENDS`.
+        device: Device of the images.
+        elements: Number of elements of the largest image (pixels times channels).
+        dtype: Type of the images.
 
     Raises:
         OptionError: "triton" is chosen and cannot be used; the message gives the reason.
@@ -31,22 +37,22 @@ def choose(backend: str, device: torch.device, numbers: int = 0, dtype: torch.dt
     if backend == "torch" or (backend == "auto" and device.type != "cuda"):
         return "torch"
     reason = why_not_triton(device)
-    if reason is None and numbers >= MOST_NUMBERS:
-        reason = f"Triton's kernels count places in a picture with 32 bits, and {numbers} numbers are too many"
+    if reason is None and elements >= INDEX_LIMIT:
+        reason = f"Triton's kernels index an image with 32 bits, and {elements} elements are too many"
     if reason is None and dtype != torch.float32:
-        reason = f"Triton's kernels take float32, and the picture is {dtype}"
+        reason = f"Triton's kernels take float32, and the image is {dtype}"
     if reason is None:
         return "triton"
     if backend == "triton":
         raise OptionError(
-            "backend", backend, reason, "choose backend auto or torch, which make the same kind of picture"
+            "backend", backend, reason, "choose backend auto or torch, whose images are similar, not identical"
         )
-    say_once(f"GPDM: plain PyTorch does the work on {device}, since {reason}.")
+    say_once(f"GPDM: plain PyTorch is used on {device}, because {reason}.")
     return "torch"
 
 
 def make_backend(name: str, workspace: Workspace) -> Any:
-    """Returns the `backend.Backend` of this name. Triton's module is imported only when it is used."""
+    """Returns the `backend.Backend` of this name, "torch" or "triton". Triton is imported only when it is used."""
     if name == "triton":
         return importlib.import_module(".triton_backend", __package__).TritonBackend()
     return importlib.import_module(".torch_backend", __package__).TorchBackend(workspace)
@@ -67,14 +73,16 @@ def why_not_triton(device: torch.device) -> str | None:
         importlib.import_module("triton")
     except ImportError as error:
         return f"Triton cannot be imported ({error}); pip install triton, on Windows triton-windows"
-    if not interpreted():
+    if not is_interpreted():
         if device.type != "cuda" or torch.version.hip:
-            return f"Triton's kernels are written for NVIDIA GPUs, and the picture is on {'an AMD GPU' if torch.version.hip else device}"
+            where = "an AMD GPU" if torch.version.hip else device
+            return f"Triton's kernels are written for NVIDIA GPUs, and the image is on {where}"
         capability = torch.cuda.get_device_capability(device)
-        if capability < LEAST_CAPABILITY:
-            return f"Triton's kernels need compute capability 8.0, and {torch.cuda.get_device_name(device)} has {'.'.join(map(str, capability))}"
+        if capability < MIN_CAPABILITY:
+            needed, found = (".".join(map(str, version)) for version in (MIN_CAPABILITY, capability))
+            return f"Triton's kernels need compute capability {needed}, and {torch.cuda.get_device_name(device)} has {found}"
         logging.getLogger(__name__).info(
-            "GPDM: Triton compiles kernels at their first use, once; that takes some seconds."
+            "GPDM: Triton compiles each kernel once, at its first use; that takes some seconds."
         )
     try:
         return importlib.import_module(".triton_check", __package__).disagreement(device)
@@ -84,7 +92,7 @@ def why_not_triton(device: torch.device) -> str | None:
         )
 
 
-def interpreted() -> bool:
+def is_interpreted() -> bool:
     """Returns whether Triton interprets kernels (TRITON_INTERPRET=1), as in tests on machines without a GPU."""
     try:
         triton: Any = importlib.import_module("triton")

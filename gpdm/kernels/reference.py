@@ -1,7 +1,6 @@
-"""The kernels of this folder in plain PyTorch: the oracle of the others, with the same names and signatures.
+"""The kernels in plain PyTorch: the oracle of the others, with the same names and signatures.
 
-Letters: K filters, n patches, B bins. A bin coordinate is the position of a projection among the bins of its direction;
-rounded down it is the index of the bin.
+Letters: K filters, n patches, B bins of each direction.
 """
 
 from __future__ import annotations
@@ -13,6 +12,9 @@ from torch import Tensor
 from ..images import size_of
 from ..transport.binned import BIN_GRADIENTS, Bins
 from .backend import Stride
+
+ADAM_EPSILON = 1e-8
+"""Adam's epsilon: added to the root mean square, so that the quotient is finite."""
 
 
 def project(image: Tensor, filters: Tensor, stride: Stride) -> Tensor:
@@ -29,7 +31,7 @@ def bin_of(projections: Tensor, bins: Bins) -> Tensor:
 def project_and_count(
     image: Tensor, filters: Tensor, bins: Bins, stride: Stride = (1, 1), weights: Tensor | None = None
 ) -> Tensor:
-    """Counts how many patches of an image, or how much weight, lies in each bin of each direction.
+    """Counts the patches of an image in each bin of each direction, or sums their weights.
 
     Arguments:
         image: Image, (1, C, H, W), float32.
@@ -42,8 +44,8 @@ def project_and_count(
         Counts (K, B), int64: sums of whole numbers, which do not depend on their order.
     """
     index = bin_of(project(image, filters, stride), bins).flatten(1)
-    each = torch.ones_like(index) if weights is None else weights.long().flatten().expand(index.shape)
-    return index.new_zeros(len(filters), bins.number).scatter_add_(1, index, each)
+    amounts = torch.ones_like(index) if weights is None else weights.long().flatten().expand(index.shape)
+    return index.new_zeros(len(filters), bins.number).scatter_add_(1, index, amounts)
 
 
 def compare(cdf_p: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[Tensor, Tensor]:
@@ -86,26 +88,26 @@ def backproject(
     if weights is not None:
         values = values * weights
     covered = F.conv_transpose2d(values[None], filters, stride=stride)
-    down, right = (side - own for side, own in zip(size_of(image), size_of(covered), strict=True))
-    return F.pad(covered, (0, right, 0, down))
+    (height, width), (rows, columns) = size_of(image), size_of(covered)
+    return F.pad(covered, (0, width - columns, 0, height - rows))
 
 
-def weighted_mse(image: Tensor, target: Tensor, weight: Tensor, into: Tensor, share: float) -> Tensor:
-    """Returns a weighted squared difference, and adds its gradient to `into`. It is the kernel of the coherence term.
+def weighted_mse(image: Tensor, target: Tensor, weight: Tensor, into: Tensor, factor: float) -> Tensor:
+    """Returns a weighted squared difference, and adds its gradient to `into`. The coherence term uses this kernel.
 
     Arguments:
         image, target: (1, C, H, W), float32.
         weight: Weight of each pixel, (1, 1, H, W).
         into: Gradient to which that of this term is added, (1, C, H, W); changed in place.
-        share: Factor of the sum of the weighted squared differences.
+        factor: Factor of the sum of the weighted squared differences.
 
     Returns:
-        The sum times share, a scalar.
+        The sum times the factor, a scalar.
     """
     difference = image - target
     weighted = weight * difference
-    into.add_(weighted, alpha=2 * share)
-    return share * (weighted * difference).sum()
+    into.add_(weighted, alpha=2 * factor)
+    return factor * (weighted * difference).sum()
 
 
 def adam(
@@ -120,9 +122,9 @@ def adam(
     """Does one step of Adam in place (Kingma and Ba, ICLR 2015, with both bias corrections in the rates).
 
     Arguments:
-        image: The iterate, any shape, float32; changed.
-        gradient: Its gradient, of the same shape; overwritten.
-        first, second: The running means of the gradient and of its square; changed.
+        image: The iterate, any shape, float32; updated in place.
+        gradient: Its gradient, of the same shape; may be overwritten.
+        first, second: Running means of the gradient and of its square; updated in place.
         rates: (2,), float32, on the device, for step n from 1 on: the learning rate over 1 - beta_1^n, and the square
             root of 1 - beta_2^n.
         factor: Factor of the gradient.
@@ -131,9 +133,5 @@ def adam(
     gradient = gradient.mul_(factor)
     first.lerp_(gradient, 1 - betas[0])
     second.mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
-    size = second.sqrt().div_(rates[1]).add_(EPSILON)
-    image.sub_(first.mul(rates[0]).div_(size))
-
-
-EPSILON = 1e-8
-"""Adam's epsilon: added to the root mean square, so that the quotient is finite."""
+    denominator = second.sqrt().div_(rates[1]).add_(ADAM_EPSILON)
+    image.sub_(first.mul(rates[0]).div_(denominator))

@@ -1,5 +1,7 @@
-"""The backend in plain PyTorch: project and count, compare, backproject, strip by strip. For Triton see
-triton_backend.py."""
+"""The backend in plain PyTorch: project and count, compare, backproject, in strips of rows.
+
+The backend with Triton kernels is in triton_backend.py.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from ..images import size_of
 from ..patches.filters import FilterBank
 from ..patches.linear import Adjoint, patch_grid, project_columns, project_rows
 from ..transport.binned import BIN_GRADIENTS, WEIGHT_UNIT, Bins, count, look_up
-from .backend import ALL, Stride, Subsample
+from .backend import ALL_PATCHES, Stride, Subsample
 from .workspace import Workspace
 
 
@@ -27,13 +29,14 @@ class TorchProjectedReference:
     """The adjoint of projection onto the unscaled filters."""
     bins: Bins
     cdf_p: Tensor
+    """F_P at the bin centres, (K, B)."""
 
 
 class TorchBackend:
     """Convolutions, scatter-add counts and gathered gradients, in strips of rows that fit the workspace.
 
-    With L1, sums over filters are exact, since rows are multiples of `filters.GRID`, so that the result does not depend
-    on the strips.
+    With L1, sums over filters are exact, since rows are multiples of `filters.FILTER_QUANTUM`, so that the gradient
+    does not depend on the strips.
     """
 
     def __init__(self, workspace: Workspace) -> None:
@@ -47,15 +50,15 @@ class TorchBackend:
     def prepare(self, bank: FilterBank, bins: Bins, cdf_p: Tensor, stride: int) -> list[TorchProjectedReference]:
         """See `Backend.prepare`."""
         parts = zip(
-            bank.each(),
-            bank.scaled(bins.scale).each(),
+            bank.split_sets(),
+            bank.scaled(bins.scale).split_sets(),
             bins.chunk(bank.sets),
             cdf_p.chunk(bank.sets),
             strict=True,
         )
         return [
-            TorchProjectedReference(scaled, Adjoint.of(own, stride), own_bins, own_cdf)
-            for own, scaled, own_bins, own_cdf in parts
+            TorchProjectedReference(scaled, Adjoint.of(filters, stride), set_bins, set_cdf)
+            for filters, scaled, set_bins, set_cdf in parts
         ]
 
     def evaluate(
@@ -70,70 +73,78 @@ class TorchBackend:
         """See `Backend.evaluate`."""
         bins, scaled, number = reference.bins, reference.scaled, len(reference.cdf_p)
         rows, columns = patch_grid(size_of(image), scaled.patch_size, stride)
-        line = columns * number
-        down = project_columns(image, scaled, stride)
+        projections = rows * (columns * number)
+        image_columns = project_columns(image, scaled, stride)
         # Bins are kept from counting to backprojection if memory allows; else they are computed twice.
-        keep = subsample == ALL and 8 * rows * line <= self.workspace.keep_bytes
-        held = self.workspace.buffer("held", rows * line, torch.int64) if keep else None
-        if subsample == ALL:
-            counts = self._count(down, scaled, bins, stride, weights, held)
+        keep = subsample == ALL_PATCHES and 8 * projections <= self.workspace.keep_bytes
+        kept = self.workspace.buffer("kept", projections, torch.int64) if keep else None
+        if subsample == ALL_PATCHES:
+            counts = self._count(image_columns, scaled, bins, stride, weights, kept)
         else:
-            counted, spacing = subsample.of(image, stride)
-            counts = self._count(project_columns(counted, scaled, spacing[0]), scaled, bins, spacing[1], None)
-        value, gradients = BIN_GRADIENTS[distance](reference.cdf_p, counts, bins)
-        return value, reference.adjoint(
-            self._gradients(down, scaled, bins, stride, gradients, weights, held), size_of(image)
-        )
+            counted, pixel_stride = subsample.apply(image, stride)
+            counted_columns = project_columns(counted, scaled, pixel_stride[0])
+            counts = self._count(counted_columns, scaled, bins, pixel_stride[1], None)
+        value, bin_gradients = BIN_GRADIENTS[distance](reference.cdf_p, counts, bins)
+        strips = self._gradients(image_columns, scaled, bins, stride, bin_gradients, weights, kept)
+        return value, reference.adjoint(strips, size_of(image))
 
     def _count(
         self,
-        down: Tensor,
+        image_columns: Tensor,
         scaled: FilterBank,
         bins: Bins,
         stride: int,
         weights: Tensor | None,
-        held: Tensor | None = None,
+        kept: Tensor | None = None,
     ) -> Tensor:
-        """Counts patches strip by strip from projected columns `down` (1, M, rows, W); writes their bins to `held`, if
-        given."""
-        number, columns = len(scaled), (down.shape[3] - scaled.patch_size) // stride + 1
+        """Counts patches strip by strip, from projected columns (1, M, rows, W).
+
+        Their bins are written to `kept`, if it is given.
+        """
+        number, columns = len(scaled), (image_columns.shape[3] - scaled.patch_size) // stride + 1
         counts = None
-        for part in self.workspace.strips(down.shape[2], columns, number):
-            coordinates = project_rows(down[:, :, part], scaled, stride, bins.offset).flatten(0, 1)
-            index = bins.index(coordinates, self._room(coordinates, part, held))
-            own = count(index, bins, None if weights is None else weights[part].flatten())
-            counts = own if counts is None else counts.add_(own)
+        for strip in self.workspace.strips(image_columns.shape[2], columns, number):
+            index = self._bins_of(image_columns, scaled, bins, stride, strip, kept)
+            strip_counts = count(index, bins, None if weights is None else weights[strip].flatten())
+            counts = strip_counts if counts is None else counts.add_(strip_counts)
         assert counts is not None
         return counts
 
     def _gradients(
         self,
-        down: Tensor,
+        image_columns: Tensor,
         scaled: FilterBank,
         bins: Bins,
         stride: int,
-        gradients: Tensor,
+        bin_gradients: Tensor,
         weights: Tensor | None,
-        held: Tensor | None,
+        kept: Tensor | None,
     ) -> Iterator[Tensor]:
         """Yields the gradient of each patch's bin, times its weight: (rows, columns, K) for each strip."""
-        number, columns = len(scaled), (down.shape[3] - scaled.patch_size) // stride + 1
-        for part in self.workspace.strips(down.shape[2], columns, number):
-            if held is None:
-                coordinates = project_rows(down[:, :, part], scaled, stride, bins.offset).flatten(0, 1)
-                index = bins.index(coordinates, self._room(coordinates, part, None))
+        number, columns = len(scaled), (image_columns.shape[3] - scaled.patch_size) // stride + 1
+        for strip in self.workspace.strips(image_columns.shape[2], columns, number):
+            if kept is None:
+                index = self._bins_of(image_columns, scaled, bins, stride, strip, None)
             else:
-                index = held[part.start * columns * number : part.stop * columns * number].view(-1, number)
-            found = self.workspace.buffer("gradients", index.numel(), gradients.dtype).view(index.shape)
-            look_up(gradients, index, found)
+                index = kept[strip.start * columns * number : strip.stop * columns * number].view(-1, number)
+            gradients = self.workspace.buffer("gradients", index.numel(), bin_gradients.dtype).view(index.shape)
+            look_up(bin_gradients, index, gradients)
             if weights is not None:
                 # Weights are whole numbers over a power of two, so that sums of weights 0 and 1 are exact as well.
-                found *= (weights[part] / WEIGHT_UNIT).to(found).reshape(-1, 1)
-            yield found.view(-1, columns, number)
+                gradients *= (weights[strip] / WEIGHT_UNIT).to(gradients).reshape(-1, 1)
+            yield gradients.view(-1, columns, number)
 
-    def _room(self, coordinates: Tensor, part: slice, held: Tensor | None) -> Tensor:
-        """Returns memory for the bins of a strip: its part of `held`, or a buffer that the next strip overwrites."""
-        if held is None:
-            return self.workspace.buffer("bins", coordinates.numel(), torch.int64)
-        start = part.start * (coordinates.numel() // (part.stop - part.start))
-        return held[start : start + coordinates.numel()]
+    def _bins_of(
+        self, image_columns: Tensor, scaled: FilterBank, bins: Bins, stride: int, strip: slice, kept: Tensor | None
+    ) -> Tensor:
+        """Returns the bin indices of the patches of a strip, (n, K).
+
+        They lie in their part of `kept`, or in a buffer that the next strip overwrites.
+        """
+        coordinates = project_rows(image_columns[:, :, strip], scaled, stride, bins.offset).flatten(0, 1)
+        if kept is None:
+            out = self.workspace.buffer("bins", coordinates.numel(), torch.int64)
+        else:
+            start = strip.start * (coordinates.numel() // (strip.stop - strip.start))
+            out = kept[start : start + coordinates.numel()]
+        return bins.index(coordinates, out)

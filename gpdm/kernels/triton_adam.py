@@ -1,4 +1,4 @@
-"""One step of Adam in one pass over the picture."""
+"""A step of Adam in one kernel."""
 
 # What @triton.jit makes of a function has other types than the function.
 # pyright: reportCallIssue=false, reportArgumentType=false, reportReturnType=false
@@ -9,23 +9,24 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from .reference import EPSILON
+from .reference import ADAM_EPSILON
 
-BLOCK = 1024
+ADAM_BLOCK = 1024
+"""Elements that a program updates."""
 
 
 @triton.jit
 def _adam(image, gradient, first, second, rates, number, factor, beta_1, beta_2, epsilon, BLOCK: tl.constexpr):
     at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     inside = at < number
-    slope = tl.load(gradient + at, mask=inside) * factor
+    scaled = tl.load(gradient + at, mask=inside) * factor
     mean = tl.load(first + at, mask=inside)
-    mean += (1 - beta_1) * (slope - mean)
-    square = tl.load(second + at, mask=inside) * beta_2 + (1 - beta_2) * slope * slope
-    size = tl.sqrt(square) / tl.load(rates + 1) + epsilon
+    mean += (1 - beta_1) * (scaled - mean)
+    square = tl.load(second + at, mask=inside) * beta_2 + (1 - beta_2) * scaled * scaled
+    denominator = tl.sqrt(square) / tl.load(rates + 1) + epsilon
     tl.store(first + at, mean, mask=inside)
     tl.store(second + at, square, mask=inside)
-    tl.store(image + at, tl.load(image + at, mask=inside) - tl.load(rates) * mean / size, mask=inside)
+    tl.store(image + at, tl.load(image + at, mask=inside) - tl.load(rates) * mean / denominator, mask=inside)
 
 
 def adam(
@@ -39,10 +40,10 @@ def adam(
 ) -> None:
     """See `reference.adam`."""
     number, state = image.numel(), (image, first, second)
-    own = [tensor.contiguous() for tensor in state]
-    _adam[(triton.cdiv(number, BLOCK),)](
-        own[0], gradient.contiguous(), *own[1:], rates, number, factor, *betas, EPSILON, BLOCK
+    dense = [tensor.contiguous() for tensor in state]
+    _adam[(triton.cdiv(number, ADAM_BLOCK),)](
+        dense[0], gradient.contiguous(), *dense[1:], rates, number, factor, *betas, ADAM_EPSILON, ADAM_BLOCK
     )
-    for tensor, changed in zip(state, own, strict=True):
-        if changed is not tensor:
-            tensor.copy_(changed)
+    for tensor, updated in zip(state, dense, strict=True):
+        if updated is not tensor:
+            tensor.copy_(updated)

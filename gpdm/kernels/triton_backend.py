@@ -1,4 +1,4 @@
-"""The backend with Triton's kernels. For plain PyTorch see torch_backend.py."""
+"""The backend with Triton kernels. The one in plain PyTorch is in torch_backend.py."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ class TritonProjectedReference:
     """The filters, (K, C, p, p)."""
     bins: Bins
     cdf_p: Tensor
+    """F_P at the bin centres, (K, B)."""
 
 
 class TritonBackend:
-    """The work of a step in three kernels.
+    """The computations of a step in three kernels.
 
-    The result has the same bits in every run on one device: counts are whole numbers, and sums of the gradient have a
+    Results have the same bits in every run on one device: counts are whole numbers, and the sums of the gradient have a
     fixed order.
     """
 
@@ -51,8 +52,8 @@ class TritonBackend:
         weights: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         """See `Backend.evaluate`."""
-        counted, spacing = subsample.of(image, stride)
-        counts = project_and_count(counted, reference.filters, reference.bins, spacing, weights)
+        counted, pixel_stride = subsample.apply(image, stride)
+        counts = project_and_count(counted, reference.filters, reference.bins, pixel_stride, weights)
         value, gradients = compare(reference.cdf_p, counts, reference.bins, distance)
         factor = None if weights is None else (weights / WEIGHT_UNIT).to(gradients)
         return value, backproject(image, reference.filters, reference.bins, gradients, (stride, stride), factor)

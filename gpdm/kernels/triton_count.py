@@ -1,5 +1,8 @@
-"""Project and count: patches are gathered from the image, multiplied with the filters on the tensor cores and counted in bins,
-all in registers. Nothing of the size of patches times filters is stored."""
+"""Projection and counting in one kernel, the first of an evaluation.
+
+Patches are gathered from the image, multiplied with the filters on the tensor cores and counted in bins, all in
+registers. Nothing of size patches times filters is stored.
+"""
 
 # What @triton.jit makes of a function has other types than the function.
 # pyright: reportCallIssue=false, reportArgumentType=false, reportReturnType=false
@@ -14,31 +17,40 @@ from torch import Tensor
 from ..images import size_of
 from ..transport.binned import Bins
 from .backend import Stride
-from .triton_tiles import DEPTH, PARTS, SIZES, bins_of, block_of, grid_of, tiles
+from .triton_tiles import (
+    PRODUCT_DEPTH,
+    UNALIGNED_POINTERS,
+    UNSPECIALIZED_SIZES,
+    bins_of,
+    filter_block,
+    strided_grid,
+    tiles_for,
+)
 
-SHARDS = 8
-"""Copies of the counts, where there are as many blocks, among which blocks are shared out, so that fewer meet at one number."""
+COUNT_SHARDS = 8
+"""Copies of the counts among which programs are distributed, so that fewer of them add to the same number. With fewer
+programs than this there is one copy."""
 
 
-@triton.jit(do_not_specialize=SIZES, do_not_specialize_on_alignment=PARTS)
+@triton.jit(do_not_specialize=UNSPECIALIZED_SIZES, do_not_specialize_on_alignment=UNALIGNED_POINTERS)
 def _project_and_count(
     image, filters, low, width, weights, counts,
-    patches, columns, number, bins, along, down, right, step_down, step_right,
-    C: tl.constexpr, P: tl.constexpr, ROWS: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
+    patches, columns, number, bins, channel_stride, row_stride, column_stride, patch_stride_y, patch_stride_x,
+    C: tl.constexpr, P: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
     SHARDS: tl.constexpr, WEIGHTED: tl.constexpr,
 ):  # fmt: skip
-    block = tl.program_id(0)
+    program = tl.program_id(0)
     k = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
-    n = block * ROWS + tl.arange(0, ROWS)
+    n = program * LANES + tl.arange(0, LANES)
     inside = n < patches
-    corner = (n // columns) * (step_down * down) + (n % columns) * (step_right * right)
-    bin = bins_of(image, corner, inside, filters, low, width, k, number, bins, along, down, right, C, P, ROWS, BLOCK, DEPTH)  # fmt: skip
-    at = counts + (block % SHARDS) * (number * bins) + k[None, :] * bins + bin
+    corner = (n // columns) * (patch_stride_y * row_stride) + (n % columns) * (patch_stride_x * column_stride)
+    bin = bins_of(image, corner, inside, filters, low, width, k, number, bins, channel_stride, row_stride, column_stride, C, P, LANES, BLOCK, DEPTH)  # fmt: skip
+    at = counts + (program % SHARDS) * (number * bins) + k[None, :] * bins + bin
     counted = inside[:, None] & (k < number)[None, :]
-    one = tl.full([ROWS], 1, tl.int32)
+    amount = tl.full([LANES], 1, tl.int32)
     if WEIGHTED:
-        one = tl.load(weights + n, mask=inside, other=0)
-    tl.atomic_add(at, tl.broadcast_to(one[:, None], [ROWS, BLOCK]), mask=counted, sem="relaxed")
+        amount = tl.load(weights + n, mask=inside, other=0)
+    tl.atomic_add(at, tl.broadcast_to(amount[:, None], [LANES, BLOCK]), mask=counted, sem="relaxed")
 
 
 def project_and_count(
@@ -46,16 +58,16 @@ def project_and_count(
 ) -> Tensor:
     """See `reference.project_and_count`."""
     number, channels, p, _ = filters.shape
-    rows, columns = grid_of(size_of(image), p, stride)
-    cut, block = tiles(rows * columns), block_of(number)
-    blocks = triton.cdiv(rows * columns, cut.lanes)
-    shards = SHARDS if blocks >= SHARDS else 1
+    rows, columns = strided_grid(size_of(image), p, stride)
+    tiles, block = tiles_for(rows * columns), filter_block(number)
+    programs = triton.cdiv(rows * columns, tiles.lanes)
+    shards = COUNT_SHARDS if programs >= COUNT_SHARDS else 1
     counts = torch.zeros(
         shards, number, bins.number, dtype=torch.int32 if weights is None else torch.int64, device=image.device
     )
-    _project_and_count[blocks, triton.cdiv(number, block)](
+    _project_and_count[programs, triton.cdiv(number, block)](
         image, filters.contiguous(), bins.low, bins.width, counts if weights is None else weights.long().contiguous(), counts,
         rows * columns, columns, number, bins.number, *image.stride()[1:], *stride,
-        channels, p, cut.lanes, block, DEPTH, shards, weights is not None, **cut.options,
+        channels, p, tiles.lanes, block, PRODUCT_DEPTH, shards, weights is not None, **tiles.options,
     )  # fmt: skip
     return counts[0].long() if shards == 1 else counts.sum(0)

@@ -1,11 +1,14 @@
-"""Look up and carry back: projections are computed once more, their bins' bin_gradients looked up, and these carried back to the pixels
-by the adjoint, all in registers. Nothing of the size of patches times filters is stored.
+"""Backprojection in one kernel, the last of an evaluation.
 
-A program owns a tile of the gradient, and goes down the rows of patches that reach into it. With S (patches of a row, filters)
-the bin_gradients of a row of patches, S times the filters says what each patch gives to each of its pixels; a shift along the row by the column within the
-patch (a gather) and a sum bring together what one pixel gets from the row. Down the rows what is not complete yet waits in `p` slots,
-of which one is finished with each row. No two programs write to the same number, and each number's sum has one order,
-whatever the tiles: the gradient has the same bits every time.
+Projections are computed again, the gradients of their bins looked up, and these backprojected to the pixels by the
+adjoint, all in registers. Nothing of size patches times filters is stored.
+
+A program computes one tile of the gradient, and processes the rows of patches that overlap the tile from top to bottom.
+For one row of patches let S (patches, filters) be the gradients of their bins. The product of S with the filters is what
+each patch contributes to each of its pixels. A gather along the row and a sum over the columns of the patch collect the
+contributions to one pixel. Partial sums of rows of pixels are kept in at least `p` slots, of which one is complete after
+each row of patches. No two programs write to the same element, and the order of each sum does not depend on the tiles:
+the gradient has the same bits every time.
 """
 
 # What @triton.jit makes of a function has other types than the function.
@@ -21,60 +24,71 @@ from torch import Tensor
 from ..images import size_of
 from ..transport.binned import Bins
 from .backend import Stride
-from .triton_tiles import DEPTH, LARGE, PARTS, SIZES, SMALL, bins_of, block_of, grid_of
+from .triton_tiles import (
+    LARGE_TILES,
+    PRODUCT_DEPTH,
+    SMALL_TILES,
+    UNALIGNED_POINTERS,
+    UNSPECIALIZED_SIZES,
+    bins_of,
+    filter_block,
+    strided_grid,
+)
 
-CHANNELS = 4
-"""Channels that a program works on; a picture with more is projected again for the next ones."""
-HEIGHTS = 4, 64
-"""Rows of a tile, at least and at most: low ones where processors would be left without work."""
+PROGRAM_CHANNELS = 4
+"""Channels that a program computes. An image with more is projected again for the next ones."""
+TILE_HEIGHTS = 4, 64
+"""Minimum and maximum height of a tile, in pixels. Tiles are low where otherwise multiprocessors would be idle."""
 
 
-@triton.jit(do_not_specialize=SIZES, do_not_specialize_on_alignment=PARTS)
-def _look_up_and_carry_back(
+@triton.jit(do_not_specialize=UNSPECIALIZED_SIZES, do_not_specialize_on_alignment=UNALIGNED_POINTERS)
+def _backproject(
     image, filters, low, width, bin_gradients, weights, gradient,
-    rows, columns, height, length, bins, along, down, right, step_down, step_right, tall,
-    NUMBER: tl.constexpr, C: tl.constexpr, P: tl.constexpr, GROUP: tl.constexpr, SLOTS: tl.constexpr,
-    ROWS: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr, WEIGHTED: tl.constexpr,
+    rows, columns, image_height, image_width, bins, channel_stride, row_stride, column_stride, patch_stride_y, patch_stride_x, tile_height,
+    NUMBER: tl.constexpr, C: tl.constexpr, P: tl.constexpr, CHANNELS: tl.constexpr, SLOTS: tl.constexpr,
+    LANES: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr, WEIGHTED: tl.constexpr,
 ):  # fmt: skip
-    across = tl.program_id(0) * (ROWS - P + 1)
-    top = tl.program_id(1) * tall
-    lane = tl.arange(0, ROWS)
-    x = across - (P - 1) + lane  # of the patches' corners, and of the pixels whose sums this lane holds
-    column = x // step_right
-    inside = (x >= 0) & (x % step_right == 0) & (column < columns)
-    channel = tl.program_id(2) * GROUP + tl.arange(0, GROUP * SLOTS) // SLOTS
-    slot = tl.arange(0, GROUP * SLOTS) % SLOTS
-    waiting = tl.zeros([ROWS, GROUP * SLOTS], tl.float32)
+    left = tl.program_id(0) * (LANES - P + 1)
+    top = tl.program_id(1) * tile_height
+    lane = tl.arange(0, LANES)
+    x = left - (P - 1) + lane  # of the patches' corners, and of the pixels whose sums this lane holds
+    column = x // patch_stride_x
+    inside = (x >= 0) & (x % patch_stride_x == 0) & (column < columns)
+    channel = tl.program_id(2) * CHANNELS + tl.arange(0, CHANNELS * SLOTS) // SLOTS
+    slot = tl.arange(0, CHANNELS * SLOTS) % SLOTS
+    partial = tl.zeros([LANES, CHANNELS * SLOTS], tl.float32)
     y = top - P + 1
-    while y < top + tall:
-        row = y // step_down
-        if (y >= 0) & (y % step_down == 0) & (row < rows):
-            corner = row * (step_down * down) + column * (step_right * right)
-            # Slot t holds the row of pixels y' with y' mod SLOTS = t, to which the patches here give their row y' - y.
+    while y < top + tile_height:
+        row = y // patch_stride_y
+        if (y >= 0) & (y % patch_stride_y == 0) & (row < rows):
+            corner = row * (patch_stride_y * row_stride) + column * (patch_stride_x * column_stride)
+            # Slot t holds the row of pixels y' with y' mod SLOTS = t, to which the patches here add their row y' - y.
             i = (slot - y) & (SLOTS - 1)
-            tap = (channel * P + i) * P
+            element = (channel * P + i) * P
             used = (i < P) & (channel < C)
             for start in range(0, NUMBER, BLOCK):
                 k = start + tl.arange(0, BLOCK)
-                known = k < NUMBER
-                bin = bins_of(image, corner, inside, filters, low, width, k, NUMBER, bins, along, down, right, C, P, ROWS, BLOCK, DEPTH)  # fmt: skip
-                s = tl.load(bin_gradients + (k[None, :] * bins + bin), mask=inside[:, None] & known[None, :], other=0.0)
+                valid = k < NUMBER
+                bin = bins_of(image, corner, inside, filters, low, width, k, NUMBER, bins, channel_stride, row_stride, column_stride, C, P, LANES, BLOCK, DEPTH)  # fmt: skip
+                s = tl.load(bin_gradients + (k[None, :] * bins + bin), mask=inside[:, None] & valid[None, :], other=0.0)
                 if WEIGHTED:
                     s *= tl.load(weights + row * columns + column, mask=inside, other=0.0)[:, None]
                 for j in range(P):
-                    at = k[:, None] * (C * P * P) + (tap + j)[None, :]
-                    w = tl.load(filters + at, mask=known[:, None] & used[None, :], other=0.0)
-                    given = tl.dot(s, w, input_precision="tf32")
-                    from_left = tl.broadcast_to(tl.maximum(lane - j, 0)[:, None], [ROWS, GROUP * SLOTS])
-                    waiting += tl.gather(given, from_left, axis=0)
-        done = (slot == (y & (SLOTS - 1)))[None, :]
-        if (y >= top) & (y < height):
-            own = (lane >= P - 1) & (x < length)
-            line = (channel * height + y) * length
+                    at = k[:, None] * (C * P * P) + (element + j)[None, :]
+                    w = tl.load(filters + at, mask=valid[:, None] & used[None, :], other=0.0)
+                    contribution = tl.dot(s, w, input_precision="tf32")
+                    source = tl.broadcast_to(tl.maximum(lane - j, 0)[:, None], [LANES, CHANNELS * SLOTS])
+                    partial += tl.gather(contribution, source, axis=0)
+        complete = (slot == (y & (SLOTS - 1)))[None, :]
+        if (y >= top) & (y < image_height):
+            stored = (lane >= P - 1) & (x < image_width)
+            line = (channel * image_height + y) * image_width
             tl.store(
-                gradient + (line[None, :] + x[:, None]), waiting, mask=done & own[:, None] & (channel < C)[None, :]
+                gradient + (line[None, :] + x[:, None]),
+                partial,
+                mask=complete & stored[:, None] & (channel < C)[None, :],
             )
-        waiting = tl.where(done, 0.0, waiting)
+        partial = tl.where(complete, 0.0, partial)
         y += 1
 
 
@@ -88,24 +102,26 @@ def backproject(
 ) -> Tensor:
     """See `reference.backproject`."""
     number, channels, p, _ = filters.shape
-    height, length = size_of(image)
-    rows, columns = grid_of(size_of(image), p, stride)
+    height, width = size_of(image)
+    rows, columns = strided_grid(size_of(image), p, stride)
     slots = max(triton.next_power_of_2(p), 4)
-    group = CHANNELS if channels > 1 or slots < 16 else 1  # a tensor core takes 16 columns at least
-    cut = LARGE if slots <= 8 and length + p - 1 > SMALL.lanes else SMALL
-    across = triton.cdiv(length, cut.lanes - p + 1)
-    tall = min(max(triton.cdiv(height * across, 2 * processors(image.device)), HEIGHTS[0]), HEIGHTS[1])
+    # A tensor core multiplies at least 16 columns.
+    program_channels = PROGRAM_CHANNELS if channels > 1 or slots < 16 else 1
+    tiles = LARGE_TILES if slots <= 8 and width + p - 1 > SMALL_TILES.lanes else SMALL_TILES
+    across = triton.cdiv(width, tiles.lanes - p + 1)
+    tile_height = triton.cdiv(height * across, 2 * multiprocessors(image.device))
+    tile_height = min(max(tile_height, TILE_HEIGHTS[0]), TILE_HEIGHTS[1])
     gradient = torch.empty_like(image, memory_format=torch.contiguous_format)
-    grid = across, triton.cdiv(height, tall), triton.cdiv(channels, group)
-    _look_up_and_carry_back[grid](
+    grid = across, triton.cdiv(height, tile_height), triton.cdiv(channels, program_channels)
+    _backproject[grid](
         image, filters.contiguous(), bins.low, bins.width, bin_gradients.contiguous(), bin_gradients if weights is None else weights.contiguous(), gradient,
-        rows, columns, height, length, bins.number, *image.stride()[1:], *stride, tall,
-        number, channels, p, group, slots, cut.lanes, block_of(number), DEPTH, weights is not None,
-        **cut.options, **cut.gradient,
+        rows, columns, height, width, bins.number, *image.stride()[1:], *stride, tile_height,
+        number, channels, p, program_channels, slots, tiles.lanes, filter_block(number), PRODUCT_DEPTH, weights is not None,
+        **tiles.options, **tiles.gradient,
     )  # fmt: skip
     return gradient
 
 
-def processors(device: torch.device) -> int:
-    """How many multiprocessors share the work."""
+def multiprocessors(device: torch.device) -> int:
+    """Returns the number of multiprocessors of a GPU; 1 for other devices."""
     return torch.cuda.get_device_properties(device).multi_processor_count if device.type == "cuda" else 1

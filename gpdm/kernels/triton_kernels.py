@@ -1,4 +1,4 @@
-"""The functions of `reference`, done by Triton's kernels."""
+"""The functions of `reference` as Triton kernels."""
 
 from .triton_adam import adam as adam
 from .triton_compare import compare as compare

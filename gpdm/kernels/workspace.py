@@ -1,4 +1,4 @@
-"""The memory of a step: strips, buffers, and retries with less after running out of memory."""
+"""The memory of a step: strips of rows, buffers, and retries after running out of memory."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from torch import Tensor
 
 T = TypeVar("T")
 
-BLOCK_VALUES = 2**20
+STRIP_PROJECTIONS = 2**20
 """Projections in a strip on a CPU: few enough for a processor's caches, enough to keep it busy."""
-GPU_BLOCK_VALUES = 2**23
+GPU_STRIP_PROJECTIONS = 2**23
 """Projections in a strip on a GPU, if memory allows: enough for few launches."""
-VALUE_BYTES = 24
-"""Bytes of a projection in a strip: itself and its gradient (float32), its bin (int64), and its weight (float64), if it
-has one."""
+PROJECTION_BYTES = 24
+"""Bytes of a projection in a strip: its value and its gradient (float32), its bin (int64), and its weight (float64), if
+it has one."""
 
 
 def retry_with_less_memory(work: Callable[[], T], reduce_memory: Callable[[], str | None]) -> T:
     """Returns the result of `work`; each time it runs out of memory, calls `reduce_memory` and tries again.
 
-    `reduce_memory` lowers the needs of `work` and returns a description of what it did, which is logged. If it returns
-    None, nothing can be reduced any more, and the error is raised.
+    `reduce_memory` reduces the memory that `work` needs and returns a description of how, which is logged. If it
+    returns None, nothing can be reduced any more, and the error is raised.
     """
     while True:
         try:
@@ -32,11 +32,11 @@ def retry_with_less_memory(work: Callable[[], T], reduce_memory: Callable[[], st
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            done = reduce_memory()
-            if done is None:
+            change = reduce_memory()
+            if change is None:
                 raise
         # Outside of the handler, because the error keeps the failed frames, and with them their tensors, alive.
-        logging.getLogger(__name__).warning("GPDM: out of memory; %s and goes on.", done)
+        logging.getLogger(__name__).warning("GPDM: out of memory; %s and goes on.", change)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -55,33 +55,37 @@ class Workspace:
     """
 
     def __init__(self, device: torch.device, keep_bytes: int) -> None:
-        self.device, self.keep_bytes, self.block_values = device, keep_bytes, BLOCK_VALUES
-        more = VALUE_BYTES * (GPU_BLOCK_VALUES - BLOCK_VALUES)
+        self.device, self.keep_bytes, self.strip_projections = device, keep_bytes, STRIP_PROJECTIONS
+        more = PROJECTION_BYTES * (GPU_STRIP_PROJECTIONS - STRIP_PROJECTIONS)
         if device.type != "cpu" and keep_bytes >= more:
-            self.keep_bytes, self.block_values = keep_bytes - more, GPU_BLOCK_VALUES
+            self.keep_bytes, self.strip_projections = keep_bytes - more, GPU_STRIP_PROJECTIONS
         self.buffers: dict[str, Tensor] = {}
 
     def reduce_memory(self) -> str | None:
-        """Reduces the memory of a step: first bins are computed twice instead of kept, then strips are halved."""
+        """Reduces the memory of a step and returns a description of how; None if nothing can be reduced any more.
+
+        First bins are computed twice instead of kept, then strips are halved.
+        """
         self.buffers.clear()
         if self.keep_bytes > 0:
             self.keep_bytes = 0
-            return "computes projections twice instead of holding them"
-        if self.block_values > 2**12:
-            self.block_values //= 2
+            return "computes projections twice instead of keeping them"
+        if self.strip_projections > 2**12:
+            self.strip_projections //= 2
             return "halves the strips it works in"
         return None
 
     def strips(self, rows: int, columns: int, directions: int) -> list[slice]:
-        """Returns slices of rows of the patch grid, (rows, columns) with `directions` filters, to process at a time."""
-        height = max(self.block_values // (columns * directions), 1)
+        """Splits the rows of a patch grid, (rows, columns) with `directions` filters, into strips to process in turn."""
+        height = max(self.strip_projections // (columns * directions), 1)
         return [slice(start, min(start + height, rows)) for start in range(0, rows, height)]
 
     def buffer(self, name: str, size: int, dtype: torch.dtype) -> Tensor:
         """Returns uninitialised memory for `size` elements.
 
-        On a CPU it is kept from step to step, since allocating it would take as long as filling it. On a GPU it is
-        not: PyTorch's allocator caches memory itself, and that of a captured step must not be used by others.
+        On a CPU it is kept under its name from step to step, since allocating it would take as long as filling it. On a
+        GPU it is not kept: PyTorch's allocator caches memory itself, and that of a captured step must not be used by
+        others.
         """
         if self.device.type != "cpu":
             return torch.empty(size, dtype=dtype, device=self.device)

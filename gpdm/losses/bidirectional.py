@@ -22,38 +22,48 @@ from .base import OutputState, Term
 
 @dataclass(frozen=True, kw_only=True)
 class BidirectionalLoss(Options):
-    """Bidirectional similarity: coherence plus `completeness` times completeness. The loss is its own only term.
+    """Bidirectional similarity: coherence plus `completeness` times completeness.
 
     Coherence is the mean squared difference of each output patch to its nearest reference patch, completeness that of
-    each reference patch to its nearest output patch.
+    each reference patch to its nearest output patch. The loss has one term, itself.
 
     References:
         Simakov et al., Summarizing Visual Data Using Bidirectional Similarity, CVPR 2008, equation 1.
     """
 
-    patch_size: int = option(7, "Side of the square patches, in pixels.", ge=1, le=31)
+    patch_size: int = option(
+        7,
+        "Side of the square patches, in pixels. Larger patches keep larger structures and copy more of the reference.",
+        ge=1,
+        le=31,
+    )
     completeness: float = option(
         1.0,
-        "Weight of completeness, that all of the reference is found in the output, against coherence, that all of the output is found in the reference.",
+        "Weight of completeness (the output shows all of the reference) against coherence (all of the output is like the "
+        "reference). Higher shows more of the reference; 0 is coherence alone.",
         ge=0.0,
         le=100.0,
         step=0.1,
     )
     every: int = option(
         10,
-        "Steps between two searches for the nearest patches, which take nearly all of the time. In between patches go toward the same ones.",
+        "Steps between two searches for the nearest patches, which take nearly all of the time. Higher is faster, but "
+        "patches follow old matches for longer.",
         ge=1,
         le=10000,
+        advanced=True,
     )
     search: str = option(
         "exact",
         SEARCH_HELP,
         choices=SEARCHES,
+        advanced=True,
     )
     border: str = option(
         "free",
         BORDER_HELP,
         choices=BORDERS,
+        advanced=True,
     )
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
@@ -66,7 +76,12 @@ class BidirectionalLoss(Options):
         return False
 
     def check(self, level: Level, references: Sequence[Reference]) -> None:
-        """Raises `OptionError` if the level or what the weights leave is smaller than a patch, `GPDMError` if faiss is missing."""
+        """Checks a level; see `Term.check`.
+
+        Raises:
+            OptionError: The level, or what the weights leave of the references, is smaller than a patch.
+            GPDMError: faiss is chosen and not installed.
+        """
         check_level(level, self.patch_size)
         check_patches(references, self.patch_size)
         if self.search == "faiss":
@@ -123,18 +138,18 @@ class BidirectionalObjective:
     ) -> None:
         self.options, self.canvas, self.weight = options, canvas, weight
         weights = reference_patch_weights(references, options.patch_size)
-        keys = all_patches([each.image for each in references], options.patch_size)
+        keys = all_patches([reference.image for reference in references], options.patch_size)
         if weights is None:
-            self.keys, self.key_shares = keys, keys.new_full((len(keys),), 1 / len(keys))
+            self.keys, self.key_fractions = keys, keys.new_full((len(keys),), 1 / len(keys))
         else:
-            flat = torch.cat([each.flatten() for each in weights])
+            flat = torch.cat([weight.flatten() for weight in weights])
             chosen = flat > 0
-            self.keys, self.key_shares = keys[chosen], flat[chosen] / flat.sum()
-        own = canvas.patch_weights(options.patch_size)
-        self.query_shares = None if own is None else (own / own.sum()).flatten()
+            self.keys, self.key_fractions = keys[chosen], flat[chosen] / flat.sum()
+        patch_weights = canvas.patch_weights(options.patch_size)
+        self.query_fractions = None if patch_weights is None else (patch_weights / patch_weights.sum()).flatten()
 
     def sample(self, image: Tensor, step: int, state: OutputState) -> Quadratic:
-        """See `Objective.sample`. Searches the nearest patches again every `every` steps."""
+        """See `Objective.sample`. The nearest patches are searched again every `BidirectionalLoss.every` steps."""
         check_single(image)
         searched, quadratic = state.remembered or (0, None)
         if quadratic is None or not searched <= step < searched + self.options.every:
@@ -149,28 +164,30 @@ class BidirectionalObjective:
         return self.weight * (product.sum() + sample.constant)
 
     def _search(self, image: Tensor) -> Quadratic:
-        o, keys, border = self.options, self.keys, self.canvas.border
-        wrapped = wrap(image, o.patch_size, border)
-        everywhere = all_patches([wrapped], o.patch_size)
-        chosen = slice(None) if self.query_shares is None else self.query_shares.nonzero()[:, 0]
-        queries = everywhere[chosen]
-        # Coherence attracts each query to its nearest key, weighted by the query's share. Completeness attracts the
-        # nearest query of each key to that key, weighted by `completeness` times the key's share.
+        """Returns the loss for the nearest neighbours of the patches of an image (1, C, H, W)."""
+        p, search, completeness = self.options.patch_size, self.options.search, self.options.completeness
+        keys, border = self.keys, self.canvas.border
+        wrapped = wrap(image, p, border)
+        patches = all_patches([wrapped], p)
+        chosen = slice(None) if self.query_fractions is None else self.query_fractions.nonzero()[:, 0]
+        queries = patches[chosen]
+        # Coherence attracts each query to its nearest key, weighted by the query's fraction. Completeness attracts the
+        # nearest query of each key to that key, weighted by `completeness` times the key's fraction.
         weights = queries.new_full((len(queries),), 1 / len(queries))
-        if self.query_shares is not None:
-            weights = self.query_shares[chosen]
-        found = keys[nearest(queries, keys, o.search).index]
-        targets, precise = found * weights[:, None], accumulator_dtype(image.device)
-        constant = (weights.to(precise) * found.to(precise).square().sum(1)).sum()
-        if o.completeness:
-            shares, query = o.completeness * self.key_shares, nearest(keys, queries, o.search).index
-            targets.index_add_(0, query, keys * shares[:, None])
-            weights = weights.index_add(0, query, shares)
-            constant = constant + (shares.to(precise) * keys.to(precise).square().sum(1)).sum()
+        if self.query_fractions is not None:
+            weights = self.query_fractions[chosen]
+        matches = keys[nearest(queries, keys, search).index]
+        targets, dtype = matches * weights[:, None], accumulator_dtype(image.device)
+        constant = (weights.to(dtype) * matches.to(dtype).square().sum(1)).sum()
+        if completeness:
+            key_weights, query = completeness * self.key_fractions, nearest(keys, queries, search).index
+            targets.index_add_(0, query, keys * key_weights[:, None])
+            weights = weights.index_add(0, query, key_weights)
+            constant = constant + (key_weights.to(dtype) * keys.to(dtype).square().sum(1)).sum()
         number, size = queries.shape[1], size_of(wrapped)
-        target, weight = torch.zeros_like(everywhere), torch.zeros_like(everywhere[:, 0])
+        target, weight = torch.zeros_like(patches), torch.zeros_like(patches[:, 0])
         target[chosen], weight[chosen] = targets / number, weights / number
-        sums = F.fold(target.T[None], size, o.patch_size)
-        weight = F.fold(weight.expand(1, o.patch_size**2, -1), size, o.patch_size)
-        sums, weight = (wrap_adjoint(each, o.patch_size, border) for each in (sums, weight))
+        sums = F.fold(target.T[None], size, p)
+        weight = F.fold(weight.expand(1, p**2, -1), size, p)
+        sums, weight = (wrap_adjoint(x, p, border) for x in (sums, weight))
         return Quadratic(weight, sums, constant / number)

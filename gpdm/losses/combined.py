@@ -22,7 +22,7 @@ class CombinedLoss(Options):
 
     weight: float = option(
         1.0,
-        "What the second loss counts against the first. Both are mean squared differences of patches, in one way or another.",
+        "Weight of the second loss; the first has weight 1. Higher follows the second loss more.",
         ge=0.0,
         le=1000.0,
         step=0.1,
@@ -31,6 +31,7 @@ class CombinedLoss(Options):
     second: Loss | None = None
 
     def _losses(self) -> tuple[Loss, Loss]:
+        """Returns both losses; raises `OptionError` if one is missing."""
         if self.first is None or self.second is None:
             name = "first" if self.first is None else "second"
             raise OptionError(name, None, "no loss is connected", f"connect one to {name}")
@@ -44,12 +45,12 @@ class CombinedLoss(Options):
             GPDMError: The losses set different borders.
             OptionError: One of the losses is missing.
         """
-        asked = {loss.border for loss in self._losses()} - {"free"}
-        if len(asked) > 1:
+        borders = {loss.border for loss in self._losses()} - {"free"}
+        if len(borders) > 1:
             raise GPDMError(
-                f"the combined losses ask for different borders ({' and '.join(sorted(asked))}); choose one of them in both"
+                f"the combined losses set different borders ({' and '.join(sorted(borders))}); choose the same in both"
             )
-        return asked.pop() if asked else "free"
+        return borders.pop() if borders else "free"
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
         """Returns the terms of both losses; raises `OptionError` if one is missing."""
@@ -96,6 +97,7 @@ class _TermOn:
         return self.term.per_output
 
     def _at(self, level: Level) -> Level:
+        """Returns the level with the sizes of these references."""
         sizes = tuple(scaled(size, level.scale) for size in sizes_of(self.references))
         return replace(level, reference_sizes=sizes)
 
@@ -116,16 +118,17 @@ class _TermOn:
         weight: float = 1.0,
         image: Tensor | None = None,
     ) -> Objective:
-        own = []
-        for each in self.references:
-            check_alike(each.image, "a reference of the loss", references[0].image, "reference")
-            own.append(replace(each, image=canvas.enter(each.image)).at(canvas.scale, canvas.border))
-        return self.term.bind(own, canvas, memory, weight, image)
+        resized = []
+        for reference in self.references:
+            check_alike(reference.image, "a reference of the loss", references[0].image, "reference")
+            entered = replace(reference, image=canvas.enter(reference.image))
+            resized.append(entered.at(canvas.scale, canvas.border))
+        return self.term.bind(resized, canvas, memory, weight, image)
 
 
 Reweigh = Callable[[Sequence[Reference], Canvas, Tensor], Sequence[Reference]]
-"""A function of the references and the canvas of a level and of the image (1, C, H, W) with which an output enters it.
-It returns the references with other weights."""
+"""A function that returns the references of a level with other weights. Its arguments are the references, the canvas of
+the level, and the image (1, C, H, W) with which an output enters it."""
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ..canvas import Canvas
-from ..kernels.workspace import BLOCK_VALUES, VALUE_BYTES
+from ..kernels.workspace import PROJECTION_BYTES, STRIP_PROJECTIONS
 from ..patches.filters import Filters
 from ..patches.linear import PatchGrid
 from ..pyramid import Level, check_level
 from ..references import Reference, check_patches
 from .base import Objective, level_of
-from .reference_cdfs import GROUP, TOGETHER_VALUES
-from .swd_binned import COUNTED_PATCHES, BinnedObjective
+from .reference_cdfs import CountingLimits
+from .swd_binned import BinnedObjective
 from .swd_sorted import SortedObjective
 
 
@@ -23,19 +23,24 @@ from .swd_sorted import SortedObjective
 class SlicedWasserstein:
     """The sliced Wasserstein distance between the patches of the references and of the output (Algorithm 1).
 
-    It is the mean over random filters of the Wasserstein distance between the projections of all patches.
+    Its value is the mean over random filters of the Wasserstein distance between the projections of all patches.
     """
 
     grid: PatchGrid = field(default_factory=lambda: PatchGrid(7))
+    """The patches that are compared."""
     filters: Filters = field(default_factory=Filters)
+    """The distribution of the random filters."""
     distance: str = "l2"
-    """Ground distance: "l1" gives the W1 distance, "l2" the squared W2 distance."""
+    """Ground distance: "l1" gives the W1 distance, "l2" the squared W2 distance. The default differs from the paper's
+    l1, because l2 needs fewer steps (docs/adr/0005)."""
     solver: str = "histogram"
     """"histogram" compares CDFs on bins, "exact" sorts."""
     reuse: int = 1
     """Average number of times that a set of filters is used. Solver "histogram" only."""
     backend: str = "auto"
     """One of `kernels.choose.BACKENDS`. Solver "histogram" only."""
+    limits: CountingLimits = field(default_factory=CountingLimits)
+    """Limits of what is counted, sampled and computed at a time. Solver "histogram" only."""
     per_output = False
 
     def check(self, level: Level, references: Sequence[Reference]) -> None:
@@ -52,20 +57,22 @@ class SlicedWasserstein:
         """Returns the bytes that one step needs besides the images: the minimum, and the amount for full speed."""
         reference_pixels, output_pixels = level.reference_pixels, level.pixels
         if self.solver == "exact":
-            one = self._bytes_per_projection(reference_pixels, output_pixels)
-            return one, one * self.filters.number
-        values = min(BLOCK_VALUES, max(reference_pixels, output_pixels) * self.filters.number)
-        block = VALUE_BYTES * max(values, TOGETHER_VALUES)
+            filter_bytes = self._bytes_per_filter(reference_pixels, output_pixels)
+            return filter_bytes, filter_bytes * self.filters.number
+        limits = self.limits
+        projections = min(STRIP_PROJECTIONS, max(reference_pixels, output_pixels) * self.filters.number)
+        strip = PROJECTION_BYTES * max(projections, limits.joint_projections)
         patches = output_pixels // self.grid.stride**2
         # Where all patches are counted, their bins are kept for the backprojection.
-        held = 8 * patches * min(self.filters.number, GROUP) if patches < 2 * COUNTED_PATCHES else 0
-        return block, block + held
+        kept = 8 * patches * min(self.filters.number, limits.bank_filters) if patches < 2 * limits.output_patches else 0
+        return strip, strip + kept
 
-    def _bytes_per_projection(self, n: int, m: int) -> int:
+    def _bytes_per_filter(self, n: int, m: int) -> int:
         """Returns the bytes that one filter takes with the solver "exact", for `n` reference and `m` output pixels.
 
-        Float32 projections and their sorted copies of both, for the output also the order (int64) and the gradient; and
-        for each matched pair of values four float32 numbers (partner, difference, cost, slope) and two products.
+        They hold float32 projections and their sorted copies of both, for the output also the order (int64) and the
+        gradient; and for each matched pair of values four float32 numbers (partner, difference, cost, derivative) and
+        two products.
         """
         pairs = m if n == m else n + 2 * m
         return max((8 * n + 20 * m + 24 * pairs) // self.grid.stride**2, 1)
@@ -84,9 +91,9 @@ class SlicedWasserstein:
             OptionError: The backend cannot be used here, or no patch has a weight above 0.
         """
         del image
-        least, _ = self.memory(level_of(references, canvas))
+        minimum, _ = self.memory(level_of(references, canvas))
         if self.solver == "exact":
-            chunk = max(1, memory // least)
+            chunk = max(1, memory // minimum)
             return SortedObjective(self.grid, self.filters, self.distance, references, canvas, chunk, weight)
         return BinnedObjective(
             self.grid,
@@ -96,6 +103,7 @@ class SlicedWasserstein:
             self.backend,
             references,
             canvas,
-            memory - least,
+            memory - minimum,
             weight,
+            self.limits,
         )

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from ..borders import BORDER_HELP, BORDERS
 from ..kernels.choose import BACKENDS
 from ..options import Options, option
-from ..patches.filters import KINDS, Filters
+from ..patches.filters import FILTER_KINDS, Filters
 from ..patches.linear import PatchGrid
 from ..transport.sorted import DISTANCES, SOLVERS
 from .base import Term
 from .coherence import Coherence
 from .sliced import SlicedWasserstein
 
-SMALL = 3
+SMALL_PATCH_SIZE = 3
 """Side of the small patches, in pixels."""
 
 
@@ -25,69 +25,89 @@ class SWDLoss(Options):
     A weighted sum of up to three terms: `SlicedWasserstein` over patches of `patch_size`, the same over 3x3 patches,
     and `Coherence`.
 
+    The ground distance is the squared difference by default, which differs from the paper's Algorithm 1: it needs fewer
+    steps (docs/adr/0005). The functions `sliced_wasserstein` and `binned_sliced_wasserstein` have no default.
+
     References:
         Elnekave and Weiss, GPDM, ECCV 2022, Algorithm 1. docs/adr/0004 to 0006 describe the differences.
     """
 
-    patch_size: int = option(7, "Side of the square patches, in pixels.", ge=1, le=31)
+    patch_size: int = option(
+        7,
+        "Side of the square patches, in pixels. Larger patches keep larger structures and copy more of the reference.",
+        ge=1,
+        le=31,
+    )
     num_proj: int = option(
         64,
-        "Random projections compared at each step. More are slower and follow the distribution closer.",
+        "Number of random projections compared at each step. More follow the patch distribution of the reference more "
+        "closely and are slower.",
         ge=1,
         le=4096,
     )
     stride: int = option(
         1,
-        "Distance between neighbouring patches, in pixels. Above 1 the patch grid is shifted at random at each step, so that no pixel is left out.",
+        "Distance between neighbouring patches, in pixels. Above 1 fewer patches are compared, on a grid that is shifted "
+        "at random at each step.",
         ge=1,
         le=31,
+        advanced=True,
     )
     distance: str = option(
         "l2",
-        "Ground distance between projected patches: l1 is the paper's, every patch pulls alike; l2, squared, pulls harder the farther there is to go, and arrives in fewer steps.",
+        "Ground distance between projected patches. l2 is the squared difference and needs fewer steps; l1 is the "
+        "absolute difference, as in the paper.",
         choices=DISTANCES,
+        advanced=True,
     )
     projections: str = option(
         "factored",
-        "independent draws each projection on its own, as the paper; orthonormal draws mutually orthogonal ones, which cover the patch space more evenly; "
-        "factored draws each as uniformly as an independent one, but they share columns, which takes a third of the work.",
-        choices=KINDS,
+        "independent samples every filter by itself, as in the paper; orthonormal covers the patch space more evenly. "
+        "factored filters are distributed like independent ones and take a third of the work.",
+        choices=FILTER_KINDS,
+        advanced=True,
     )
     solver: str = option(
         "histogram",
-        "histogram compares distribution functions on fine bins, without a sort, many times faster. exact sorts, as the paper.",
+        "histogram compares distribution functions on fine bins and is many times faster. exact sorts the projections, "
+        "as in the paper.",
         choices=SOLVERS,
+        advanced=True,
     )
     reuse: int = option(
         1,
-        "Solver histogram: how many times a projection is used on average. The reference's side of it is computed once. 1 draws fresh ones at each step.",
+        "Average number of steps that use the same set of projections, with solver histogram. 1 samples a new set at each "
+        "step; more computes the projections of the reference less often.",
         ge=1,
         le=64,
+        advanced=True,
     )
     border: str = option(
         "free",
         BORDER_HELP,
         choices=BORDERS,
+        advanced=True,
     )
     detail: float = option(
         0.5,
-        "Share of the projections that are blind to colour, and so see structure, which others hardly do. 0 is the paper's.",
+        "Fraction of the projections that ignore average colour and measure structure, which the others hardly do. Higher "
+        "weighs structure more; 0 reproduces the paper.",
         ge=0.0,
         le=1.0,
         step=0.05,
     )
     coherence: float = option(
         0.005,
-        "How hard patches that are like none of the reference's are drawn toward the nearest one, at levels of 64 pixels and more. Takes away speckle and "
-        "softness; much of it copies. 0 is the paper's, and faster.",
+        "Weight of coherence, which attracts patches without a close match to their nearest reference patch, at levels of "
+        "64 px and more. Higher removes speckle and blur but copies more; 0 reproduces the paper and is faster.",
         ge=0.0,
         le=100.0,
         step=0.001,
     )
     coherence_tolerance: float = option(
         0.01,
-        "Patches nearer than this to one of the reference's are left as they are: a mean squared difference, pixel values going from -1 to 1. More "
-        "copies less and leaves more roughness.",
+        "Mean squared difference up to which a patch has a close match and is not attracted, for pixel values from -1 to "
+        "1. Higher copies less and leaves more roughness.",
         ge=0.0,
         le=4.0,
         step=0.001,
@@ -95,8 +115,8 @@ class SWDLoss(Options):
 
     small_patches: float = option(
         0.4,
-        f"Share of the projections that look at patches of {SMALL}x{SMALL} pixels instead, if patch_size is larger. What lies near the border is in few large "
-        "patches, and grows or shrinks unseen; small ones see it. 0 is the paper's.",
+        f"Fraction of the projections that compare {SMALL_PATCH_SIZE}x{SMALL_PATCH_SIZE} patches, if patch_size is "
+        "larger: they keep objects at the border from growing or shrinking unnoticed. 0 reproduces the paper.",
         ge=0.0,
         le=1.0,
         step=0.05,
@@ -104,14 +124,15 @@ class SWDLoss(Options):
 
     backend: str = option(
         "auto",
-        "auto does the work with Triton on an NVIDIA GPU where that is installed, and with plain PyTorch elsewhere. triton stops with the reason if it cannot "
-        "be used. torch never uses it. Both make the same kind of picture, not the same bits.",
+        "auto uses Triton on an NVIDIA GPU where it works, and plain PyTorch elsewhere; torch never uses Triton, and "
+        "triton stops with the reason if it cannot be used. Both make similar images, not identical ones.",
         choices=BACKENDS,
+        advanced=True,
     )
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
         """Returns the distance for each patch size, weighted by its fraction of the filters, and coherence."""
-        small = round(self.small_patches * self.num_proj) if self.patch_size > SMALL else 0
+        small = round(self.small_patches * self.num_proj) if self.patch_size > SMALL_PATCH_SIZE else 0
         terms: list[tuple[float, Term]] = [
             (
                 number / self.num_proj,
@@ -124,7 +145,7 @@ class SWDLoss(Options):
                     backend=self.backend,
                 ),
             )
-            for number, size in ((self.num_proj - small, self.patch_size), (small, SMALL))
+            for number, size in ((self.num_proj - small, self.patch_size), (small, SMALL_PATCH_SIZE))
             if number
         ]
         if self.coherence:

@@ -15,7 +15,7 @@ from torch import Tensor
 from ..borders import wrap, wrap_adjoint
 from ..canvas import Canvas
 from ..images import Size, check_single, size_of
-from ..kernels.backend import ALL, Backend, ProjectedReference, Subsample
+from ..kernels.backend import ALL_PATCHES, Backend, ProjectedReference, Subsample
 from ..kernels.choose import choose, make_backend
 from ..kernels.workspace import Workspace, retry_with_less_memory
 from ..patches.filters import Filters
@@ -23,13 +23,10 @@ from ..patches.linear import PatchGrid, patch_grid
 from ..references import Reference, reference_patch_weights
 from ..transport.binned import WEIGHT_UNIT, quantize_weights
 from .base import OutputState
-from .reference_cdfs import ReferenceCDFs, random_offset, subsample_stride
+from .reference_cdfs import CountingLimits, ReferenceCDFs, random_offset, subsample_stride
 
-POOL = 8
+POOL_SIZE = 8
 """Number of filter sets, with the reference's CDFs along them, that are kept if sets are reused."""
-COUNTED_PATCHES = 2**18
-"""Approximate number of output patches that are counted; from twice this number on a strided subsample with a random
-offset is. The standard error of the reference's CDFs, from about 30,000 patches, is three times as large."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class StepSample:
     """The random numbers of one evaluation."""
 
     references: tuple[ProjectedReference, ...]
-    """Groups of filters, with the reference's CDFs along them."""
+    """Parts of a set of filters, with the reference's CDFs along them."""
     offset: tuple[int, int]
     """Row and column of the first patch of the grid, in pixels."""
     subsample: Subsample
@@ -69,19 +66,20 @@ class BinnedObjective:
         canvas: Canvas,
         keep_bytes: int,
         weight: float,
+        limits: CountingLimits,
     ) -> None:
         self.grid, self.distance, self.reuse, self.weight, self.canvas = grid, distance, reuse, weight, canvas
-        self.number, self.padded_size = filters.number, canvas.padded_size(grid.size)
-        own = canvas.patch_weights(grid.size)
-        self.weights = None if own is None else quantize_weights(own)
-        images = [each.image for each in references]
+        self.number, self.padded_size, self.limits = filters.number, canvas.padded_size(grid.size), limits
+        patch_weights = canvas.patch_weights(grid.size)
+        self.weights = None if patch_weights is None else quantize_weights(patch_weights)
+        images = [reference.image for reference in references]
         device, channels = images[0].device, images[0].shape[1]
-        largest = max(math.prod(each) for each in (self.padded_size, *map(size_of, images)))
+        largest = max(math.prod(size) for size in (self.padded_size, *map(size_of, images)))
         self.backend = choose(backend, device, channels * largest, images[0].dtype)
         self.workspace = Workspace(device, keep_bytes)
-        self.passes: Backend = make_backend(self.backend, self.workspace)
+        self.implementation: Backend = make_backend(self.backend, self.workspace)
         weights = reference_patch_weights(references, grid.size)
-        self.cdfs = ReferenceCDFs(filters, grid, distance, images, weights, self.workspace, self.passes)
+        self.cdfs = ReferenceCDFs(filters, grid, distance, images, weights, self.workspace, self.implementation, limits)
         # A strided or subsampled grid has another offset at every step, which a captured graph cannot follow.
         self.capturable = grid.stride == 1 and self._stride(patch_grid(self.padded_size, grid.size, 1)) == (1, 1)
         self._restart()
@@ -90,7 +88,7 @@ class BinnedObjective:
         self.fresh = iter(self.cdfs)
         # With new filters at every step a larger pool would leave some sets unused, which raises the final distance by
         # 14 %.
-        self.pool: deque[list[ProjectedReference]] = deque(maxlen=1 if self.reuse == 1 else POOL)
+        self.pool: deque[list[ProjectedReference]] = deque(maxlen=1 if self.reuse == 1 else POOL_SIZE)
         self.steps = 0
 
     def _stride(self, grid: Size) -> tuple[int, int]:
@@ -98,7 +96,9 @@ class BinnedObjective:
 
         With weights all are counted, since only a few patches may have a weight above 0.
         """
-        return subsample_stride(math.prod(grid) // COUNTED_PATCHES) if self.weights is None else (1, 1)
+        if self.weights is not None:
+            return ALL_PATCHES.stride
+        return subsample_stride(math.prod(grid) // self.limits.output_patches)
 
     def sample(self, image: Tensor, step: int, state: OutputState) -> StepSample:
         """See `Objective.sample`. A `step` before the last sampled one restarts the sequence of filters."""
@@ -106,15 +106,17 @@ class BinnedObjective:
         if step + 1 < self.steps:
             self._restart()
         while self.steps <= step:
-            if self.steps < min(self.reuse, POOL) or self.steps % self.reuse == 0:
+            if self.steps < min(self.reuse, POOL_SIZE) or self.steps % self.reuse == 0:
                 self.pool.append(next(self.fresh))
             self.steps += 1
         references = self.pool[int(torch.randint(len(self.pool), (1,), generator=state.generator))]
         offset = self.grid.random_offset(self.padded_size, state.generator)
-        rows, columns = (side - place for side, place in zip(self.padded_size, offset, strict=True))
+        rows, columns = (length - first for length, first in zip(self.padded_size, offset, strict=True))
         grid = patch_grid((rows, columns), self.grid.size, self.grid.stride)
         stride = self._stride(grid)
-        subsample = ALL if stride == (1, 1) else Subsample(random_offset(stride, grid, state.generator), stride)
+        subsample = ALL_PATCHES
+        if stride != ALL_PATCHES.stride:
+            subsample = Subsample(random_offset(stride, grid, state.generator), stride)
         return StepSample(tuple(references), offset, subsample)
 
     def evaluate(self, image: Tensor, sample: StepSample, into: Tensor) -> Tensor:
@@ -124,8 +126,10 @@ class BinnedObjective:
         weights = None if self.weights is None else self.weights[row::stride, column::stride]
         values, gradients = [], []
         for reference in sample.references:
-            work = partial(self.passes.evaluate, shifted, reference, self.distance, stride, sample.subsample, weights)
-            value, gradient = retry_with_less_memory(work, self.workspace.reduce_memory)
+            evaluate = partial(
+                self.implementation.evaluate, shifted, reference, self.distance, stride, sample.subsample, weights
+            )
+            value, gradient = retry_with_less_memory(evaluate, self.workspace.reduce_memory)
             values.append(value * (len(reference.cdf_p) / self.number))
             gradients.append(gradient)
         value, gradient = values[0], gradients[0]

@@ -1,4 +1,4 @@
-"""The objective of the exact sliced Wasserstein distance, by sorting (Algorithm 1); the oracle of the binned one."""
+"""The objective of the exact sliced Wasserstein distance, by sorting (Algorithm 1). The binned one is tested with it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ class SortedSample:
     """The random numbers of one evaluation."""
 
     bank: FilterBank
+    """The filters."""
     offset: tuple[int, int]
     """Row and column of the first patch of the output's grid, in pixels."""
     reference_offsets: tuple[tuple[int, int], ...]
@@ -56,7 +57,7 @@ class SortedObjective:
         weight: float,
     ) -> None:
         self.grid, self.filters, self.distance, self.canvas = grid, filters, distance, canvas
-        self.images, self.chunk, self.weight = [each.image for each in references], chunk, weight
+        self.images, self.chunk, self.weight = [reference.image for reference in references], chunk, weight
         self.padded_size = canvas.padded_size(grid.size)
         self.weights = canvas.patch_weights(grid.size)
         self.reference_weights = reference_patch_weights(references, grid.size)
@@ -72,9 +73,8 @@ class SortedObjective:
         check_single(image)
         bank = self.filters.sample(self.filters.number, image.shape[1], self.grid.size, state.generator).to(image)
         offset = self.grid.random_offset(self.padded_size, state.generator)
-        return SortedSample(
-            bank, offset, tuple(self.grid.random_offset(size_of(each), state.generator) for each in self.images)
-        )
+        reference_offsets = [self.grid.random_offset(size_of(each), state.generator) for each in self.images]
+        return SortedSample(bank, offset, tuple(reference_offsets))
 
     def evaluate(self, image: Tensor, sample: SortedSample, into: Tensor) -> Tensor:
         """See `Objective.evaluate`."""
@@ -91,20 +91,21 @@ class SortedObjective:
         wrapped = wrap(image, self.grid.size, self.canvas.border)
         shifted = wrapped[..., row:, column:]
         references = [
-            each[..., first:, left:] for each, (first, left) in zip(self.images, sample.reference_offsets, strict=True)
+            image[..., row:, column:]
+            for image, (row, column) in zip(self.images, sample.reference_offsets, strict=True)
         ]
         weights = self._weights(sample)
         value, gradient = image.new_zeros(()), torch.zeros_like(wrapped)
-        for part in sample.bank.split(self.chunk):
+        for part in sample.bank.split_filters(self.chunk):
             p = torch.cat([_rows(project(reference, part, stride)) for reference in references], dim=1)
             q = project(shifted, part, stride)
-            part_value, slope = sliced_wasserstein(
+            part_value, part_gradient = sliced_wasserstein(
                 p, _rows(q), distance=self.distance, coupling=self.coupling, p_weights=weights[0], q_weights=weights[1]
             )
-            share = len(part) / len(sample.bank)
-            value += share * part_value
-            slope = (share * slope).T.reshape(q.shape)
-            gradient[..., row:, column:] += project_adjoint(slope, part, size_of(shifted), stride)
+            fraction = len(part) / len(sample.bank)
+            value += fraction * part_value
+            part_gradient = (fraction * part_gradient).T.reshape(q.shape)
+            gradient[..., row:, column:] += project_adjoint(part_gradient, part, size_of(shifted), stride)
         return value, wrap_adjoint(gradient, self.grid.size, self.canvas.border)
 
     def _weights(self, sample: SortedSample) -> tuple[Tensor | None, Tensor | None]:
@@ -112,8 +113,8 @@ class SortedObjective:
         stride, p, q = self.grid.stride, None, None
         if self.reference_weights is not None:
             parts = [
-                each[row::stride, column::stride].flatten()
-                for each, (row, column) in zip(self.reference_weights, sample.reference_offsets, strict=True)
+                weights[row::stride, column::stride].flatten()
+                for weights, (row, column) in zip(self.reference_weights, sample.reference_offsets, strict=True)
             ]
             p = torch.cat(parts)
         if self.weights is not None:
@@ -121,10 +122,11 @@ class SortedObjective:
         return p, q
 
     def _reduce_memory(self) -> str | None:
+        """Halves the number of filters at a time and returns a description of that; None if it is 1 already."""
         if self.chunk == 1:
             return None
         self.chunk = (self.chunk + 1) // 2
-        return f"takes {self.chunk} projections at a time"
+        return f"compares {self.chunk} projections at a time"
 
 
 def _rows(projections: Tensor) -> Tensor:

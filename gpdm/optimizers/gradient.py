@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import OptionError
 from ..kernels.choose import kernels
-from ..kernels.reference import EPSILON
+from ..kernels.reference import ADAM_EPSILON
 from ..losses.base import Loss, Objective, check_loss, loss_memory
 from ..options import Options, option
 from ..pyramid import Level
@@ -197,4 +197,4 @@ def _adam_picture(image: Tensor, gradient: Tensor, first: Tensor, second: Tensor
     """
     first.lerp_(gradient, 1 - BETA_1)
     second.mul_(beta_2).add_(gradient.square().mean(), alpha=1 - beta_2)
-    image.sub_(first.mul(rates[0]).div_(second.sqrt().div_(rates[1]).add_(EPSILON)))
+    image.sub_(first.mul(rates[0]).div_(second.sqrt().div_(rates[1]).add_(ADAM_EPSILON)))

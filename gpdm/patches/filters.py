@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import torch
 from torch import Generator, Tensor
 
-Kind = Literal["independent", "orthonormal", "factored"]
-KINDS: tuple[str, ...] = get_args(Kind)
-
-GRID = 2.0**-12
+FILTER_KINDS: tuple[str, ...] = ("independent", "orthonormal", "factored")
+"""Ways to sample filters; see `sample_filters`."""
+FILTER_QUANTUM = 2.0**-12
 """Quantum of the rows of sampled filters: they are multiples of it. Sums of them with factors -1, 0 and 1 are then
 exact in float32, so that the L1 gradient has the same bits however the work is divided into strips."""
 
 
 @dataclass(frozen=True)
 class FilterBank:
-    """K filters (C, p, p) in factored form: a convolution with M columns, then one of its results with rows.
+    """K filters (C, p, p) in factored form: the image is convolved with M columns, and the result with rows.
 
     Filter k is the sum over m of columns[m] x rows[k, m]. A bank may hold several sets of K filters one after the
     other, each with its own M columns, so that one call projects onto all of them.
@@ -59,11 +57,11 @@ class FilterBank:
         """Returns the bank with every filter multiplied by its factor, (sets K,)."""
         return replace(self, rows=self.rows * factors[:, None, None, None])
 
-    def split(self, number: int) -> list[FilterBank]:
+    def split_filters(self, number: int) -> list[FilterBank]:
         """Splits a bank of one set into banks of at most `number` filters."""
         return [replace(self, rows=rows) for rows in self.rows.split(number)]
 
-    def each(self, number: int = 1) -> list[FilterBank]:
+    def split_sets(self, number: int = 1) -> list[FilterBank]:
         """Splits the bank into banks of at most `number` sets."""
         columns, rows = (x.split(len(x) // self.sets * number) for x in (self.columns, self.rows))
         return [FilterBank(*parts) for parts in zip(columns, rows, strict=True)]
@@ -76,14 +74,14 @@ class FilterBank:
 
 @dataclass(frozen=True)
 class Filters:
-    """The distribution of the filters; see `draw_filters`."""
+    """The distribution from which sets of filters are sampled; see `sample_filters`."""
 
     kind: str = "factored"
-    """One of `KINDS`."""
+    """One of `FILTER_KINDS`."""
     number: int = 64
     """Number of filters in a set."""
     detail: float = 0.5
-    """Fraction of them with mean zero in every channel."""
+    """Fraction of the filters that have mean zero in every channel, from 0 to 1."""
 
     def sample(
         self,
@@ -96,13 +94,13 @@ class Filters:
     ) -> FilterBank:
         """Samples `sets` sets of `number` filters; those of mean zero come last.
 
-        Filters of one pixel cannot have mean zero, so then there are none.
+        Filters of one pixel cannot have mean zero, so with `patch_size` 1 there are none of these.
         """
         detail = round(self.detail * number) if patch_size > 1 else 0
-        return draw_filters(self.kind, number, channels, patch_size, generator, sets, detail, device)
+        return sample_filters(self.kind, number, channels, patch_size, generator, sets, detail, device)
 
 
-def draw_filters(
+def sample_filters(
     kind: str,
     num_proj: int,
     channels: int,
@@ -112,7 +110,7 @@ def draw_filters(
     detail: int = 0,
     device: torch.device | None = None,
 ) -> FilterBank:
-    """Samples random filters of unit length (to three digits, see `GRID`).
+    """Samples random filters of unit length (to three digits, see `FILTER_QUANTUM`).
 
     Each is uniform on the sphere, or on the sphere of filters of mean zero.
 
@@ -138,21 +136,22 @@ def draw_filters(
         Elnekave and Weiss, GPDM, ECCV 2022, Algorithm 1.
         Rowland et al., Orthogonal Estimation of Wasserstein Distances, AISTATS 2019 (orthonormal blocks).
     """
-    tall = channels * patch_size
+    height = channels * patch_size
     device = device if device is not None and device.type == "cuda" else torch.device("cpu")
     if kind == "factored":
-        columns, rows = _factored(sets, num_proj, tall, patch_size, generator, device)
+        columns, rows = _factored(sets, num_proj, height, patch_size, generator, device)
     else:
-        columns = torch.eye(tall, device=device).expand(sets, tall, tall)  # a general filter needs all C p columns
+        # A general filter needs all C p unit columns.
+        columns = torch.eye(height, device=device).expand(sets, height, height)
         flat = (_orthonormal_blocks if kind == "orthonormal" else _independent)(
-            sets, num_proj, tall * patch_size, generator
+            sets, num_proj, height * patch_size, generator
         )
-        rows = to_device(flat, device).unflatten(2, (tall, patch_size))
+        rows = to_device(flat, device).unflatten(2, (height, patch_size))
     if detail:
         columns, rows = _without_mean(columns, rows, channels, detail)
     return FilterBank(
         columns.mT.reshape(-1, channels, patch_size, 1),
-        ((rows / GRID).round() * GRID).flatten(0, 1)[:, :, None],
+        ((rows / FILTER_QUANTUM).round() * FILTER_QUANTUM).flatten(0, 1)[:, :, None],
     )
 
 
@@ -167,27 +166,28 @@ def _without_mean(columns: Tensor, rows: Tensor, channels: int, number: int) -> 
     For each channel a column of ones is added, by which the mean is subtracted: columns (sets, C p, M) become (sets, C
     p, M + C), rows (sets, K, M, p) become (sets, K, M + C, p).
     """
-    sets, tall, _ = columns.shape
+    sets, height, _ = columns.shape
     p = rows.shape[3]
-    ones = (
-        torch.eye(channels, device=columns.device).repeat_interleave(tall // channels, 0).expand(sets, tall, channels)
-    )
-    own = rows[:, -number:]
-    means = torch.einsum("stc,stm,skmp->skc", ones, columns, own) / (tall // channels * p)
+    ones = torch.eye(channels, device=columns.device).repeat_interleave(height // channels, 0)
+    ones = ones.expand(sets, height, channels)
+    with_mean = rows[:, -number:]
+    means = torch.einsum("stc,stm,skmp->skc", ones, columns, with_mean) / (height // channels * p)
     # The removed part is orthogonal to the rest, so that their squared lengths sum to 1.
-    length = (1 - means.square().sum(2) * (tall // channels * p)).sqrt()[..., None, None]
-    away = -means[..., None].expand(-1, -1, -1, p)
-    last = torch.cat([own, away], 2) / length
-    first = torch.cat([rows[:, :-number], away.new_zeros(sets, rows.shape[1] - number, channels, p)], 2)
+    length = (1 - means.square().sum(2) * (height // channels * p)).sqrt()[..., None, None]
+    minus_means = -means[..., None].expand(-1, -1, -1, p)
+    last = torch.cat([with_mean, minus_means], 2) / length
+    first = torch.cat([rows[:, :-number], minus_means.new_zeros(sets, rows.shape[1] - number, channels, p)], 2)
     return torch.cat([columns, ones], 2), torch.cat([first, last], 1)
 
 
 def _independent(sets: int, num_proj: int, dimension: int, generator: Generator) -> Tensor:
+    """Returns independent unit vectors, (sets, K, dimension)."""
     flat = torch.randn(sets, num_proj, dimension, generator=generator)
     return flat / flat.norm(dim=2, keepdim=True)
 
 
 def _orthonormal_blocks(sets: int, num_proj: int, dimension: int, generator: Generator) -> Tensor:
+    """Returns unit vectors, (sets, K, dimension), in blocks of at most `dimension` mutually orthogonal ones."""
     blocks = [
         _orthonormal(torch.randn(sets, dimension, min(dimension, num_proj - k), generator=generator)).mT
         for k in range(0, num_proj, dimension)
@@ -196,7 +196,7 @@ def _orthonormal_blocks(sets: int, num_proj: int, dimension: int, generator: Gen
 
 
 def _factored(
-    sets: int, num_proj: int, tall: int, patch_size: int, generator: Generator, device: torch.device
+    sets: int, num_proj: int, height: int, patch_size: int, generator: Generator, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Returns columns (sets, C p, M) and rows (sets, K, M, p). Each product is distributed as an independent filter.
 
@@ -204,12 +204,12 @@ def _factored(
     uniform orthonormal A (C p, M) and B (M, p) is uniform as well, as long as M >= p. So W = (A B) R, and A may be
     shared.
     """
-    shared = min(-(-patch_size // 8) * 8, tall)  # whole vector registers
-    columns = to_device(_orthonormal(torch.randn(sets, tall, shared, generator=generator)), device)
+    shared = min(-(-patch_size // 8) * 8, height)  # a multiple of a vector register's length
+    columns = to_device(_orthonormal(torch.randn(sets, height, shared, generator=generator)), device)
     # B R = G S^-1 R for a Gaussian G (M, p) = B S. R and S are Cholesky factors of Gram matrices, whose condition
     # number is squared: hence float64.
     g = to_device(torch.randn(sets, num_proj, shared, patch_size, generator=generator), device)
-    w = to_device(torch.randn(sets, num_proj, tall, patch_size, generator=generator), device)
+    w = to_device(torch.randn(sets, num_proj, height, patch_size, generator=generator), device)
     # Without an error check, which would make the host wait: the Gram matrix is positive definite almost surely.
     s, r = (torch.linalg.cholesky_ex(x.mT @ x, upper=True).L for x in (g.double(), w.double()))
     rows = (g.double() @ torch.linalg.solve_triangular(s, r, upper=True)).float()

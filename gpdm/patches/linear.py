@@ -22,7 +22,7 @@ from .filters import FilterBank
 
 @dataclass(frozen=True)
 class PatchGrid:
-    """The patches of an image that are compared."""
+    """A regular grid of square patches in an image."""
 
     size: int
     """Side of the square patches, in pixels."""
@@ -32,18 +32,19 @@ class PatchGrid:
     def random_offset(self, size: Size, generator: Generator) -> tuple[int, int]:
         """Samples row and column of the first patch of an image of `size`, each below the stride.
 
-        Over many steps strided patches so cover every pixel. With stride 1 no number is taken from the CPU `generator`.
+        With a random offset at every step, strided patches reach every pixel. With stride 1 no number is taken from
+        the CPU `generator`.
         """
-        room = [min(self.stride, side - self.size + 1) for side in size]
-        if max(room) == 1:
+        choices = [min(self.stride, length - self.size + 1) for length in size]
+        if max(choices) == 1:
             return 0, 0
-        row, column = (int(torch.randint(each, (1,), generator=generator)) for each in room)
+        row, column = (int(torch.randint(number, (1,), generator=generator)) for number in choices)
         return row, column
 
 
 def patch_grid(size: Size, patch_size: int, stride: int) -> Size:
     """Returns rows and columns of the grid of all patches inside an image of `size`, at this stride; 0 if none fits."""
-    rows, columns = ((side - patch_size) // stride + 1 for side in size)
+    rows, columns = ((length - patch_size) // stride + 1 for length in size)
     return max(rows, 0), max(columns, 0)
 
 
@@ -78,59 +79,63 @@ def project_columns(image: Tensor, bank: FilterBank, stride: int = 1) -> Tensor:
     return F.conv2d(image, bank.columns, stride=(stride, 1)).contiguous(memory_format=torch.channels_last)
 
 
-def project_rows(down: Tensor, bank: FilterBank, stride: int = 1, bias: Tensor | None = None) -> Tensor:
-    """Computes the second half of `project`, for any rows: (1, sets M, rows, W) -> (rows, columns, sets K)."""
-    return F.conv2d(down, bank.rows, bias, stride=(1, stride), groups=bank.sets)[0].permute(1, 2, 0).contiguous()
+def project_rows(columns: Tensor, bank: FilterBank, stride: int = 1, bias: Tensor | None = None) -> Tensor:
+    """Computes the second half of `project`: (1, sets M, rows, W) -> (rows, columns, sets K).
+
+    `columns` is the result of `project_columns`, or a strip of its rows.
+    """
+    return F.conv2d(columns, bank.rows, bias, stride=(1, stride), groups=bank.sets)[0].permute(1, 2, 0).contiguous()
 
 
 @dataclass(frozen=True)
 class Adjoint:
     """The adjoint of `project` for a bank of one set, prepared for many uses.
 
-    Its transposed convolution is split as well, into one along rows and one down columns. With a stride each of them
-    returns the `stride` pixels of a grid position as additional channels.
+    Its transposed convolution is split as well, into one with the rows of the filters and one with their columns. With
+    a stride s each of them returns the s pixels of a grid position as additional channels.
     """
 
-    along: Tensor
+    rows: Tensor
     """Weights of the convolution along rows, (s M, K, 1, v)."""
-    down: Tensor
-    """Weights of the convolution down columns, (s C, M, u, 1)."""
+    columns: Tensor
+    """Weights of the convolution along columns, (s C, M, u, 1)."""
     stride: int
+    """Distance between neighbouring patches in pixels, s."""
 
     @staticmethod
     def of(bank: FilterBank, stride: int = 1) -> Adjoint:
         """Returns the adjoint of `project` with this bank and stride."""
-        along = _transposed(bank.rows.permute(1, 0, 2, 3).flatten(2), stride)[:, :, None]
-        down = _transposed(bank.columns.permute(1, 0, 2, 3).flatten(2), stride)[..., None]
+        rows = _transposed(bank.rows.permute(1, 0, 2, 3).flatten(2), stride)[:, :, None]
+        columns = _transposed(bank.columns.permute(1, 0, 2, 3).flatten(2), stride)[..., None]
         layout = torch.channels_last
-        return Adjoint(along.contiguous(memory_format=layout), down.contiguous(memory_format=layout), stride)
+        return Adjoint(rows.contiguous(memory_format=layout), columns.contiguous(memory_format=layout), stride)
 
-    def __call__(self, blocks: Iterable[Tensor], size: Size) -> Tensor:
+    def __call__(self, strips: Iterable[Tensor], size: Size) -> Tensor:
         """Returns an image (1, C, H, W) of `size` from strips of values (rows, columns, K), from top to bottom."""
-        reach = self.along.shape[3] - 1
-        sums = _stacked(map(partial(_convolve, weights=self.along, padding=(0, reach)), blocks), size[0])
+        padding = self.rows.shape[3] - 1
+        sums = _concatenated(map(partial(_convolve, weights=self.rows, padding=(0, padding)), strips), size[0])
         sums = _to_length(sums.reshape(len(sums), sums.shape[1] * self.stride, -1), 1, size[1])  # (rows, W, M)
-        image = _convolve(sums, self.down, (reach, 0))  # (rows, W, s C)
+        image = _convolve(sums, self.columns, (padding, 0))  # (rows, W, s C)
         if self.stride > 1:
             image = image.unflatten(2, (self.stride, -1)).permute(0, 2, 1, 3).flatten(0, 1)
         return _to_length(image, 0, size[0]).permute(2, 0, 1)[None]
 
 
-def _stacked(parts: Iterable[Tensor], most: int) -> Tensor:
-    """Concatenates tensors along the first axis, of which they have at most `most` rows together.
+def _concatenated(parts: Iterable[Tensor], max_rows: int) -> Tensor:
+    """Concatenates tensors along the first axis. Together they have at most `max_rows` rows.
 
-    Unlike `torch.cat` it never holds all of them twice.
+    Unlike with `torch.cat`, the parts are not all in memory beside the result.
     """
     parts = iter(parts)
     first = next(parts)
     second = next(parts, None)
     if second is None:
         return first
-    whole, filled = first.new_empty(most, *first.shape[1:]), 0
+    result, filled = first.new_empty(max_rows, *first.shape[1:]), 0
     for part in chain((first, second), parts):
-        whole[filled : filled + len(part)] = part
+        result[filled : filled + len(part)] = part
         filled += len(part)
-    return whole[:filled]
+    return result[:filled]
 
 
 def project_adjoint(values: Tensor, bank: FilterBank, size: Size, stride: int = 1) -> Tensor:
@@ -151,18 +156,18 @@ def project_adjoint(values: Tensor, bank: FilterBank, size: Size, stride: int = 
 def _transposed(weights: Tensor, stride: int) -> Tensor:
     """Returns the weights of the transposed convolution: (out, in, p) -> (s out, in, ceil(p / s)).
 
-    It is an ordinary convolution, whose result has the s positions of a stride as channels.
+    With them the transposed convolution is an ordinary one, whose result has the s positions of a stride as channels.
     """
     if stride == 1:
         return weights.flip(2)
     out, channels, length = weights.shape
-    reach = -(-length // stride)
-    parts = F.pad(weights, (0, reach * stride - length)).reshape(out, channels, reach, stride)
+    taps = -(-length // stride)
+    parts = F.pad(weights, (0, taps * stride - length)).reshape(out, channels, taps, stride)
     return parts.flip(2).permute(3, 0, 1, 2).flatten(0, 1)
 
 
 def _convolve(values: Tensor, weights: Tensor, padding: tuple[int, int]) -> Tensor:
-    """Convolves (rows, columns, K) with weights (L, K, u, v): (rows', columns', L)."""
+    """Convolves values (rows, columns, K) with weights (L, K, u, v); returns (rows', columns', L)."""
     return F.conv2d(values.permute(2, 0, 1)[None], weights, padding=padding)[0].permute(1, 2, 0).contiguous()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,24 +12,27 @@ from torch import Tensor
 
 from ..errors import GPDMError
 
-Search = Literal["exact", "faiss"]
-SEARCHES: tuple[str, ...] = get_args(Search)
-""""exact" compares all pairs of patches. "faiss" searches the likeliest cells of an index, by the package faiss."""
+SEARCHES: tuple[str, ...] = ("exact", "faiss")
+""""exact" compares all pairs of patches. "faiss" searches the nearest cells of an index, by the package faiss."""
 
 SEARCH_HELP = (
-    "exact compares every patch with every other: the time grows with the square of the number of pixels. faiss looks into the likeliest cells of an "
-    "index, and needs the package faiss-cpu."
+    "exact compares all pairs of patches, in a time that grows with the square of the number of pixels. "
+    "faiss compares only likely pairs, and needs the package faiss-cpu."
 )
 """Help text of the options called search."""
 
-ROWS, COLUMNS = 512, 8192
-"""Queries and keys that are compared at a time, so few that their distances fit a processor's cache. On a GPU both are
-multiplied by `GPU_TIMES`, for fewer launches."""
-GPU_TIMES = 2
-BLOCK_BYTES = 4 * 4 * ROWS * COLUMNS
-"""Bytes that one comparison takes on a CPU, at most."""
-CELL_PATCHES, CELLS_SEEN = 256, 16
-"""faiss: average number of patches in a cell of the index, and number of cells that are searched."""
+BLOCK_SIZE = (512, 8192)
+"""Queries and keys that are compared at a time, so few that their distances fit a processor's cache."""
+GPU_BLOCK_FACTOR = 2
+"""Factor of both numbers of `BLOCK_SIZE` on a GPU, for fewer launches."""
+BLOCK_BYTES = 4 * 4 * BLOCK_SIZE[0] * BLOCK_SIZE[1]
+"""Maximum number of bytes that the comparison of a block takes on a CPU."""
+FAISS_CELL_PATCHES = 256
+"""Average number of patches in a cell of faiss's index."""
+FAISS_PROBES = 16
+"""Number of cells of the index that faiss searches for a query."""
+FAISS_CANDIDATES = 10
+"""Number of nearest keys among which factors select, with faiss."""
 
 
 def search_bytes(patch_size: int, pixels: int) -> int:
@@ -52,50 +55,63 @@ def squared_distance(a: Tensor, b: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Nearest:
-    """The most similar key of each query."""
+    """The nearest key of each query."""
 
     index: Tensor
     """Index of the key, (queries,), int64."""
     distance: Tensor
-    """Mean squared difference to it over the elements of a patch, (queries,)."""
+    """Mean squared difference to the key over the elements of a patch, (queries,)."""
 
 
-def nearest(queries: Tensor, keys: Tensor, search: str = "exact", shares: Tensor | None = None) -> Nearest:
+def nearest(
+    queries: Tensor,
+    keys: Tensor,
+    search: str = "exact",
+    factors: Tensor | None = None,
+    *,
+    block_size: tuple[int, int] = BLOCK_SIZE,
+) -> Nearest:
     """Returns the nearest key of every query.
 
     Arguments:
         queries: Patches, (n, D).
         keys: Patches, (m, D).
         search: One of `SEARCHES`.
-        shares: Factors of the squared distance to each key, (m,): GPNN's normalisation (Granot et al., Drop the GAN,
+        factors: Factors of the squared distance to each key, (m,): GPNN's normalisation (Granot et al., Drop the GAN,
             CVPR 2022, equation 3). With faiss they select among the nearest ten. None: no factors.
+        block_size: Queries and keys that the exact search compares at a time. The result does not depend on it, up to
+            rounding.
 
     Raises:
         GPDMError: faiss is chosen and not installed.
     """
     if search == "faiss":
-        index = _faiss_nearest(queries, keys, shares)
+        index = _faiss_nearest(queries, keys, factors)
         return Nearest(index, squared_distance(queries, keys[index]))
     best = _Best.of(queries)
-    for rows, columns, distances in _blocks(queries, keys):
-        best.offer(rows, columns, distances if shares is None else distances.mul_(shares[columns]))
+    for rows, columns, distances in _blocks(queries, keys, block_size):
+        best.update(rows, columns, distances if factors is None else distances.mul_(factors[columns]))
     return best.result(queries, keys)
 
 
-def least_distances(queries: Tensor, keys: Tensor, search: str = "exact") -> Tensor:
+def least_distances(
+    queries: Tensor, keys: Tensor, search: str = "exact", *, block_size: tuple[int, int] = BLOCK_SIZE
+) -> Tensor:
     """Returns for every key the mean squared difference to its nearest query, (m,).
 
     Arguments and errors are those of `nearest`.
     """
     if search == "faiss":
         return nearest(keys, queries, search).distance
-    least = torch.full_like(keys[:, 0], torch.inf)
-    for _, columns, distances in _blocks(queries, keys):
-        torch.minimum(least[columns], distances.amin(0), out=least[columns])
-    return least / keys.shape[1]
+    distance = torch.full_like(keys[:, 0], torch.inf)
+    for _, columns, distances in _blocks(queries, keys, block_size):
+        torch.minimum(distance[columns], distances.amin(0), out=distance[columns])
+    return distance / keys.shape[1]
 
 
-def mutual(queries: Tensor, keys: Tensor, search: str = "exact") -> tuple[Nearest, Tensor]:
+def mutual(
+    queries: Tensor, keys: Tensor, search: str = "exact", *, block_size: tuple[int, int] = BLOCK_SIZE
+) -> tuple[Nearest, Tensor]:
     """Returns the nearest key of every query, and for every key the mean squared difference to its nearest query, (m,).
 
     Arguments and errors are those of `nearest`. The exact search computes all distances once for both.
@@ -103,11 +119,11 @@ def mutual(queries: Tensor, keys: Tensor, search: str = "exact") -> tuple[Neares
     if search == "faiss":
         return nearest(queries, keys, search), nearest(keys, queries, search).distance
     best = _Best.of(queries)
-    backwards = torch.full_like(keys[:, 0], torch.inf)
-    for rows, columns, distances in _blocks(queries, keys):
-        best.offer(rows, columns, distances)
-        torch.minimum(backwards[columns], distances.amin(0), out=backwards[columns])
-    return best.result(queries, keys), backwards / keys.shape[1]
+    key_distance = torch.full_like(keys[:, 0], torch.inf)
+    for rows, columns, distances in _blocks(queries, keys, block_size):
+        best.update(rows, columns, distances)
+        torch.minimum(key_distance[columns], distances.amin(0), out=key_distance[columns])
+    return best.result(queries, keys), key_distance / keys.shape[1]
 
 
 @dataclass(frozen=True)
@@ -115,67 +131,72 @@ class _Best:
     """The nearest key of every query among those compared so far."""
 
     index: Tensor
-    least: Tensor
+    """Index of the key, (queries,), int64."""
+    distance: Tensor
+    """Sum of squared differences to it, times the key's factor if there are factors, (queries,)."""
 
     @classmethod
     def of(cls, queries: Tensor) -> _Best:
         index = torch.zeros(len(queries), dtype=torch.int64, device=queries.device)
         return cls(index, torch.full_like(queries[:, 0], torch.inf))
 
-    def offer(self, rows: slice, columns: slice, distances: Tensor) -> None:
-        value, place = distances.min(1)
-        closer = value < self.least[rows]
-        self.index[rows] = torch.where(closer, place + columns.start, self.index[rows])
-        self.least[rows] = torch.where(closer, value, self.least[rows])
+    def update(self, rows: slice, columns: slice, distances: Tensor) -> None:
+        """Takes a block of distances into account, that of queries `rows` to keys `columns`."""
+        distance, column = distances.min(1)
+        closer = distance < self.distance[rows]
+        self.index[rows] = torch.where(closer, column + columns.start, self.index[rows])
+        self.distance[rows] = torch.where(closer, distance, self.distance[rows])
 
     def result(self, queries: Tensor, keys: Tensor) -> Nearest:
         return Nearest(self.index, squared_distance(queries, keys[self.index]))
 
 
-def _blocks(queries: Tensor, keys: Tensor) -> Iterator[tuple[slice, slice, Tensor]]:
+def _blocks(queries: Tensor, keys: Tensor, block_size: tuple[int, int]) -> Iterator[tuple[slice, slice, Tensor]]:
     """Yields squared distances block by block, with their slices of queries and keys. The blocks may be overwritten."""
     # Centred patches have small norms, which reduces the rounding error of |q|^2 - 2 q k + |k|^2.
     centre = keys.mean(0)
     queries, keys = queries - centre, keys - centre
     norms = keys.square().sum(1)
-    times = GPU_TIMES if keys.device.type == "cuda" else 1
-    for columns in _slices(len(keys), times * COLUMNS):
+    factor = GPU_BLOCK_FACTOR if keys.device.type == "cuda" else 1
+    for columns in _slices(len(keys), factor * block_size[1]):
         transposed, norm = keys[columns].T.mul(-2), norms[columns]
-        for rows in _slices(len(queries), times * ROWS):
-            own = queries[rows]
-            distances = torch.addmm(norm, own, transposed)
-            yield rows, columns, distances.add_(own.square().sum(1, keepdim=True)).clamp_(min=0)
+        for rows in _slices(len(queries), factor * block_size[0]):
+            block = queries[rows]
+            distances = torch.addmm(norm, block, transposed)
+            yield rows, columns, distances.add_(block.square().sum(1, keepdim=True)).clamp_(min=0)
 
 
 def _slices(number: int, size: int) -> list[slice]:
+    """Returns slices of at most `size` that cover `number` elements."""
     return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
 
-def _faiss_nearest(queries: Tensor, keys: Tensor, shares: Tensor | None) -> Tensor:
+def _faiss_nearest(queries: Tensor, keys: Tensor, factors: Tensor | None) -> Tensor:
+    """Returns the index of the nearest key of every query, (n,), found by faiss."""
     faiss = import_faiss()
     x = keys.detach().cpu().float().contiguous().numpy()
-    if len(keys) < 4 * CELL_PATCHES:
+    if len(keys) < 4 * FAISS_CELL_PATCHES:
         index: Any = faiss.IndexFlatL2(x.shape[1])
     else:
-        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(x.shape[1]), x.shape[1], len(x) // CELL_PATCHES)
-        index.nprobe = CELLS_SEEN
+        index = faiss.IndexIVFFlat(faiss.IndexFlatL2(x.shape[1]), x.shape[1], len(x) // FAISS_CELL_PATCHES)
+        index.nprobe = FAISS_PROBES
         index.train(x)
     index.add(x)
-    number = 1 if shares is None else min(10, len(keys))
-    distances, found = index.search(queries.detach().cpu().float().contiguous().numpy(), number)
-    places = torch.from_numpy(found).to(queries.device)
-    if shares is None:
-        return places[:, 0]
-    weighed = torch.from_numpy(distances).to(queries).mul(shares[places.clamp(min=0)])
-    weighed[places < 0] = torch.inf  # the searched cells held fewer than ten
-    return places.gather(1, weighed.argmin(1, keepdim=True))[:, 0]
+    number = 1 if factors is None else min(FAISS_CANDIDATES, len(keys))
+    distances, indices = index.search(queries.detach().cpu().float().contiguous().numpy(), number)
+    candidates = torch.from_numpy(indices).to(queries.device)
+    if factors is None:
+        return candidates[:, 0]
+    weighted = torch.from_numpy(distances).to(queries).mul(factors[candidates.clamp(min=0)])
+    weighted[candidates < 0] = torch.inf  # the searched cells held fewer candidates
+    return candidates.gather(1, weighted.argmin(1, keepdim=True))[:, 0]
 
 
 def import_faiss() -> Any:
     """Returns the module faiss.
 
     Raises:
-        GPDMError: It is not installed.
+        GPDMError: faiss is not installed.
     """
     try:
         import faiss

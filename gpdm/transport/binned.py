@@ -7,7 +7,7 @@ from the same histograms.
 
 Bins are uniform between the ends of P (`bin_range`), separately for each direction. Values outside fall into the first
 or last bin and get its gradient. Letters: K directions, n values of P, m of Q, B bins; bin b of direction k has the
-index k B + b.
+index k B + b. A bin coordinate is the position of a value among the bins; rounded down it is the index of the bin.
 
 References:
     Peyre and Cuturi, Computational Optimal Transport, 2019, section 2.6 and remark 2.30.
@@ -31,10 +31,10 @@ def accumulator_dtype(device: torch.device) -> torch.dtype:
     return torch.float32 if device.type == "mps" else torch.float64
 
 
-def bin_count(values: int, distance: str = "l1") -> int:
+def bin_count(values: int, distance: str) -> int:
     """Returns the number of bins for `values` values: about one for sixteen values, a power of two from 128 on.
 
-    At most 1024 for l1, whose gradients are signs and jump between two bins, and 512 for l2, whose gradients are
+    The maximum is 1024 for l1, whose gradients are signs and jump between two bins, and 512 for l2, whose gradients are
     piecewise smooth.
     """
     return min(max(1 << max(values // 16, 1).bit_length() - 1, 128), 1024 if distance == "l1" else 512)
@@ -58,13 +58,12 @@ class Bins:
 
     @cached_property
     def end(self) -> Tensor:
-        """Bin coordinate of the centre of the last bin of each direction, (K,). Rounded down it is the index of that
-        bin."""
+        """Bin coordinate of the centre of the last bin of each direction, (K,)."""
         return self.start + (self.number - 0.5)
 
     @cached_property
     def centres(self) -> Tensor:
-        """Returns the bin coordinates of the centres of the bins, (B,), counted from the first."""
+        """Bin coordinates of the centres of the bins of a direction, (B,), relative to that of the first."""
         return torch.arange(self.number, dtype=self.width.dtype, device=self.width.device)
 
     @cached_property
@@ -74,27 +73,31 @@ class Bins:
 
     @cached_property
     def offset(self) -> Tensor:
-        """Offset from scaled values to bin coordinates, (K,). A coordinate, rounded down, is the index of a bin."""
+        """Offset from scaled values to bin coordinates, (K,)."""
         return self.start - self.low * self.scale
 
     def chunk(self, parts: int) -> list[Bins]:
-        """Returns the bins of so many equal parts of the directions.
+        """Splits the bins into `parts` equal groups of directions.
 
-        What each computes when it is used is computed here for all at once: small levels are bound by the number of operations.
+        The cached properties of all groups are computed here at once, because small levels are bound by the number of
+        operations.
         """
         fields = (x.chunk(parts) for x in (self.low, self.width, self.scale, self.low * self.scale))
-        made: list[Bins] = []
+        results: list[Bins] = []
         for low, width, scale, shift in zip(*fields, strict=True):
             part = Bins(low, width, self.number)
-            first = made[0] if made else part
+            first = results[0] if results else part
             vars(part).update(
                 scale=scale, start=first.start, end=first.end, centres=first.centres, offset=first.start - shift
             )
-            made.append(part)
-        return made
+            results.append(part)
+        return results
 
     def index(self, coordinates: Tensor, out: Tensor | None = None) -> Tensor:
-        """Returns bin indices, int64, of bin coordinates (n, K), which are overwritten; in `out`, if given."""
+        """Returns bin indices, int64, of bin coordinates (n, K), which are overwritten.
+
+        The indices are written to `out`, int64 with n K elements, if it is given.
+        """
         torch.clamp(coordinates, self.start, self.end, out=coordinates)
         return coordinates.long() if out is None else out.view(coordinates.shape).copy_(coordinates)  # none is negative
 
@@ -110,7 +113,7 @@ def bin_range(low: Tensor, high: Tensor, number: int) -> Bins:
 
 
 def count(index: Tensor, bins: Bins, weights: Tensor | None = None) -> Tensor:
-    """Counts how many values, or how much weight, lies in each bin.
+    """Counts the values in each bin, or sums their weights.
 
     Arguments:
         index: Bin indices, int64, shape (n, K).
@@ -136,7 +139,10 @@ def count(index: Tensor, bins: Bins, weights: Tensor | None = None) -> Tensor:
 
 
 def look_up(bin_gradients: Tensor, index: Tensor, out: Tensor) -> Tensor:
-    """Writes the gradient of each value's bin, of gradients (K, B) at indices (n, K), to `out` (n, K); returns it."""
+    """Writes the gradient of each value's bin to `out` (n, K) and returns it.
+
+    `bin_gradients` holds the gradient of each bin, (K, B); `index` holds bin indices, (n, K), int64.
+    """
     parts = _parts(len(index))
     table = bin_gradients.reshape(1, -1).expand(parts, -1)
     torch.gather(table, 1, index.reshape(parts, -1), out=out.view(parts, -1))
@@ -144,7 +150,7 @@ def look_up(bin_gradients: Tensor, index: Tensor, out: Tensor) -> Tensor:
 
 
 def _parts(rows: int) -> int:
-    """Returns into how many rows a table is split, because torch parallelises over rows."""
+    """Returns the number of rows into which a table is reshaped, because torch parallelises over rows."""
     return next((parts for parts in (4, 3, 2) if rows % parts == 0), 1)
 
 
@@ -189,8 +195,8 @@ def w2_bin_gradients(cdf_p: Tensor, counts: Tensor, bins: Bins) -> tuple[Tensor,
     # T in units of bins: where F_P, linear between centres, takes the value of F_Q.
     right = torch.searchsorted(cdf_p.contiguous(), cdf_q.contiguous()).clamp(1, bins.number - 1)
     below, above = cdf_p.gather(1, right - 1), cdf_p.gather(1, right)
-    share = ((cdf_q - below) / (above - below).clamp(min=1e-12)).clamp(0, 1)
-    shift = (bins.centres - (right - 1 + share)) * bins.width[:, None]
+    fraction = ((cdf_q - below) / (above - below).clamp(min=1e-12)).clamp(0, 1)
+    shift = (bins.centres - (right - 1 + fraction)) * bins.width[:, None]
     cost = (shift.square() * counts).sum(1) / counts.sum(1)
     return cost.mean().to(cdf_p.dtype), 2 * shift
 
@@ -203,7 +209,7 @@ def binned_sliced_wasserstein(
     p: Tensor,
     q: Tensor,
     *,
-    distance: str = "l1",
+    distance: str,
     p_weights: Tensor | None = None,
     q_weights: Tensor | None = None,
     bins: int | None = None,
@@ -213,7 +219,8 @@ def binned_sliced_wasserstein(
     Arguments:
         p: Projections of the reference's patches, with shape (K, n).
         q: Projections of the output's patches, with shape (K, m). n and m may differ.
-        distance: Ground distance: "l1" gives the W1 distance, "l2" the squared W2 distance.
+        distance: Ground distance: "l1" gives the W1 distance, "l2" the squared W2 distance. It has no default, since
+            neither suits all uses; see `transport.sorted.sliced_wasserstein`.
         p_weights, q_weights: Weight of each patch, (n,) and (m,), not negative; only ratios matter. By default all
             equal.
         bins: Bins for each direction; by default `bin_count`.
@@ -224,15 +231,19 @@ def binned_sliced_wasserstein(
         `transport.sorted.sliced_wasserstein` is exact.
     """
     grid = bin_range(p.amin(1), p.amax(1), bins or bin_count(p.shape[1], distance))
-    p_mass = None if p_weights is None else quantize_weights(p_weights)
-    q_mass = None if q_weights is None else quantize_weights(q_weights)
+    p_quantized = None if p_weights is None else quantize_weights(p_weights)
+    q_quantized = None if q_weights is None else quantize_weights(q_weights)
     index = _index(q, grid)
-    f_p = cumulative(count(_index(p, grid), grid, p_mass), q.dtype)
-    value, gradients = BIN_GRADIENTS[distance](f_p, count(index, grid, q_mass), grid)
-    share = q.new_full(q.shape[1:], 1 / q.shape[1]) if q_mass is None else (q_mass / q_mass.sum()).to(q.dtype)
+    cdf_p = cumulative(count(_index(p, grid), grid, p_quantized), q.dtype)
+    value, gradients = BIN_GRADIENTS[distance](cdf_p, count(index, grid, q_quantized), grid)
+    if q_quantized is None:
+        fractions = q.new_full(q.shape[1:], 1 / q.shape[1])
+    else:
+        fractions = (q_quantized / q_quantized.sum()).to(q.dtype)
     looked_up = look_up(gradients, index, torch.empty_like(index, dtype=q.dtype))
-    return value, (looked_up * (share[:, None] / len(q))).T
+    return value, (looked_up * (fractions[:, None] / len(q))).T
 
 
 def _index(values: Tensor, bins: Bins) -> Tensor:
+    """Returns the bin indices, (n, K), of values (K, n)."""
     return bins.index((values.T * bins.scale + bins.offset).contiguous())

@@ -11,16 +11,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import Tensor
 
-Distance = Literal["l1", "l2"]
-DISTANCES: tuple[str, ...] = get_args(Distance)
-Solver = Literal["histogram", "exact"]
-SOLVERS: tuple[str, ...] = get_args(Solver)
+DISTANCES: tuple[str, ...] = ("l1", "l2")
+"""Ground distances: the absolute difference, and the squared difference."""
+SOLVERS: tuple[str, ...] = ("histogram", "exact")
+"""Ways to compute the distance: from CDFs on bins (`transport.binned`), and by sorting."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +27,7 @@ class Coupling:
     """The optimal plan between sorted values: the reference values matched with each output value, with weights."""
 
     rank: Tensor
-    """Ranks in the reference, (m, L), int64. L is the largest number of partners; 1 if m is a multiple of n."""
+    """Ranks in the reference, (m, L), int64. L is the maximum number of partners; 1 if m is a multiple of n."""
     weight: Tensor
     """Fractions of the total weight, (m, L). They sum to 1, each row to 1/m; unused entries are 0."""
 
@@ -40,7 +39,7 @@ def quantile_coupling(
 
     It is exact for any n and m: no point is repeated or left out.
     """
-    # In units of 1/(n m), sorted value j of Q owns the interval [j n, (j+1) n) and value i of P owns [i m, (i+1) m).
+    # In units of 1/(n m), sorted value j of Q covers the interval [j n, (j+1) n), and value i of P [i m, (i+1) m).
     start = torch.arange(m) * n
     first, last = start // m, (start + n - 1) // m
     partners = int((last - first).max()) + 1
@@ -54,7 +53,7 @@ def sliced_wasserstein(
     p: Tensor,
     q: Tensor,
     *,
-    distance: str = "l1",
+    distance: str,
     coupling: Coupling | None = None,
     p_weights: Tensor | None = None,
     q_weights: Tensor | None = None,
@@ -64,7 +63,9 @@ def sliced_wasserstein(
     Arguments:
         p: Projections of the reference's patches, with shape (K, n).
         q: Projections of the output's patches, with shape (K, m). n and m may differ.
-        distance: Ground distance: "l1" gives the W1 distance, "l2" the squared W2 distance.
+        distance: Ground distance: "l1" gives the W1 distance, "l2" the squared W2 distance. It has no default, since
+            neither suits all uses: the paper minimises l1 and evaluation measures it, while `SWDLoss` minimises l2 by
+            default, because it needs fewer steps (docs/adr/0005).
         coupling: `quantile_coupling(n, m)`, if it has been computed before; ignored with weights.
         p_weights, q_weights: Weight of each patch, (n,) and (m,), not negative; only ratios matter. By default all
             equal.
@@ -83,10 +84,10 @@ def sliced_wasserstein(
         coupling = quantile_coupling(p.shape[1], q.shape[1], device=q.device, dtype=q.dtype)
     q_sorted, order = sort_rows(q)
     partners = sort_values(p).index_select(1, coupling.rank.flatten()).unflatten(1, coupling.rank.shape)  # (K, m, L)
-    cost, slope = _cost(q_sorted[:, :, None] - partners, distance)
+    cost, derivative = _cost(q_sorted[:, :, None] - partners, distance)
     value = (cost * coupling.weight).sum((1, 2)).mean()
-    slope_sorted = (slope * coupling.weight).sum(2) / q.shape[0]  # (K, m)
-    return value, torch.empty_like(q).scatter_(1, order, slope_sorted)
+    gradient_sorted = (derivative * coupling.weight).sum(2) / q.shape[0]  # (K, m)
+    return value, torch.empty_like(q).scatter_(1, order, gradient_sorted)
 
 
 def _cost(difference: Tensor, distance: str) -> tuple[Tensor, Tensor]:
@@ -105,21 +106,21 @@ def _weighted(
     """
     p_sorted, p_order = sort_rows(p)
     q_sorted, q_order = sort_rows(q)
-    p_ends, q_ends = _shares(p_weights, p)[p_order].cumsum(1), _shares(q_weights, q)[q_order].cumsum(1)
+    p_ends, q_ends = _fractions(p_weights, p)[p_order].cumsum(1), _fractions(q_weights, q)[q_order].cumsum(1)
     ends = torch.cat([p_ends, q_ends], 1).sort(1).values
     lengths = torch.diff(ends, dim=1, prepend=torch.zeros_like(ends[:, :1]))
     middles = ends - lengths / 2
     i, j = (torch.searchsorted(e, middles).clamp(max=e.shape[1] - 1) for e in (p_ends, q_ends))
-    cost, slope = _cost(q_sorted.gather(1, j) - p_sorted.gather(1, i), distance)
-    slope_sorted = torch.zeros_like(q_ends).scatter_add_(1, j, slope * lengths)
+    cost, derivative = _cost(q_sorted.gather(1, j) - p_sorted.gather(1, i), distance)
+    gradient_sorted = torch.zeros_like(q_ends).scatter_add_(1, j, derivative * lengths)
     # Rounding may leave intervals of almost zero length, which may be assigned to a value of weight 0.
-    slope_sorted = slope_sorted * (torch.diff(q_ends, dim=1, prepend=torch.zeros_like(q_ends[:, :1])) > 0)
-    gradient = torch.zeros_like(q).scatter_(1, q_order, slope_sorted.to(q) / len(q))
+    gradient_sorted = gradient_sorted * (torch.diff(q_ends, dim=1, prepend=torch.zeros_like(q_ends[:, :1])) > 0)
+    gradient = torch.zeros_like(q).scatter_(1, q_order, gradient_sorted.to(q) / len(q))
     return (cost * lengths).sum(1).mean().to(q), gradient
 
 
-def _shares(weights: Tensor | None, values: Tensor) -> Tensor:
-    """Returns weights (N,) that sum to 1, float64."""
+def _fractions(weights: Tensor | None, values: Tensor) -> Tensor:
+    """Returns the weights of values (K, N), by default equal, as fractions of their sum: (N,), float64."""
     if weights is None:
         weights = values.new_ones(values.shape[1])
     return weights.double() / weights.double().sum()
@@ -157,6 +158,7 @@ def _in_threads(sort: Callable[[np.ndarray], np.ndarray], x: Tensor) -> Tensor:
 
 
 def _argsort(rows: np.ndarray) -> np.ndarray:
+    """Returns the indices that sort each row (K, N), int64. The sort is stable."""
     if rows.dtype != np.float32:
         return np.argsort(rows, axis=1, kind="stable")
     # One int64 per value: the upper half holds the float's bits, made monotonic (those of negative floats are
