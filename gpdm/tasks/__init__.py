@@ -1,16 +1,9 @@
-"""Every task by its name, as a record and as a function. A new task is a record in a file here, and a line below."""
+"""Every task by its name, as a record and as a function. A new task is a record in a file here, and a line in this one."""
 
 from . import layout, restyle
-from .base import DEFAULT_QUALITY as DEFAULT_QUALITY
-from .base import QUALITIES as QUALITIES
-from .base import Changes as Changes
-from .base import Picture as Picture
-from .base import Recipe as Recipe
-from .base import Task as Task
-from .output import TILES as TILES
-from .output import OutputOptions as OutputOptions
-from .run import as_function
-from .run import run_task as run_task
+from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task
+from .output import TILES, OutputOptions
+from .run import as_function, run_task
 
 TASKS = {task.name: task for task in (*layout.TASKS, *restyle.TASKS)}
 
@@ -18,3 +11,20 @@ reshuffle = as_function(TASKS["reshuffle"])
 retarget = as_function(TASKS["retarget"])
 texture = as_function(TASKS["texture"])
 style_transfer = as_function(TASKS["style_transfer"])
+
+__all__ = [
+    "DEFAULT_QUALITY",
+    "QUALITIES",
+    "TASKS",
+    "TILES",
+    "Changes",
+    "OutputOptions",
+    "Picture",
+    "Recipe",
+    "Task",
+    "reshuffle",
+    "retarget",
+    "run_task",
+    "style_transfer",
+    "texture",
+]

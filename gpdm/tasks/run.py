@@ -14,7 +14,7 @@ from ..errors import GPDMError, ImageError, OptionError
 from ..images import Size, check_alike, check_image, resize, scaled, size_of
 from ..references import Reference, as_references
 from ..synthesis import OnStep, Synthesis, synthesize
-from .base import DEFAULT_QUALITY, Recipe, Task
+from .base import DEFAULT_QUALITY, Picture, Recipe, Task
 from .output import TILES, OutputOptions, Work
 
 Images = Tensor | Reference | Sequence[Tensor | Reference]
@@ -61,29 +61,17 @@ def run_task(
         names = " and ".join(picture.name for picture in task.pictures)
         raise GPDMError(f"{task.name} takes {names} and was given {len(pictures)} pictures; give {len(task.pictures)}")
     by_name = {picture.name: given for picture, given in zip(task.pictures, pictures, strict=True)}
-    given = by_name[task.reference.name]
-    start = _start(by_name[task.start.name], task) if task.start else None
     recipe = _with_output(recipe or _recipe(task, quality, init), output)
-    if start is not None:
-        if init is not None:
-            raise GPDMError(f"{task.name} starts from the {task.start.name} and takes no other start; disconnect init")
-        if recipe.guess.source != "image":
-            raise OptionError(
-                "source",
-                recipe.guess.source,
-                f"{task.name} starts from the {task.start.name}",
-                "choose source image",
-            )
-    first = as_references(given)
-    work = Work(
-        first if references is None else as_references(references),
-        size_of(first[0].image),
-        start if init is None else check_image(init, "init"),
-    )
-    if start is not None:
-        check_alike(start, task.start.name, work.references[0].image, task.reference.name)
+    if task.start is not None:
+        init = _start(task, task.start, by_name[task.start.name], init, recipe)
+    given = as_references(by_name[task.reference.name])
+    used = given if references is None else as_references(references)
+    if init is not None:
+        name = "init" if task.start is None else task.start.name
+        check_alike(check_image(init, name), name, used[0].image, task.reference.name)
+    work = Work(used, size_of(given[0].image), init)
     border = _border(recipe)
-    kept_image = first[0].image if work.init is None else work.init
+    kept_image = given[0].image if init is None else init
     work = task.prepare(work, recipe.output)
     _check_regions(work)
     return synthesize(
@@ -121,10 +109,17 @@ def as_function(task: Task) -> Callable[..., Synthesis]:
     return run
 
 
-def _start(given: Images, task: Task) -> Tensor:
+def _start(task: Task, picture: Picture, given: Images, init: Tensor | None, recipe: Recipe) -> Tensor:
+    """Returns the picture that a task starts from, and checks that nothing else asks for another start."""
+    if init is not None:
+        raise GPDMError(f"{task.name} starts from the {picture.name} and takes no other start; disconnect init")
+    if recipe.guess.source != "image":
+        raise OptionError(
+            "source", recipe.guess.source, f"{task.name} starts from the {picture.name}", "choose source image"
+        )
     if not isinstance(given, Tensor):
-        raise ImageError(f"{task.start.name} must be a tensor of shape (B, C, H, W), not {type(given).__name__}")  # type: ignore[union-attr]
-    return check_image(given, task.start.name)  # type: ignore[union-attr]
+        raise ImageError(f"{picture.name} must be a tensor of shape (B, C, H, W), not {type(given).__name__}")
+    return given
 
 
 def _recipe(task: Task, quality: str, init: Tensor | None) -> Recipe:

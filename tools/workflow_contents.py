@@ -1,0 +1,225 @@
+"""Contents of the shipped workflow files. Those of tasks follow from their records; the others are written here.
+
+A shipped file is a promise: change values and texts here, never node ids or the order of inputs in the nodes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from gpdm import TASKS, Task
+
+
+@dataclass
+class Box:
+    """One node of a workflow: where it stands, what its widgets say, and what its sockets are linked to."""
+
+    type: str
+    values: dict[str, Any] = field(default_factory=dict)
+    links: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Input name -> (index of the box, output slot)."""
+    title: str = ""
+    text: str = ""
+
+
+@dataclass
+class Column:
+    """A group of boxes under one heading."""
+
+    title: str
+    boxes: list[Box]
+    drop: int = 0
+    """How much lower its boxes begin, so that a link may pass above them."""
+
+
+def note(text: str) -> Box:
+    return Box("Note", text=text)
+
+
+def load(file: str, title: str) -> Box:
+    return Box("LoadImage", {"image": file}, title=title)
+
+
+def save(index: int, prefix: str) -> Box:
+    return Box("SaveImage", {"filename_prefix": prefix}, {"images": (index, 0)})
+
+
+def save_slot(index: int, slot: int, prefix: str) -> Box:
+    return Box("SaveImage", {"filename_prefix": prefix}, {"images": (index, slot)})
+
+
+def curve(index: int) -> Box:
+    return Box("PreviewImage", links={"images": (index, 1)}, title="Loss curve")
+
+
+HOW = "Load Image shows no picture? Click its upload button and choose {files} from this pack's folder workflows/inputs, or any picture of your own.\n\n"
+SPEED = "Time grows with the picture. `height` scales it down first: try 80 for a quick look on a CPU."
+
+WORKFLOWS: dict[str, list[Column]] = {
+    "composed": [
+        Column(
+            "1  The picture",
+            [
+                load("dahlia.jpg", "Reference"),
+                note(
+                    HOW.format(files="dahlia.jpg")
+                    + "Every part of a synthesis as its own node. Leave one out and its defaults hold.\n\nThis setting: orthonormal projections, a larger coarsest level (more variety), a blurred reference with noise as the start, 150 steps a level."
+                ),
+            ],
+        ),
+        Column(
+            "2  How",
+            [
+                Box("GPDM_SWDLoss", {"projections": "orthonormal"}),
+                Box("GPDM_PyramidSchedule", {"coarse_dim": 28, "pyr_factor": 0.75}),
+                Box("GPDM_InitialGuess", {"source": "reference", "image_noise_sigma": 0.75, "blur": 1.0}),
+                Box("GPDM_Optimizer", {"num_steps": 150, "fine_steps": 150}),
+            ],
+            drop=70,
+        ),
+        Column(
+            "3  Synthesize",
+            [
+                Box(
+                    "GPDM_Synthesize",
+                    {"seed": 5, "height": 96, "num_outputs": 2, "width_factor": 1.25},
+                    {"reference": (0, 0), "loss": (2, 0), "pyramid": (3, 0), "guess": (4, 0), "optimizer": (5, 0)},
+                )
+            ],
+        ),
+        Column("4  Result", [save(6, "GPDM_composed"), curve(6)]),
+    ],
+    "compare": [
+        Column(
+            "1  The picture",
+            [
+                load("dahlia.jpg", "Reference"),
+                Box(
+                    "ImageScale",
+                    {"upscale_method": "lanczos", "width": 0, "height": 96, "crop": "disabled"},
+                    {"image": (0, 0)},
+                    title="Scale for all",
+                ),
+                note(
+                    HOW.format(files="dahlia.jpg")
+                    + "The same picture reshuffled in three ways, and judged. The published method is slow on a CPU: about a minute at this size."
+                ),
+            ],
+        ),
+        Column(
+            "2  Three ways",
+            [
+                Box(
+                    "GPDM_Reshuffle", {"seed": 0, "quality": "paper"}, {"reference": (1, 0)}, title="Published settings"
+                ),
+                Box("GPDM_Reshuffle", {"seed": 0}, {"reference": (1, 0)}, title="Ours"),
+                Box("GPDM_PatchNN"),
+                Box(
+                    "GPDM_Reshuffle",
+                    {"seed": 0},
+                    {"reference": (1, 0), "optimizer": (5, 0)},
+                    title="Patch nearest neighbours",
+                ),
+            ],
+        ),
+        Column(
+            "3  One batch",
+            [
+                Box("ImageBatch", {}, {"image1": (3, 0), "image2": (4, 0)}),
+                Box("ImageBatch", {}, {"image1": (7, 0), "image2": (6, 0)}),
+                save(8, "GPDM_compare"),
+            ],
+        ),
+        Column(
+            "4  Judged",
+            [
+                Box(
+                    "GPDM_Evaluate",
+                    {"names": "published, ours, patch NN"},
+                    {"reference": (1, 0), "images": (8, 0)},
+                ),
+                note(
+                    "Plot: the figures, and behind them sharpness by frequency (a line at 0 is as sharp as the reference) and distances by patch size and "
+                    "scale.\n\nMaps, one row a picture: the picture; where its patches come from (bright: moved in one piece, dark: put together anew); the key to "
+                    "these colours; where it is unlike the reference (bright).\n\nLow distances and a bright copy map are a copy, not a success."
+                ),
+            ],
+        ),
+        Column("5  Result", [save_slot(10, 1, "GPDM_compare_plot"), save_slot(10, 2, "GPDM_compare_maps")]),
+    ],
+    "diffusion_init": [
+        Column(
+            "1  Any diffusion model",
+            [
+                Box("CheckpointLoaderSimple", {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"}),
+                Box(
+                    "CLIPTextEncode",
+                    {"text": "a village under a swirling night sky, hills, a tall cypress tree"},
+                    {"clip": (0, 1)},
+                    title="Prompt",
+                ),
+                Box("CLIPTextEncode", {"text": "text, watermark, frame"}, {"clip": (0, 1)}, title="Negative prompt"),
+                Box("EmptyLatentImage", {"width": 512, "height": 512, "batch_size": 1}),
+            ],
+        ),
+        Column(
+            "2  A layout from the prompt",
+            [
+                Box(
+                    "KSampler",
+                    {
+                        "seed": 0,
+                        "steps": 20,
+                        "cfg": 7.0,
+                        "sampler_name": "euler",
+                        "scheduler": "normal",
+                        "denoise": 1.0,
+                    },
+                    {"model": (0, 0), "positive": (1, 0), "negative": (2, 0), "latent_image": (3, 0)},
+                ),
+                Box("VAEDecode", {}, {"samples": (4, 0), "vae": (0, 2)}),
+                note(
+                    "The diffusion result gives the layout; GPDM gives it the patches of the reference. Any workflow that ends in an IMAGE can take the place of columns 1 and 2.\n\nTo keep more of the layout, raise coarse_dim; to free the result from it, lower coarse_dim or raise image_noise_sigma."
+                ),
+            ],
+        ),
+        Column(
+            "3  The look",
+            [
+                load("starry_night.jpg", "Reference"),
+                Box("GPDM_PyramidSchedule", {"coarse_dim": 64}),
+                Box("GPDM_InitialGuess", {"source": "image"}, {"init": (5, 0)}),
+            ],
+        ),
+        Column(
+            "4  Synthesize",
+            [Box("GPDM_Synthesize", {"seed": 0}, {"reference": (7, 0), "pyramid": (8, 0), "guess": (9, 0)})],
+        ),
+        Column("5  Result", [save(10, "GPDM_diffusion_init"), curve(10)]),
+    ],
+}
+
+
+def task_workflow(task: Task) -> list[Column]:
+    """Returns the workflow of a task: its pictures, its node with the values of its example, and the result."""
+    files = task.example.pictures
+    loads = [load(files[picture.name], picture.name.capitalize()) for picture in task.pictures]
+    hint = HOW.format(files=" and ".join(files[picture.name] for picture in task.pictures))
+    node = Box(
+        "GPDM_" + task.title.replace(" ", ""),
+        {"seed": 0, **task.example.values},
+        {picture.name: (index, 0) for index, picture in enumerate(task.pictures)},
+    )
+    made = len(loads) + 1
+    return [
+        Column("1  The picture" + "s" * (len(loads) > 1), [*loads, note(f"{hint}{task.example.note} {SPEED}")]),
+        Column(f"2  {task.title.capitalize()}", [node]),
+        Column("3  Result", [save(made, f"GPDM_{task.command}"), curve(made)]),
+    ]
+
+
+def all_workflows() -> dict[str, list[Column]]:
+    """Returns the columns of every shipped file, by its name without suffix."""
+    tasks = {task.title.lower().replace(" ", "_"): task_workflow(task) for task in TASKS.values()}
+    return {**tasks, **WORKFLOWS}
