@@ -80,7 +80,8 @@ def why_not_triton(device: torch.device) -> str | None:
         capability = torch.cuda.get_device_capability(device)
         if capability < MIN_CAPABILITY:
             needed, found = (".".join(map(str, version)) for version in (MIN_CAPABILITY, capability))
-            return f"Triton's kernels need compute capability {needed}, and {torch.cuda.get_device_name(device)} has {found}"
+            name = torch.cuda.get_device_name(device)
+            return f"Triton's kernels need compute capability {needed}, and {name} has {found}"
         logging.getLogger(__name__).info(
             "GPDM: Triton compiles each kernel once, at its first use; that takes some seconds."
         )

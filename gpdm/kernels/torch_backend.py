@@ -104,7 +104,8 @@ class TorchBackend:
         number, columns = len(scaled), (image_columns.shape[3] - scaled.patch_size) // stride + 1
         counts = None
         for strip in self.workspace.strips(image_columns.shape[2], columns, number):
-            index = self._bins_of(image_columns, scaled, bins, stride, strip, kept)
+            coordinates = project_rows(image_columns[:, :, strip], scaled, stride, bins.offset).flatten(0, 1)
+            index = bins.index(coordinates, self._bin_buffer(coordinates, strip, kept))
             strip_counts = count(index, bins, None if weights is None else weights[strip].flatten())
             counts = strip_counts if counts is None else counts.add_(strip_counts)
         assert counts is not None
@@ -124,7 +125,8 @@ class TorchBackend:
         number, columns = len(scaled), (image_columns.shape[3] - scaled.patch_size) // stride + 1
         for strip in self.workspace.strips(image_columns.shape[2], columns, number):
             if kept is None:
-                index = self._bins_of(image_columns, scaled, bins, stride, strip, None)
+                coordinates = project_rows(image_columns[:, :, strip], scaled, stride, bins.offset).flatten(0, 1)
+                index = bins.index(coordinates, self._bin_buffer(coordinates, strip, None))
             else:
                 index = kept[strip.start * columns * number : strip.stop * columns * number].view(-1, number)
             gradients = self.workspace.buffer("gradients", index.numel(), bin_gradients.dtype).view(index.shape)
@@ -134,17 +136,9 @@ class TorchBackend:
                 gradients *= (weights[strip] / WEIGHT_UNIT).to(gradients).reshape(-1, 1)
             yield gradients.view(-1, columns, number)
 
-    def _bins_of(
-        self, image_columns: Tensor, scaled: FilterBank, bins: Bins, stride: int, strip: slice, kept: Tensor | None
-    ) -> Tensor:
-        """Returns the bin indices of the patches of a strip, (n, K).
-
-        They lie in their part of `kept`, or in a buffer that the next strip overwrites.
-        """
-        coordinates = project_rows(image_columns[:, :, strip], scaled, stride, bins.offset).flatten(0, 1)
+    def _bin_buffer(self, coordinates: Tensor, strip: slice, kept: Tensor | None) -> Tensor:
+        """Returns memory for the bins of a strip: its part of `kept`, or a buffer that the next strip overwrites."""
         if kept is None:
-            out = self.workspace.buffer("bins", coordinates.numel(), torch.int64)
-        else:
-            start = strip.start * (coordinates.numel() // (strip.stop - strip.start))
-            out = kept[start : start + coordinates.numel()]
-        return bins.index(coordinates, out)
+            return self.workspace.buffer("bins", coordinates.numel(), torch.int64)
+        start = strip.start * (coordinates.numel() // (strip.stop - strip.start))
+        return kept[start : start + coordinates.numel()]

@@ -1,4 +1,4 @@
-"""A check of the Triton kernels on a device: they are compared with their oracle on small problems before their first use."""
+"""The comparison of the Triton kernels with their oracle, on small problems, before their first use on a device."""
 
 from __future__ import annotations
 

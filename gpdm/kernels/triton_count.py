@@ -44,7 +44,10 @@ def _project_and_count(
     n = program * LANES + tl.arange(0, LANES)
     inside = n < patches
     corner = (n // columns) * (patch_stride_y * row_stride) + (n % columns) * (patch_stride_x * column_stride)
-    bin = bins_of(image, corner, inside, filters, low, width, k, number, bins, channel_stride, row_stride, column_stride, C, P, LANES, BLOCK, DEPTH)  # fmt: skip
+    bin = bins_of(
+        image, corner, inside, filters, low, width, k, number, bins, channel_stride, row_stride, column_stride,
+        C, P, LANES, BLOCK, DEPTH,
+    )  # fmt: skip
     at = counts + (program % SHARDS) * (number * bins) + k[None, :] * bins + bin
     counted = inside[:, None] & (k < number)[None, :]
     amount = tl.full([LANES], 1, tl.int32)
@@ -66,7 +69,8 @@ def project_and_count(
         shards, number, bins.number, dtype=torch.int32 if weights is None else torch.int64, device=image.device
     )
     _project_and_count[programs, triton.cdiv(number, block)](
-        image, filters.contiguous(), bins.low, bins.width, counts if weights is None else weights.long().contiguous(), counts,
+        image, filters.contiguous(), bins.low, bins.width,
+        counts if weights is None else weights.long().contiguous(), counts,
         rows * columns, columns, number, bins.number, *image.stride()[1:], *stride,
         channels, p, tiles.lanes, block, PRODUCT_DEPTH, shards, weights is not None, **tiles.options,
     )  # fmt: skip

@@ -3,12 +3,12 @@
 Projections are computed again, the gradients of their bins looked up, and these backprojected to the pixels by the
 adjoint, all in registers. Nothing of size patches times filters is stored.
 
-A program computes one tile of the gradient, and processes the rows of patches that overlap the tile from top to bottom.
-For one row of patches let S (patches, filters) be the gradients of their bins. The product of S with the filters is what
-each patch contributes to each of its pixels. A gather along the row and a sum over the columns of the patch collect the
-contributions to one pixel. Partial sums of rows of pixels are kept in at least `p` slots, of which one is complete after
-each row of patches. No two programs write to the same element, and the order of each sum does not depend on the tiles:
-the gradient has the same bits every time.
+A program computes one tile of the gradient, and processes the rows of patches that overlap the tile from top to
+bottom. For one row of patches let S (patches, filters) be the gradients of their bins. The product of S with the
+filters is the contribution of each patch to each of its pixels. A gather along the row and a sum over the columns of
+the patch collect the contributions to one pixel. The partial sums of rows of pixels are kept in at least p slots, of
+which one is complete after each row of patches. No two programs write to the same element, and the order of each sum
+does not depend on the tiles: the gradient has the same bits every time.
 """
 
 # What @triton.jit makes of a function has other types than the function.
@@ -44,7 +44,8 @@ TILE_HEIGHTS = 4, 64
 @triton.jit(do_not_specialize=UNSPECIALIZED_SIZES, do_not_specialize_on_alignment=UNALIGNED_POINTERS)
 def _backproject(
     image, filters, low, width, bin_gradients, weights, gradient,
-    rows, columns, image_height, image_width, bins, channel_stride, row_stride, column_stride, patch_stride_y, patch_stride_x, tile_height,
+    rows, columns, image_height, image_width, bins, channel_stride, row_stride, column_stride,
+    patch_stride_y, patch_stride_x, tile_height,
     NUMBER: tl.constexpr, C: tl.constexpr, P: tl.constexpr, CHANNELS: tl.constexpr, SLOTS: tl.constexpr,
     LANES: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr, WEIGHTED: tl.constexpr,
 ):  # fmt: skip
@@ -69,7 +70,10 @@ def _backproject(
             for start in range(0, NUMBER, BLOCK):
                 k = start + tl.arange(0, BLOCK)
                 valid = k < NUMBER
-                bin = bins_of(image, corner, inside, filters, low, width, k, NUMBER, bins, channel_stride, row_stride, column_stride, C, P, LANES, BLOCK, DEPTH)  # fmt: skip
+                bin = bins_of(
+                    image, corner, inside, filters, low, width, k, NUMBER, bins,
+                    channel_stride, row_stride, column_stride, C, P, LANES, BLOCK, DEPTH,
+                )  # fmt: skip
                 s = tl.load(bin_gradients + (k[None, :] * bins + bin), mask=inside[:, None] & valid[None, :], other=0.0)
                 if WEIGHTED:
                     s *= tl.load(weights + row * columns + column, mask=inside, other=0.0)[:, None]
@@ -114,10 +118,11 @@ def backproject(
     gradient = torch.empty_like(image, memory_format=torch.contiguous_format)
     grid = across, triton.cdiv(height, tile_height), triton.cdiv(channels, program_channels)
     _backproject[grid](
-        image, filters.contiguous(), bins.low, bins.width, bin_gradients.contiguous(), bin_gradients if weights is None else weights.contiguous(), gradient,
+        image, filters.contiguous(), bins.low, bins.width, bin_gradients.contiguous(),
+        bin_gradients if weights is None else weights.contiguous(), gradient,
         rows, columns, height, width, bins.number, *image.stride()[1:], *stride, tile_height,
-        number, channels, p, program_channels, slots, tiles.lanes, filter_block(number), PRODUCT_DEPTH, weights is not None,
-        **tiles.options, **tiles.gradient,
+        number, channels, p, program_channels, slots, tiles.lanes, filter_block(number), PRODUCT_DEPTH,
+        weights is not None, **tiles.options, **tiles.gradient,
     )  # fmt: skip
     return gradient
 

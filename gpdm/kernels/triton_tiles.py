@@ -1,4 +1,4 @@
-"""What the Triton kernels share: the bins of a tile of patches, and the sizes of tiles."""
+"""Common parts of the Triton kernels: the bins of a tile of patches, and the sizes of tiles."""
 
 # What @triton.jit makes of a function has other types than the function.
 # pyright: reportCallIssue=false, reportArgumentType=false, reportReturnType=false
@@ -15,7 +15,8 @@ from ..patches.linear import patch_grid
 from .backend import Stride
 
 UNSPECIALIZED_SIZES = [
-    "patches", "rows", "columns", "image_height", "image_width", "number", "channel_stride", "row_stride", "tile_height",
+    "patches", "rows", "columns", "image_height", "image_width", "number", "channel_stride", "row_stride",
+    "tile_height",
 ]  # fmt: skip
 """Integer arguments of kernels that Triton must not specialise: it would compile anew for values divisible by 16."""
 UNALIGNED_POINTERS = ["image", "filters", "low", "width", "cdf_p"]
@@ -75,7 +76,7 @@ class Tiles:
         return {"num_warps": self.warps, "num_stages": self.stages}
 
 
-# With at most 128 registers two programs of the gradient's kernel fit on a multiprocessor; without the limit it uses 235.
+# With at most 128 registers two programs of the gradient's kernel fit on a multiprocessor; without a limit it uses 235.
 LARGE_TILES = Tiles(128, 8, gradient={"maxnreg": 128})
 SMALL_TILES = Tiles(64, 4)
 """Tiles for levels with fewer patches than fill a GPU, and for the gradient of patches of more than 8 pixels, which

@@ -76,7 +76,7 @@ class Workspace:
         return None
 
     def strips(self, rows: int, columns: int, directions: int) -> list[slice]:
-        """Splits the rows of a patch grid, (rows, columns) with `directions` filters, into strips to process in turn."""
+        """Splits the rows of a patch grid, (rows, columns) with `directions` filters, into strips."""
         height = max(self.strip_projections // (columns * directions), 1)
         return [slice(start, min(start + height, rows)) for start in range(0, rows, height)]
 

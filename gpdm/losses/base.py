@@ -77,15 +77,18 @@ class Term(Protocol):
 
     @property
     def per_output(self) -> bool:
-        """Whether every output needs its own objective, because the term depends on the image with which the output
-        enters a level."""
+        """Whether every output needs its own objective, because the term depends on its image at the level's start."""
         ...
 
     def check(self, level: Level, references: Sequence[Reference]) -> None:
-        """Raises `GPDMError` if the term cannot work at this level, or if no patch of the references has a weight above 0 there.
+        """Checks that the term can be bound to a level. It is called for all levels before any work begins.
 
-        Called for all levels before any work begins. `references` are those of one region, resized to the level if one of
-        them has a map of weights.
+        Arguments:
+            level: The level.
+            references: The references of one region, resized to the level if one of them has a map of weights.
+
+        Raises:
+            GPDMError: The term cannot work at this level, or no patch of the references has a weight above 0 there.
         """
         ...
 
@@ -137,12 +140,15 @@ class Loss(Protocol):
 
 
 def check_loss(loss: Loss, levels: Sequence[Level], references: Sequence[Reference] = ()) -> None:
-    """Raises `GPDMError` if a term of the loss cannot work at one of the levels, or if no patch there has a weight above 0.
+    """Checks that all terms of a loss can be bound to all levels.
 
     Arguments:
         loss: The loss.
         levels: All levels.
         references: The references at full size.
+
+    Raises:
+        GPDMError: A term cannot work at one of the levels, or no patch there has a weight above 0.
     """
     for level in levels:
         groups = [group for _, group in _groups(masked_at(references, level.scale))]
@@ -157,7 +163,7 @@ def loss_memory(loss: Loss, level: Level) -> tuple[int, int]:
     They are sums over the active terms, since every term keeps its own buffers.
     """
     needs = [term.memory(level) for _, term in loss.terms() if term.active(level)]
-    return sum(least for least, _ in needs), sum(best for _, best in needs)
+    return sum(minimum for minimum, _ in needs), sum(full for _, full in needs)
 
 
 def is_per_output(loss: Loss) -> bool:
@@ -170,23 +176,30 @@ def bind(
 ) -> Objective:
     """Returns the objective of a loss for one level: the sum over regions and terms.
 
-    `references` may have several regions; the other arguments are those of `Term.bind`. Raises the errors of `by_region`. Each term gets its minimum of `memory`, and a proportional part of
-    the rest.
+    Each term gets its minimum of `memory`, and a proportional part of the rest.
+
+    Arguments:
+        loss: The loss.
+        references: The references at this level; they may have several regions.
+        canvas, memory, image: As in `Term.bind`.
+
+    Raises:
+        OptionError: No pixel has both a region and a canvas weight above 0.
     """
-    bound, needs = [], []
-    for group, own, share in by_region(references, canvas):
-        level = level_of(group, own)
+    active, needs = [], []
+    for group, region_canvas, fraction in by_region(references, canvas):
+        level = level_of(group, region_canvas)
         for weight, term in loss.terms():
             if term.active(level):
-                bound.append((weight * share, term, group, own))
+                active.append((weight * fraction, term, group, region_canvas))
                 needs.append(term.memory(level))
-    least, best = sum(need[0] for need in needs), sum(need[1] for need in needs)
-    spare = memory - least
+    total_minimum, total_full = sum(need[0] for need in needs), sum(need[1] for need in needs)
+    spare = memory - total_minimum
     parts = []
-    for (weight, term, group, own), (own_least, own_best) in zip(bound, needs, strict=True):
-        room = own_least + spare * (own_best - own_least) // max(best - least, 1)
-        parts.append(term.bind(group, own, room, weight, image))
-    return parts[0] if len(parts) == 1 else Sum(parts)
+    for (weight, term, group, region_canvas), (minimum, full) in zip(active, needs, strict=True):
+        term_memory = minimum + spare * (full - minimum) // max(total_full - total_minimum, 1)
+        parts.append(term.bind(group, region_canvas, term_memory, weight, image))
+    return parts[0] if len(parts) == 1 else SumObjective(parts)
 
 
 def level_of(references: Sequence[Reference], canvas: Canvas) -> Level:
@@ -195,7 +208,7 @@ def level_of(references: Sequence[Reference], canvas: Canvas) -> Level:
 
 
 def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[list[Reference], Canvas, float]]:
-    """Groups references by their region of the output.
+    """Groups references by their region of the output. References without a region rule the rest.
 
     Returns:
         For each region: its references, with `region` None; the canvas, with the region multiplied into its weight; and
@@ -207,7 +220,7 @@ def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[lis
     """
     if canvas.weight is not None and not bool((canvas.weight > 0).any()):
         raise OptionError("weight", 0.0, "no pixel of the output counts", "give a map with values above 0")
-    if all(each.region is None for each in references):
+    if all(reference.region is None for reference in references):
         return [(list(references), canvas, 1.0)]
     groups = _groups(references)
     maps = [region if region is None else resize(region, canvas.size, canvas.border) for region, _ in groups]
@@ -224,27 +237,27 @@ def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[lis
             "give region maps with values above 0 there",
         )
     return [
-        (group, replace(canvas, weight=weight), part / sum(sums))
-        for (_, group), weight, part in zip(groups, weights, sums, strict=True)
-        if part > 0
+        (group, replace(canvas, weight=weight), weight_sum / sum(sums))
+        for (_, group), weight, weight_sum in zip(groups, weights, sums, strict=True)
+        if weight_sum > 0
     ]
 
 
 def count_regions(references: Sequence[Reference]) -> int:
-    """Returns the maximum number of groups that `by_region` makes."""
+    """Returns the maximum number of groups that `by_region` returns."""
     return len(_groups(references))
 
 
 def _groups(references: Sequence[Reference]) -> list[tuple[Tensor | None, list[Reference]]]:
     """Returns the regions, each with its references, whose own `region` is None."""
     groups: list[tuple[Tensor | None, list[Reference]]] = []
-    for each in references:
-        single = Reference(each.image, each.weight)
-        same = next((group for region, group in groups if _equal(region, each.region)), None)
+    for reference in references:
+        everywhere = Reference(reference.image, reference.weight)
+        same = next((group for region, group in groups if _equal(region, reference.region)), None)
         if same is None:
-            groups.append((each.region, [single]))
+            groups.append((reference.region, [everywhere]))
         else:
-            same.append(single)
+            same.append(everywhere)
     return groups
 
 
@@ -252,8 +265,8 @@ def _equal(a: Tensor | None, b: Tensor | None) -> bool:
     return a is b or (a is not None and b is not None and torch.equal(a, b))
 
 
-class Sum:
-    """The sum of objectives."""
+class SumObjective:
+    """The sum of objectives of one level."""
 
     def __init__(self, parts: Sequence[Objective]) -> None:
         self.parts = tuple(parts)
@@ -270,8 +283,8 @@ class Sum:
     def evaluate(self, image: Tensor, sample: tuple[Any, ...], into: Tensor) -> Tensor:
         """See `Objective`."""
         value = image.new_zeros(())
-        for part, own in zip(self.parts, sample, strict=True):
-            value = value + part.evaluate(image, own, into)
+        for part, part_sample in zip(self.parts, sample, strict=True):
+            value = value + part.evaluate(image, part_sample, into)
         return value
 
 

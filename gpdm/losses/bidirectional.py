@@ -39,8 +39,8 @@ class BidirectionalLoss(Options):
     )
     completeness: float = option(
         1.0,
-        "Weight of completeness (the output shows all of the reference) against coherence (all of the output is like the "
-        "reference). Higher shows more of the reference; 0 is coherence alone.",
+        "Weight of completeness (the output shows all of the reference) against coherence (all of the output is like "
+        "the reference). Higher shows more of the reference; 0 is coherence alone.",
         ge=0.0,
         le=100.0,
         step=0.1,
@@ -72,7 +72,7 @@ class BidirectionalLoss(Options):
 
     @property
     def per_output(self) -> bool:
-        """False: all outputs share an objective."""
+        """Whether every output needs its own objective: False, since all share one."""
         return False
 
     def check(self, level: Level, references: Sequence[Reference]) -> None:

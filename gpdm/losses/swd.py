@@ -47,8 +47,8 @@ class SWDLoss(Options):
     )
     stride: int = option(
         1,
-        "Distance between neighbouring patches, in pixels. Above 1 fewer patches are compared, on a grid that is shifted "
-        "at random at each step.",
+        "Distance between neighbouring patches, in pixels. Above 1 fewer patches are compared, on a grid that is "
+        "shifted at random at each step.",
         ge=1,
         le=31,
         advanced=True,
@@ -76,8 +76,8 @@ class SWDLoss(Options):
     )
     reuse: int = option(
         1,
-        "Average number of steps that use the same set of projections, with solver histogram. 1 samples a new set at each "
-        "step; more computes the projections of the reference less often.",
+        "Average number of steps that use the same set of projections, with solver histogram. 1 samples a new set at "
+        "each step; more computes the projections of the reference less often.",
         ge=1,
         le=64,
         advanced=True,
@@ -90,24 +90,24 @@ class SWDLoss(Options):
     )
     detail: float = option(
         0.5,
-        "Fraction of the projections that ignore average colour and measure structure, which the others hardly do. Higher "
-        "weighs structure more; 0 reproduces the paper.",
+        "Fraction of the projections that ignore average colour and measure structure, which the others hardly do. "
+        "Higher weighs structure more; 0 reproduces the paper.",
         ge=0.0,
         le=1.0,
         step=0.05,
     )
     coherence: float = option(
         0.005,
-        "Weight of coherence, which attracts patches without a close match to their nearest reference patch, at levels of "
-        "64 px and more. Higher removes speckle and blur but copies more; 0 reproduces the paper and is faster.",
+        "Weight of coherence, which attracts patches without a close match to their nearest reference patch, at levels "
+        "of 64 px and more. Higher removes speckle and blur but copies more; 0 reproduces the paper and is faster.",
         ge=0.0,
         le=100.0,
         step=0.001,
     )
     coherence_tolerance: float = option(
         0.01,
-        "Mean squared difference up to which a patch has a close match and is not attracted, for pixel values from -1 to "
-        "1. Higher copies less and leaves more roughness.",
+        "Mean squared difference up to which a patch has a close match and is not attracted, for pixel values from -1 "
+        "to 1. Higher copies less and leaves more roughness.",
         ge=0.0,
         le=4.0,
         step=0.001,

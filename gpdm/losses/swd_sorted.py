@@ -1,4 +1,4 @@
-"""The objective of the exact sliced Wasserstein distance, by sorting (Algorithm 1). The binned one is tested with it."""
+"""The objective of the exact sliced Wasserstein distance, by sorting (Algorithm 1); the oracle of the binned one."""
 
 from __future__ import annotations
 

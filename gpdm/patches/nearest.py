@@ -202,6 +202,7 @@ def import_faiss() -> Any:
         import faiss
     except ImportError:
         raise GPDMError(
-            "search faiss needs the package faiss, which is not installed; pip install faiss-cpu, or choose search exact"
+            "search faiss needs the package faiss, which is not installed; pip install faiss-cpu, "
+            "or choose search exact"
         ) from None
     return faiss
