@@ -1,4 +1,4 @@
-"""The loop over the steps of one level, and the protocol of its solvers."""
+"""The loop over the steps of one level, and the protocol of level solvers."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .cuda_graphs import GraphedStep, QueueLimit, recorder_for
 
 Stop = Literal["converged", "step limit"]
 OnRunStep = Callable[[int, int, Tensor, Tensor], None]
-"""A callback after each step, with the index of the output, the step, the loss and the image."""
+"""A callback after each step, with the index of the run, the step, the loss and the image."""
 Step = Callable[[tuple[Any, Tensor]], Tensor]
-"""One step of one output: takes the objective's sample and the rates of the step, changes the image in place and
+"""One step of one output. It takes the objective's sample and the rates of the step, changes the image in place and
 returns the loss, a scalar."""
 
 
@@ -39,7 +39,8 @@ class LevelProblem:
     def objectives(self, images: Sequence[Tensor]) -> list[Objective]:
         """Returns the objective of each output, for images (1, C, H, W).
 
-        All outputs share one, unless the loss is per output; then each has its own and an equal part of the memory.
+        All outputs share one objective. If the loss is per output, each output has an objective and an equal fraction
+        of the memory.
         """
         if not is_per_output(self.loss):
             return [bind(self.loss, self.references, self.canvas, self.memory)] * len(images)
@@ -56,19 +57,21 @@ class Iterate:
     state: OutputState
     losses: list[Tensor] = field(default_factory=list)
     """The loss of every step so far, scalars on the device of the image."""
-    average: Tensor | None = None
-    """Mean of the images of the last steps; None if there is no averaging, or before it begins."""
-    averaged: int = 0
+    mean_image: Tensor | None = None
+    """Mean of the images of the last steps, (1, C, H, W); None without iterate averaging, or before it begins."""
+    mean_steps: int = 0
+    """Number of steps in the mean."""
     converged: bool = False
 
-    def update_average(self) -> None:
-        """Adds the image to the average."""
-        self.averaged += 1
-        self.average = self.image.clone() if self.average is None else self.average.lerp_(self.image, 1 / self.averaged)
+    def update_mean(self) -> None:
+        """Adds the image to the mean."""
+        self.mean_steps += 1
+        mean = self.mean_image
+        self.mean_image = self.image.clone() if mean is None else mean.lerp_(self.image, 1 / self.mean_steps)
 
     def result(self) -> LevelResult:
-        """Returns the result: the average, if there is one, else the image, with losses and stopping reason."""
-        image = self.image if self.average is None else self.average
+        """Returns the mean image, or without averaging the image, with losses and stopping reason."""
+        image = self.image if self.mean_image is None else self.mean_image
         losses = torch.stack(self.losses).cpu().double()
         return LevelResult(image, losses, "converged" if self.converged else "step limit")
 
@@ -80,18 +83,18 @@ class LevelResult:
     image: Tensor
     """The image, (1, C, H, W)."""
     losses: Tensor
-    """The loss of every step made, float64 on the CPU, shape (steps,)."""
+    """The loss of every step, float64 on the CPU, (steps,)."""
     stop: Stop
     """The stopping reason."""
 
 
 @runtime_checkable
 class LevelSolver(Protocol):
-    """The optimizer of a level, run by `solve_level`. The socket type GPDM_OPTIMIZER carries it."""
+    """An optimizer of single levels, for `solve_level`. The socket type GPDM_OPTIMIZER carries objects of this type."""
 
     @property
-    def average(self) -> float:
-        """Fraction of a level's steps, the last ones, whose images are averaged to give the result."""
+    def averaged_fraction(self) -> float:
+        """Fraction of a level's steps, at its end, whose images are averaged to give the result."""
         ...
 
     def check(self, loss: Loss, levels: Sequence[Level], references: Sequence[Reference] = ()) -> None:
@@ -126,8 +129,8 @@ class LevelSolver(Protocol):
         """Returns whether an output may stop before the step limit."""
         ...
 
-    def diverged(self) -> OptionError:
-        """Returns the error for a loss or image with infinite or NaN values."""
+    def divergence_error(self) -> OptionError:
+        """Returns the error to raise for a loss or image with infinite or NaN values."""
         ...
 
 
@@ -139,15 +142,22 @@ def solve_level(
     num_steps: int,
     on_step: OnRunStep,
 ) -> list[LevelResult]:
-    """Solves one level from each of `images`, (1, C, H, W), which may be overwritten.
+    """Solves one level from each of several images and returns the results.
 
-    Every output has its own generator and converges by itself, so that outputs are independent unless a constraint of
-    the canvas couples them. Each step projects its image onto the admissible images of the canvas; the constraint is
-    applied to the images of all outputs after each of them has made its step.
+    Every run has its own generator and its own convergence test, so that runs are independent unless a constraint of the
+    canvas couples them. Each step is followed by the projection of the canvas; the constraint is applied to the images
+    of all runs after each of them has made its step.
+
+    Arguments:
+        solver: The optimizer.
+        problem: The level.
+        images: Images to start from, (1, C, H, W) each, which may be overwritten.
+        generators: CPU generator of each run.
+        num_steps: The step limit.
+        on_step: Callback after each step of each run. An exception that it raises stops the loop.
 
     Raises:
         OptionError: A loss or an image has infinite or NaN values.
-        Exception: What `on_step` raises.
     """
     canvas, device = problem.canvas, images[0].device
     batch = None
@@ -166,8 +176,8 @@ def solve_level(
             loss = steps[index]((sample, rates[step]))
             queue.step()
             iterate.losses.append(loss)
-            if step >= num_steps * (1 - solver.average):
-                iterate.update_average()
+            if step >= num_steps * (1 - solver.averaged_fraction):
+                iterate.update_mean()
             on_step(index, step, loss, iterate.image)
             iterate.converged = solver.has_converged(iterate)
         if batch is not None and canvas.constraint is not None:
@@ -176,19 +186,19 @@ def solve_level(
             break
     results = [iterate.result() for iterate in iterates]
     if not all(result.losses.isfinite().all() and result.image.isfinite().all() for result in results):
-        raise solver.diverged()
+        raise solver.divergence_error()
     return results
 
 
 def _step(solver: LevelSolver, problem: LevelProblem, objective: Objective, image: Tensor) -> Step:
-    """Returns the step of one output with its projection, as a CUDA graph where it can be captured."""
+    """Returns the step of one output with the projection of the canvas, as a CUDA graph if it can be captured."""
     step, canvas = solver.step_of(problem, objective, image), problem.canvas
 
-    def projected(given: tuple[Any, Tensor]) -> Tensor:
-        loss = step(given)
+    def projected_step(inputs: tuple[Any, Tensor]) -> Tensor:
+        loss = step(inputs)
         canvas.project_(image)
         return loss
 
-    work = projected if canvas.has_projection else step
-    recorder = recorder_for(image.device, objective.backend) if objective.capturable else None
-    return work if recorder is None else GraphedStep(work, recorder)
+    work = projected_step if canvas.has_projection else step
+    record = recorder_for(image.device, objective.backend) if objective.capturable else None
+    return work if record is None else GraphedStep(work, record)

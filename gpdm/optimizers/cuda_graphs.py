@@ -1,4 +1,7 @@
-"""CUDA graphs of steps: captured once, then replayed with new inputs, so that small levels do not wait for the host."""
+"""CUDA graphs of steps: captured once, then replayed with new inputs.
+
+Replaying saves launches, which take most of the time of small levels.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import functools
 import gc
 import logging
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -22,116 +25,114 @@ QUEUED_STEPS = 16
 """Half the maximum number of steps queued on a GPU. The limit keeps progress, previews and cancel responsive."""
 
 
-class Recorder(Protocol):
-    """A way to record work on a device and to replay it."""
-
-    def record(self, work: Callable[[], object]) -> Callable[[], None]:
-        """Returns a function that repeats the recorded work. The recording itself does not execute it."""
-        ...
+Recorder = Callable[[Callable[[], object]], Callable[[], None]]
+"""A function that records work on a device, without executing it, and returns a function that repeats it."""
 
 
-class CUDARecorder:
-    """A recorder of CUDA graphs, each with its own memory pool."""
-
-    def record(self, work: Callable[[], object]) -> Callable[[], None]:
-        """See `Recorder.record`."""
-        # Not `torch.cuda.graph`: it first collects garbage and empties caches, a tenth of a second in a host
-        # application. During a capture, collection is disabled, because a destructor may make a CUDA call that
-        # invalidates it.
-        graph, stream, current = torch.cuda.CUDAGraph(), torch.cuda.Stream(), torch.cuda.current_stream()
-        stream.wait_stream(current)
-        collecting = gc.isenabled()
-        gc.disable()
-        try:
-            with torch.cuda.stream(stream):
-                graph.capture_begin(capture_error_mode="thread_local")
-                try:
-                    work()
-                finally:
-                    graph.capture_end()
-        finally:
-            if collecting:
-                gc.enable()
-        current.wait_stream(stream)
-        return graph.replay
+def record_cuda_graph(work: Callable[[], object]) -> Callable[[], None]:
+    """Records work as a CUDA graph with its own memory pool, and returns a function that replays the graph."""
+    # Not `torch.cuda.graph`: it first collects garbage and empties caches, a tenth of a second in a host application.
+    # During a capture, collection is disabled, because a destructor may make a CUDA call that invalidates it.
+    graph, stream, current = torch.cuda.CUDAGraph(), torch.cuda.Stream(), torch.cuda.current_stream()
+    stream.wait_stream(current)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with torch.cuda.stream(stream):
+            graph.capture_begin(capture_error_mode="thread_local")
+            try:
+                work()
+            finally:
+                graph.capture_end()
+    finally:
+        if collecting:
+            gc.enable()
+    current.wait_stream(stream)
+    return graph.replay
 
 
-_failed: list[str] = []
-"""Error messages of failed captures in this process. After one nothing is captured any more, because PyTorch may be
-left in an unfinished capture."""
+_capture_errors: list[str] = []
+"""Error messages of failed captures in this process. After a failure nothing is captured any more, because PyTorch may
+be left in an unfinished capture."""
 
 
 def recorder_for(device: torch.device, backend: str) -> Recorder | None:
     """Returns a recorder for the work of a backend on this device; None if it cannot be captured."""
-    if device.type != "cuda" or torch.version.hip or _failed:
+    if device.type != "cuda" or torch.version.hip or _capture_errors:
         return None
     # Triton refuses the addresses that this allocator returns during a capture, which are not mapped yet.
     if backend == "triton" and torch.cuda.get_allocator_backend() == "cudaMallocAsync":
         say_once(
-            "GPDM: steps are not recorded as CUDA graphs, since PyTorch allocates with cudaMallocAsync; small pictures are faster without it "
-            "(ComfyUI: --disable-cuda-malloc).",
+            "GPDM: steps are not recorded as CUDA graphs, since PyTorch allocates with cudaMallocAsync; small pictures "
+            "are faster without it (ComfyUI: --disable-cuda-malloc).",
             logging.INFO,
         )
         return None
-    return CUDARecorder()
+    return record_cuda_graph
 
 
 class GraphedStep(Generic[T]):
-    """A function with a cache of one CUDA graph: captured after some calls with the same shapes, then replayed.
+    """A function with a cache of one CUDA graph: captured after some calls with the same signature, then replayed.
 
     `work` changes tensors in place, always the same ones, and returns a scalar. Its result may depend only on its
     argument and on these tensors, and it may not copy a value from the device to the host.
     """
 
-    def __init__(self, work: Callable[[T], Tensor], recorder: Recorder | None) -> None:
-        """Without a recorder every call executes `work` directly."""
-        self.work, self.recorder = work, recorder
-        self.fixed: Any = None
-        self.alike = 0
+    def __init__(self, work: Callable[[T], Tensor], record: Recorder) -> None:
+        self.work = work
+        self.record: Recorder | None = record  # None after a failed capture
+        self.signature: Any = None  # of the last call; see `_signature`
+        self.calls = 0  # consecutive ones with this signature
         self.replay: Callable[[], None] | None = None
 
-    def __call__(self, given: T) -> Tensor:
-        """Returns the scalar that `work` returns for `given`."""
-        if self.recorder is None:
-            return self.work(given)
+    def __call__(self, inputs: T) -> Tensor:
+        """Returns the scalar that `work` returns for `inputs`."""
+        if self.record is None:
+            return self.work(inputs)
         tensors: list[Tensor] = []
-        fixed = _fixed_parts(given, tensors)
-        if fixed != self.fixed:
-            self.fixed, self.alike, self.replay = fixed, 0, None
-        self.alike += 1
-        if self.replay is None and self.alike > WARMUP_STEPS and not _failed:
-            self._record(given, tensors)
+        signature = _signature(inputs, tensors)
+        if signature != self.signature:
+            self.signature, self.calls, self.replay = signature, 0, None
+        self.calls += 1
+        if self.replay is None and self.calls > WARMUP_STEPS and not _capture_errors:
+            self._capture(inputs, tensors)
         if self.replay is None:
-            self.result = self.work(given)
+            self.result = self.work(inputs)
             return self.result
-        new = [(own, other) for own, other, last in zip(self.own, tensors, self.last, strict=True) if other is not last]
-        if new:
-            torch._foreach_copy_([own for own, _ in new], [other for _, other in new])  # pyright: ignore[reportPrivateImportUsage]
-            self.last = tensors
+        # A tensor that is the same object as at the last call has the same values, and is not copied again.
+        changed = [
+            (static, new)
+            for static, new, last in zip(self.static_tensors, tensors, self.last_tensors, strict=True)
+            if new is not last
+        ]
+        if changed:
+            torch._foreach_copy_([static for static, _ in changed], [new for _, new in changed])  # pyright: ignore[reportPrivateImportUsage]
+            self.last_tensors = tensors
         self.replay()
         return self.result.clone()
 
-    def _record(self, given: T, tensors: list[Tensor]) -> None:
-        copy, result = map_tensors(torch.clone, given), torch.empty_like(self.result)
-        self.own: list[Tensor] = []
-        _fixed_parts(copy, self.own)
-        self.last = tensors
-        assert self.recorder is not None
+    def _capture(self, inputs: T, tensors: list[Tensor]) -> None:
+        """Records the step for copies of the input tensors, `static_tensors`, which replays read."""
+        static_inputs, result = map_tensors(torch.clone, inputs), torch.empty_like(self.result)
+        self.static_tensors: list[Tensor] = []
+        _signature(static_inputs, self.static_tensors)
+        self.last_tensors = tensors
+        assert self.record is not None
         try:
             # New objects, because values that the old ones have cached from their tensors become stale when these
             # change.
-            self.replay = self.recorder.record(
-                lambda: result.copy_(self.work(map_tensors(lambda tensor: tensor, copy)))
+            self.replay = self.record(
+                lambda: result.copy_(self.work(map_tensors(lambda tensor: tensor, static_inputs)))
             )
             self.result = result
-        except Exception as error:  # after any failure the step can still be launched kernel by kernel
+        except Exception as error:  # after any failure the kernels can still be launched one by one
             reason = (str(error.__context__ or error).splitlines() or [type(error).__name__])[0]
             logging.getLogger(__name__).warning(
-                "GPDM: a step could not be recorded as a CUDA graph; steps are launched piece by piece from now on: %s",
+                "GPDM: a step could not be recorded as a CUDA graph; kernels are launched one by one from now on: %s",
                 reason,
             )
-            _failed.append(reason)
-            self.recorder = None
+            _capture_errors.append(reason)
+            self.record = None
 
 
 def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
@@ -139,14 +140,14 @@ def map_tensors(change: Callable[[Tensor], Tensor], value: Any) -> Any:
     if isinstance(value, Tensor):
         return change(value)
     if isinstance(value, (tuple, list)):
-        return type(value)(map_tensors(change, each) for each in value)
+        return type(value)(map_tensors(change, item) for item in value)
     if names := _fields(type(value)):
         return dataclasses.replace(value, **{name: map_tensors(change, getattr(value, name)) for name in names})
     return value
 
 
-def _fixed_parts(value: Any, tensors: list[Tensor]) -> Any:
-    """Returns what a capture fixes: shapes, strides, types and all values that are not tensors.
+def _signature(value: Any, tensors: list[Tensor]) -> Any:
+    """Returns everything that a capture fixes: shapes, strides, types and all values that are not tensors.
 
     The tensors are appended to `tensors`.
     """
@@ -154,9 +155,9 @@ def _fixed_parts(value: Any, tensors: list[Tensor]) -> Any:
         tensors.append(value)
         return value.shape, value.stride(), value.dtype, value.device
     if isinstance(value, (tuple, list)):
-        return [_fixed_parts(each, tensors) for each in value]
+        return [_signature(item, tensors) for item in value]
     if names := _fields(type(value)):
-        return type(value), [_fixed_parts(getattr(value, name), tensors) for name in names]
+        return type(value), [_signature(getattr(value, name), tensors) for name in names]
     return value
 
 
@@ -167,15 +168,14 @@ def _fields(kind: type) -> tuple[str, ...]:
 
 
 class QueueLimit:
-    """A limit on the number of steps that the host queues on a GPU. It is high enough that the GPU never idles."""
+    """A limit on the number of steps that the host queues on a GPU, high enough that the GPU never idles."""
 
     def __init__(self, device: torch.device) -> None:
         self.events: list[torch.cuda.Event] = []
         self.steps, self.cuda = 0, device.type == "cuda"
 
     def step(self) -> None:
-        """Counts a step. On a GPU, at every `QUEUED_STEPS`-th step it waits until all steps but the last `QUEUED_STEPS`
-        have finished."""
+        """Counts a step. At every `QUEUED_STEPS`-th step on a GPU, waits until all but the last `QUEUED_STEPS` are done."""
         self.steps += 1
         if not self.cuda or self.steps % QUEUED_STEPS:
             return

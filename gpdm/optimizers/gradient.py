@@ -22,84 +22,99 @@ from .newton import check_newton, hessian_diagonal
 
 Method = Literal["adam", "sgd", "newton", "adam picture"]
 Update = Callable[[Tensor, Tensor], object]
-"""A function that changes the image in place, given the gradient, which it may overwrite, and the two rates of the
-step."""
+"""A function of the gradient, which it may overwrite, and the two rates of the step. It changes the image in place."""
+BETA_1 = 0.9
+"""Decay of Adam's mean gradient (Kingma and Ba, ICLR 2015)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Optimizer(Options):
-    """Gradient descent on the pixels of one level (Algorithm 1, line 8): Adam, plain descent, or Newton's method
-    (newton.py)."""
+    """Gradient descent on the pixels of one level (Algorithm 1, line 8): Adam, plain descent, or Newton's method."""
 
     method: str = option(
         "adam",
-        "adam: steps of even size in every pixel, as the reference implementation. sgd: plain gradient descent; wants a larger lr, about 0.5. "
-        "newton: each pixel goes where the patches that cover it want it on average; needs no lr but the distance l2, and leaves faint grain and seams. "
-        "adam picture: adam with one mean square for the whole picture instead of one for each pixel; copies more.",
+        "Update rule; adam suits almost everything. sgd needs a larger lr (about 0.5); newton needs distance l2 and no lr, and leaves faint grain and "
+        "seams; adam picture has one mean square for the whole picture and copies more.",
         choices=get_args(Method),
+        advanced=True,
     )
     lr: float = option(
-        0.03, "Methods adam and sgd: learning rate. Pixel values go from -1 to 1.", ge=1e-6, le=100.0, step=0.001
-    )
-    num_steps: int = option(
-        500, "Steps at the coarsest level, at most; with fine_steps 0 at every level.", ge=1, le=100000
-    )
-    tolerance: float = option(
-        0.0,
-        "A level has converged when the mean loss of the last `window` steps is not below (1 - tolerance) times that of the "
-        "`window` steps before. 0 stops only when it no longer falls at all.",
-        ge=0.0,
-        le=1.0,
+        0.03,
+        "Learning rate of adam and sgd, for pixel values from -1 to 1. Higher changes pixels more in each step; too high is imprecise or diverges.",
+        ge=1e-6,
+        le=100.0,
         step=0.001,
     )
-    window: int = option(
-        100,
-        "Steps over which the loss is averaged to see whether it still falls; num_steps or more never ends a level early.",
+    num_steps: int = option(
+        500,
+        "Maximum number of steps at the coarsest level, or at every level if fine_steps is 0. Higher is slower and comes closer to the reference.",
         ge=1,
         le=100000,
     )
+    tolerance: float = option(
+        0.0,
+        "Relative decrease of the mean loss, from one window of steps to the next, below which a level ends. Higher ends levels earlier; 0 ends them only "
+        "when the loss no longer decreases.",
+        ge=0.0,
+        le=1.0,
+        step=0.001,
+        advanced=True,
+    )
+    window: int = option(
+        100,
+        "Number of steps over which the loss is averaged for the convergence test. Higher tests more rarely; num_steps or more never ends a level early.",
+        ge=1,
+        le=100000,
+        advanced=True,
+    )
     fine_steps: int = option(
         200,
-        "Steps at the finest level; from level to level the number changes by an even factor. Coarse levels cost almost nothing and decide most. "
-        "0, or as many as num_steps, makes num_steps at every level.",
+        "Maximum number of steps at the finest level; from level to level the number changes by a constant factor. Higher is slower, because fine levels "
+        "take most of the time; 0, or num_steps and more, uses num_steps at every level.",
         ge=0,
         le=100000,
     )
     final_lr: float = option(
         0.02,
-        "Length of the steps at the end of a level, as a share of that at its beginning; it falls along a cosine. 1 keeps it constant.",
+        "Learning rate at the end of a level, as a fraction of that at its start; it falls along a cosine. Lower leaves less noise; 1 keeps the rate constant.",
         ge=0.0,
         le=1.0,
         step=0.05,
+        advanced=True,
     )
     step: float = option(
         1.4,
-        "Method newton: length of a step; 1 goes right to where the patches want their pixels on average, a little more gets there sooner, 2 is restless.",
+        "Length of a step of method newton, as a multiple of the full Newton step. Slightly above 1 converges faster; at 2 pixels oscillate.",
         ge=0.01,
         le=10.0,
         step=0.1,
+        advanced=True,
     )
     beta_2: float = option(
         0.9,
-        "Methods adam: decay of the mean square of each pixel's gradient, by which its steps are divided. 0.999, the usual choice and the paper's, "
-        "remembers the large gradients of the beginning to the end of a level; 0.9 forgets them in ten steps, and details go on growing.",
+        "Decay rate of adam's mean squared gradient, by which steps are divided. Higher (0.999 in the paper) remembers the large gradients of a level's "
+        "first steps to its end; 0.9 forgets them in about ten steps, and details keep growing.",
         ge=0.0,
         le=0.9999,
         step=0.001,
+        advanced=True,
     )
-
     average: float = option(
         0.0,
-        "Share of a level's steps, the last ones, over which the picture is averaged to give its result. It takes away noise, as a small final_lr does, and "
-        "sharpness.",
+        "Fraction of a level's steps, at its end, over which the picture is averaged. Higher removes more noise, and sharpness with it.",
         ge=0.0,
         le=1.0,
         step=0.05,
+        advanced=True,
     )
 
+    @property
+    def averaged_fraction(self) -> float:
+        """Value of the option `average`."""
+        return self.average
+
     def check(self, loss: Loss, levels: Sequence[Level], references: Sequence[Reference] = ()) -> None:
-        """Raises `OptionError` if the loss cannot work at these levels, or not with the method newton. Other errors:
-        `Term.check`."""
+        """Raises `OptionError` if method newton does not support the loss, and the errors of `check_loss`."""
         check_loss(loss, levels, references)
         if self.method == "newton":
             check_newton(loss)
@@ -116,21 +131,21 @@ class Optimizer(Options):
         return tuple(max(round(self.num_steps * factor**i), 1) for i in range(len(levels)))
 
     def rates(self, num_steps: int) -> Tensor:
-        """Returns for each step its length and the bias correction of Adam's root mean square, (num_steps, 2).
+        """Returns the step length and the bias correction of Adam's root mean square, for each step: (num_steps, 2).
 
         The rates are a tensor because a replayed CUDA graph cannot read Python values.
         """
         rows = []
         for step in range(num_steps):
-            falling = (1 + math.cos(math.pi * step / num_steps)) / 2
-            share = self.final_lr + (1 - self.final_lr) * falling
+            cosine = (1 + math.cos(math.pi * step / num_steps)) / 2
+            decay = self.final_lr + (1 - self.final_lr) * cosine
             if self.method == "newton":
-                rows.append((share * self.step, 1.0))
+                rows.append((decay * self.step, 1.0))
             elif self.method == "sgd":
-                rows.append((share * self.lr, 1.0))
+                rows.append((decay * self.lr, 1.0))
             else:
                 corrections = 1 - BETA_1 ** (step + 1), math.sqrt(1 - self.beta_2 ** (step + 1))
-                rows.append((share * self.lr / corrections[0], corrections[1]))
+                rows.append((decay * self.lr / corrections[0], corrections[1]))
         return torch.tensor(rows, dtype=torch.float64)
 
     def objectives(self, problem: LevelProblem, images: Sequence[Tensor]) -> list[Objective]:
@@ -141,8 +156,8 @@ class Optimizer(Options):
         """Returns the step of one output: the gradient, then the update of the method."""
         update = self._update(problem, objective, image)
 
-        def step(given: tuple[Any, Tensor]) -> Tensor:
-            sample, rates = given
+        def step(inputs: tuple[Any, Tensor]) -> Tensor:
+            sample, rates = inputs
             gradient = torch.zeros_like(image)
             loss = objective.evaluate(image, sample, gradient)
             update(gradient, rates)
@@ -151,6 +166,7 @@ class Optimizer(Options):
         return step
 
     def _update(self, problem: LevelProblem, objective: Objective, image: Tensor) -> Update:
+        """Returns the update rule of the method."""
         # The objective is a mean over patches, so its gradient shrinks as the image grows, until Adam's epsilon is no
         # longer small beside it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less).
         # Multiplied by the number of pixels, the gradient and the step of plain descent do not depend on the size.
@@ -169,10 +185,10 @@ class Optimizer(Options):
         return lambda gradient, rates: adam(image, gradient, first, second, rates, pixels, betas)
 
     def has_converged(self, iterate: Iterate) -> bool:
-        """Returns whether the loss has stopped falling.
+        """Returns whether the loss has stopped decreasing.
 
-        That is, its mean over the last window is at least (1 - tolerance) times that over the window before. Tested
-        once per window, because the test makes the host wait for a GPU.
+        The criterion: its mean over the last window is at least (1 - tolerance) times that over the window before. It is
+        tested once per window, because the test makes the host wait for a GPU.
         """
         losses = iterate.losses
         if len(losses) % self.window or len(losses) < 2 * self.window:
@@ -180,18 +196,14 @@ class Optimizer(Options):
         before, last = torch.stack(losses[-2 * self.window :]).cpu().double().reshape(2, -1).mean(1).tolist()
         return last >= (1 - self.tolerance) * before
 
-    def diverged(self) -> OptionError:
-        """Returns the error for a loss or image with infinite or NaN values."""
+    def divergence_error(self) -> OptionError:
+        """Returns the error to raise for a loss or image with infinite or NaN values."""
         name = "step" if self.method == "newton" else "lr"
         return OptionError(name, getattr(self, name), "the descent diverged to infinite values", "use a smaller one")
 
 
-BETA_1 = 0.9
-"""Decay of the mean gradient (Kingma and Ba, ICLR 2015)."""
-
-
 def _adam_picture(image: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rates: Tensor, beta_2: float) -> None:
-    """Does one step of Adam with one second moment, the mean over the image, in place of one per pixel.
+    """Makes one step of Adam with one second moment for the image, the mean over its pixels.
 
     Arguments are those of `kernels.reference.adam`.
     """

@@ -1,7 +1,7 @@
-"""Newton's method with a diagonal Hessian: steps of gradient over Hessian diagonal, in units of pixels.
+"""Newton's method with a diagonal Hessian: each step is the gradient divided by the Hessian diagonal.
 
-It needs no learning rate, and suits a start near the minimum. The Hessian diagonal is known for the squared sliced
-Wasserstein distance and for coherence. Other terms are refused, so that no term has to implement it.
+No learning rate is needed. The Hessian diagonal is known for the squared sliced Wasserstein distance and for coherence.
+Other terms are refused, so that no term has to implement the diagonal.
 """
 
 from __future__ import annotations
@@ -40,24 +40,25 @@ def _is_known(term: Term) -> bool:
 def hessian_diagonal(loss: Loss, references: Sequence[Reference], canvas: Canvas) -> Tensor:
     """Returns the Hessian diagonal of a loss at one level, the same for all channels, (1, 1, H, W), positive.
 
-    For the squared sliced Wasserstein distance it is twice the share of all patches that cover a pixel, over the
+    For the squared sliced Wasserstein distance it is twice the fraction of patches that cover a pixel, divided by the
     dimension C p^2 of a patch, because the mean square of an element of a random unit filter is 1 / (C p^2). For
-    coherence it is that of fully attracted pixels, an upper bound.
+    coherence it is an upper bound, the value of fully attracted pixels.
 
     References:
         Rabin et al., Wasserstein Barycenter and its Application to Texture Mixing, SSVM 2011, section 3.3.
     """
     like = references[0].image
     total = like.new_zeros(1, 1, *canvas.size)
-    for group, own, share in by_region(references, canvas):
+    for group, region_canvas, fraction in by_region(references, canvas):
         for weight, term in loss.terms():
-            if term.active(level_of(group, own)):
-                total = total + weight * share * _diagonal(term, own, like)
-    # A pixel without weight has gradient 0, and does not move.
+            if term.active(level_of(group, region_canvas)):
+                total = total + weight * fraction * _diagonal(term, region_canvas, like)
+    # Pixels without weight have gradient 0 and stay unchanged; the minimum prevents 0 / 0.
     return total.clamp(min=1e-12 / math.prod(canvas.size))
 
 
 def _diagonal(term: Term, canvas: Canvas, like: Tensor) -> Tensor:
+    """Returns the Hessian diagonal of one term, (1, 1, H, W) or (1, 1, 1, 1), with dtype and device of `like`."""
     channels = like.shape[1]
     if isinstance(term, SlicedWasserstein):
         p = term.grid.size
@@ -67,8 +68,8 @@ def _diagonal(term: Term, canvas: Canvas, like: Tensor) -> Tensor:
             weights = like.new_ones(height - p + 1, width - p + 1)
         # The sum of the weights of the patches that cover a pixel is p^2 times an average pooling. With a stride this
         # is the mean over the random offsets of the grid.
-        around = F.pad(weights / weights.sum(), (p - 1,) * 4)[None, None]
-        covered = wrap_adjoint(F.avg_pool2d(around, p, 1) * p**2, p, canvas.border)
+        padded = F.pad(weights / weights.sum(), (p - 1,) * 4)[None, None]
+        covered = wrap_adjoint(F.avg_pool2d(padded, p, 1) * p**2, p, canvas.border)
         return (covered * (2 / (channels * p * p))).to(like)
     if not isinstance(term, Coherence):
         raise TypeError(f"the second derivative of {term} is not known; check_newton refuses it")

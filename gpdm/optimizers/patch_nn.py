@@ -1,4 +1,4 @@
-"""GPNN's step, patch nearest neighbours, as a solver of a level."""
+"""Patch nearest neighbours, the step of GPNN, as a level solver."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .base import Iterate, LevelProblem, Step
 class PatchNN(Options):
     """Repeatedly replaces every patch by its nearest reference patch, and averages the patches where they overlap.
 
-    The loss is not used; the reported loss is the mean squared difference of the patches to those that replace them.
-    Canvas border, reference weights and regions apply: a patch of weight 0 is never taken, and one with twice the
-    weight is preferred up to twice the squared difference.
+    The loss is not used. The reported loss is the mean squared difference of the patches to their nearest reference
+    patches. Canvas border, reference weights and regions apply: a patch of weight 0 is never used, and one with twice
+    the weight is preferred up to twice the squared difference.
 
     References:
         Granot et al., Drop the GAN: In Defense of Patches Nearest Neighbors as Single Image Generative Models, CVPR
@@ -36,19 +36,30 @@ class PatchNN(Options):
         step.
     """
 
-    patch_size: int = option(7, "Side of the square patches, in pixels.", ge=1, le=31)
+    patch_size: int = option(
+        7,
+        "Side of the square patches, in pixels. Larger patches keep larger structures and copy larger pieces of the reference.",
+        ge=1,
+        le=31,
+    )
     alpha: float = option(
         0.005,
-        "Completeness: reference patches that are far from all of the output are preferred, the more the smaller it is. In squared differences of "
-        "pixel values from -1 to 1. 10 or more: no preference.",
+        "Strength of completeness: lower prefers reference patches that nothing in the output resembles yet, so that less of the reference is missing. In "
+        "squared differences of pixel values from -1 to 1; from 10 on there is no preference.",
         ge=1e-6,
         le=1000.0,
         step=0.001,
     )
-    num_steps: int = option(10, "Steps at each level, fewer if no patch changes any more.", ge=1, le=1000)
+    num_steps: int = option(
+        10,
+        "Maximum number of steps at each level. Higher is slower; a level ends early when no patch changes any more.",
+        ge=1,
+        le=1000,
+    )
     step: float = option(
         1.0,
-        "How far a step goes: 1 puts the averaged patches in place of the picture, 0.5 goes half the way.",
+        "Fraction of the way from the picture to the averaged patches that each step goes. 1 replaces the picture; lower changes it gradually, and no level "
+        "ends early.",
         ge=0.01,
         le=1.0,
         step=0.05,
@@ -57,11 +68,12 @@ class PatchNN(Options):
         "exact",
         SEARCH_HELP,
         choices=SEARCHES,
+        advanced=True,
     )
 
     @property
-    def average(self) -> float:
-        """0: the last image is the result."""
+    def averaged_fraction(self) -> float:
+        """0: images are not averaged."""
         return 0.0
 
     def check(self, loss: Any, levels: Sequence[Level], references: Sequence[Reference] = ()) -> None:
@@ -77,7 +89,7 @@ class PatchNN(Options):
             import_faiss()
 
     def memory(self, loss: Any, level: Level) -> tuple[int, int]:
-        """Returns the bytes of one step; the minimum is also the amount for full speed.
+        """Returns the bytes of one step. The minimum is also the amount for full speed.
 
         They hold two copies of the patches of output and references, with up to four channels, and a block of
         distances.
@@ -91,7 +103,7 @@ class PatchNN(Options):
         return (self.num_steps,) * len(levels)
 
     def rates(self, num_steps: int) -> Tensor:
-        """Returns no values for each step, (num_steps, 0): all steps are alike."""
+        """Returns an empty tensor, (num_steps, 0), because all steps are alike."""
         return torch.zeros(num_steps, 0, dtype=torch.float64)
 
     def objectives(self, problem: LevelProblem, images: Sequence[Tensor]) -> list[Objective]:
@@ -99,22 +111,22 @@ class PatchNN(Options):
         return [NearestPatches(self, problem.references, problem.canvas)] * len(images)
 
     def step_of(self, problem: LevelProblem, objective: Objective, image: Tensor) -> Step:
-        """Returns the step of one output: the image moves toward the overlapping mean of its nearest patches."""
+        """Returns the step of one output, which moves the image toward the overlapping mean of its nearest patches."""
         del problem, objective
 
-        def step(given: tuple[Votes, Tensor]) -> Tensor:
-            votes, _ = given
+        def step(inputs: tuple[Votes, Tensor]) -> Tensor:
+            votes, _ = inputs
             image.lerp_(votes.image, self.step)
             return votes.distance
 
         return step
 
     def has_converged(self, iterate: Iterate) -> bool:
-        """Returns whether no patch has changed its nearest patch in the last step. Always False if `step` is not 1."""
+        """Returns whether the last step left the nearest patch of every patch unchanged. False if `step` is not 1."""
         return self.step == 1 and iterate.state.remembered.unchanged
 
-    def diverged(self) -> OptionError:
-        """Returns the error for infinite or NaN values, which averages of finite patches do not have."""
+    def divergence_error(self) -> OptionError:
+        """Returns the error to raise for infinite or NaN values, which averages of finite patches do not have."""
         return OptionError("step", self.step, "the images became infinite")
 
 
@@ -125,18 +137,18 @@ class Votes:
     image: Tensor
     """Mean of the nearest patches where they overlap, (1, C, H, W)."""
     distance: Tensor
-    """Mean squared difference of the image's patches to them, a scalar."""
+    """Mean squared difference of the image's patches to their nearest patches, a scalar."""
     index: Tensor
-    """Index of the nearest patch of each patch among those of its region, (patches,), int64."""
+    """Index of the nearest patch of each patch, among the reference patches of its region, (patches,), int64."""
     unchanged: bool
-    """Whether all indices are those of the step before."""
+    """Whether all indices are those of the previous step."""
 
 
 class NearestPatches:
     """The objective of `PatchNN`, with a new search in every step.
 
-    Its value is the mean squared difference of the patches to their nearest ones. Its gradient is the difference of the
-    image to the votes.
+    The value is the mean squared difference of the patches to their nearest patches. The gradient is the difference of
+    the image to the votes.
     """
 
     backend = "torch"
@@ -146,19 +158,19 @@ class NearestPatches:
         self.options, self.canvas = options, canvas
         groups = by_region(references, canvas)
         self.keys, self.factors = zip(*(self._keys(group) for group, _, _ in groups), strict=True)
-        rows, columns = (side - options.patch_size + 1 for side in canvas.padded_size(options.patch_size))
+        rows, columns = (pixels - options.patch_size + 1 for pixels in canvas.padded_size(options.patch_size))
         self.group = torch.zeros(rows * columns, dtype=torch.int64, device=references[0].image.device)
         if len(groups) > 1:  # a patch belongs to the region with the largest weight on it
-            shares = [own.patch_weights(options.patch_size) for _, own, _ in groups]
-            self.group = torch.stack([each for each in shares if each is not None]).argmax(0).flatten()
+            weights = [region_canvas.patch_weights(options.patch_size) for _, region_canvas, _ in groups]
+            self.group = torch.stack([x for x in weights if x is not None]).argmax(0).flatten()
 
     def _keys(self, references: Sequence[Reference]) -> tuple[Tensor, Tensor | None]:
         """Returns the patches with a weight above 0, one per row, and their weights, which divide squared distances."""
-        keys = all_patches([each.image for each in references], self.options.patch_size)
+        keys = all_patches([x.image for x in references], self.options.patch_size)
         weights = reference_patch_weights(references, self.options.patch_size)
         if weights is None:
             return keys, None
-        flat = torch.cat([each.flatten() for each in weights])
+        flat = torch.cat([x.flatten() for x in weights])
         return keys[flat > 0], flat[flat > 0]
 
     def sample(self, image: Tensor, step: int, state: OutputState) -> Votes:
@@ -171,12 +183,12 @@ class NearestPatches:
         patches, index = torch.empty_like(queries), torch.empty_like(self.group)
         distance = torch.empty_like(queries[:, 0])
         for group, (keys, weights) in enumerate(zip(self.keys, self.factors, strict=True)):
-            own = self.group == group
-            if own.any():
-                index[own], distance[own] = self._nearest(queries[own], keys, weights)
-                patches[own] = keys[index[own]]
-        before: Votes | None = state.remembered
-        unchanged = before is not None and torch.equal(index, before.index)
+            in_group = self.group == group
+            if in_group.any():
+                index[in_group], distance[in_group] = self._nearest(queries[in_group], keys, weights)
+                patches[in_group] = keys[index[in_group]]
+        last: Votes | None = state.remembered
+        unchanged = last is not None and torch.equal(index, last.index)
         image = vote(patches, size_of(wrapped), size, border)
         state.remembered = Votes(image, distance.mean(), index, unchanged)
         return state.remembered
@@ -184,8 +196,8 @@ class NearestPatches:
     def _nearest(self, queries: Tensor, keys: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         """Returns the index of the key of each query, and the mean squared difference to it, (n,) each."""
         factors = 1 / (self.options.alpha + least_distances(queries, keys, self.options.search))
-        chosen = nearest(queries, keys, self.options.search, factors if weights is None else factors / weights)
-        return chosen.index, chosen.distance
+        result = nearest(queries, keys, self.options.search, factors if weights is None else factors / weights)
+        return result.index, result.distance
 
     def evaluate(self, image: Tensor, sample: Votes, into: Tensor) -> Tensor:
         """See `Objective.evaluate`."""

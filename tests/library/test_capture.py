@@ -1,8 +1,8 @@
-"""Recorded steps: that a step is the same work every time, and that replaying it makes the same picture."""
+"""CUDA graphs of steps: every step is the same work, and replaying it gives the same image."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -11,9 +11,19 @@ from torch import Generator, Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import gpdm
-from gpdm import CombinedLoss, Keep, Optimizer, OutputState, PyramidSchedule, Reference, SWDLoss
+from gpdm import (
+    CombinedLoss,
+    Filters,
+    Keep,
+    Optimizer,
+    OutputState,
+    PyramidSchedule,
+    Reference,
+    SlicedWasserstein,
+    SWDLoss,
+)
 from gpdm.kernels.choose import say_once
-from gpdm.losses import swd_binned
+from gpdm.losses.reference_cdfs import CountingLimits
 from gpdm.optimizers import base, cuda_graphs
 from gpdm.optimizers.cuda_graphs import (
     QUEUED_STEPS,
@@ -21,19 +31,20 @@ from gpdm.optimizers.cuda_graphs import (
     GraphedStep,
     QueueLimit,
     map_tensors,
+    record_cuda_graph,
     recorder_for,
 )
 from gpdm.transport.binned import bin_range
 from library.problems import objective_of, picture
 
 
-class Recorder:
-    """Stands in for CUDA graphs: replaying does the recorded work on the recorded tensors, and asks nobody for anything."""
+class FakeRecorder:
+    """A stand-in for CUDA graphs: replaying repeats the recorded work on the recorded tensors."""
 
     def __init__(self) -> None:
         self.recorded = self.replayed = 0
 
-    def record(self, work: Callable[[], object]) -> Callable[[], None]:
+    def __call__(self, work: Callable[[], object]) -> Callable[[], None]:
         self.recorded += 1
 
         def replay() -> None:
@@ -44,88 +55,106 @@ class Recorder:
 
 
 @dataclass(frozen=True)
-class Pair:
-    numbers: Tensor
-    rest: tuple[Tensor, str]
+class Inputs:
+    values: Tensor
+    others: tuple[Tensor, str]
 
 
-def test_replays_follow_the_numbers_and_only_they_may_change() -> None:
-    recorder, total = Recorder(), torch.zeros(2)
+def test_replays_use_new_tensor_values_and_end_if_anything_else_changes() -> None:
+    recorder, total = FakeRecorder(), torch.zeros(2)
 
-    def work(given: Pair) -> Tensor:
-        total.add_(given.numbers * given.rest[0])
+    def work(inputs: Inputs) -> Tensor:
+        total.add_(inputs.values * inputs.others[0])
         return total.sum()
 
     step, expected = GraphedStep(work, recorder), torch.zeros(2)
     for i in range(10):
-        numbers, factor = torch.tensor([float(i), 1.0]), torch.tensor(2.0)
-        expected += numbers * factor
-        assert step(Pair(numbers, (factor, "same"))) == expected.sum()
+        values, factor = torch.tensor([float(i), 1.0]), torch.tensor(2.0)
+        expected += values * factor
+        assert step(Inputs(values, (factor, "same"))) == expected.sum()
         assert torch.equal(total, expected)
     assert (recorder.recorded, recorder.replayed) == (1, 10 - WARMUP_STEPS)
-    # A result stays what it was when the next one comes.
-    first = step(Pair(torch.ones(2), (torch.tensor(1.0), "same")))
-    kept = float(first)
-    step(Pair(torch.ones(2), (torch.tensor(1.0), "same")))
-    assert float(first) == kept
-    # Another text, another shape: nothing of the old recording may be used.
+    # The next call does not change an earlier result.
+    first = step(Inputs(torch.ones(2), (torch.tensor(1.0), "same")))
+    before = float(first)
+    step(Inputs(torch.ones(2), (torch.tensor(1.0), "same")))
+    assert float(first) == before
+    # Another text or shape: the old recording must not be used.
     before = recorder.replayed
-    step(Pair(torch.ones(2), (torch.tensor(1.0), "other")))
-    step(Pair(torch.ones(1), (torch.tensor(1.0), "other")))
+    step(Inputs(torch.ones(2), (torch.tensor(1.0), "other")))
+    step(Inputs(torch.ones(1), (torch.tensor(1.0), "other")))
     assert recorder.replayed == before
 
 
-def test_the_same_tensor_with_new_numbers_is_given_as_another() -> None:
-    """What is copied is decided by identity: an argument may not be changed in place between calls, and ours are not."""
-    recorder, seen = Recorder(), []
-    step = GraphedStep(lambda given: seen.append(given.clone()) or given.sum(), recorder)
+def test_every_new_tensor_is_copied() -> None:
+    """Tensors are compared by identity, so callers pass new ones in place of changed ones."""
+    recorder, inputs = FakeRecorder(), []
+    step = GraphedStep(lambda x: inputs.append(x.clone()) or x.sum(), recorder)
     for i in range(6):
         step(torch.tensor([float(i)]))
-    assert [float(x) for x in seen] == [0, 1, 2, 3, 4, 5]
+    assert [float(x) for x in inputs] == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, ValueError])
-def test_what_cannot_be_recorded_is_done_piece_by_piece_and_said_and_not_tried_again(
+def test_after_a_failed_capture_a_warning_is_logged_and_nothing_is_captured_any_more(
     error: type[Exception], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Refuses(Recorder):
-        def record(self, work: Callable[[], object]) -> Callable[[], None]:
-            try:
-                raise error("operation not permitted when stream is capturing\nand much more")
-            finally:
-                raise RuntimeError("the recording was not ended")
+    def fail(work: Callable[[], object]) -> Callable[[], None]:
+        try:
+            raise error("operation not permitted when stream is capturing\nand much more")
+        finally:
+            raise RuntimeError("the recording was not ended")
 
-    monkeypatch.setattr(cuda_graphs, "_failed", [])
-    step = GraphedStep(lambda given: given.sum(), Refuses())
+    monkeypatch.setattr(cuda_graphs, "_capture_errors", [])
+    step = GraphedStep(lambda x: x.sum(), fail)
     assert [float(step(torch.tensor([float(i)]))) for i in range(8)] == list(range(8))
     (record,) = caplog.records
-    assert (
-        "launched piece by piece from now on: operation not permitted when stream is capturing" in record.getMessage()
-    )
-    monkeypatch.setattr(cuda_graphs, "CUDARecorder", Recorder)
+    assert "launched one by one from now on: operation not permitted when stream is capturing" in record.getMessage()
     assert recorder_for(torch.device("cuda"), "torch") is None
 
 
-def test_which_devices_record(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    cuda = torch.device("cuda")
-    monkeypatch.setattr(cuda_graphs, "_failed", [])
-    monkeypatch.setattr(cuda_graphs, "CUDARecorder", Recorder)
+@pytest.fixture
+def no_capture_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forgets failed captures of other tests."""
+    monkeypatch.setattr(cuda_graphs, "_capture_errors", [])
+
+
+@pytest.mark.parametrize(
+    ("device", "backend", "allocator", "records"),
+    [
+        ("cuda", "torch", "native", True),
+        ("cuda", "triton", "native", True),
+        ("cuda", "torch", "cudaMallocAsync", True),
+        ("cuda", "triton", "cudaMallocAsync", False),
+        ("cpu", "torch", "native", False),
+        ("cpu", "torch", "cudaMallocAsync", False),
+    ],
+)
+def test_devices_and_backends_that_record(
+    device: str, backend: str, allocator: str, records: bool, no_capture_errors: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_allocator_backend", lambda: allocator)
+    assert recorder_for(torch.device(device), backend) is (record_cuda_graph if records else None)
+
+
+def test_amd_gpus_do_not_record(no_capture_errors: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.version, "hip", "6.0")
+    assert recorder_for(torch.device("cuda"), "torch") is None
+
+
+def test_an_allocator_that_prevents_recording_is_logged_once(
+    no_capture_errors: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     say_once.cache_clear()
-    allocators = {"native": Recorder, "cudaMallocAsync": type(None)}
-    for allocator, kind in allocators.items():
-        monkeypatch.setattr(torch.cuda, "get_allocator_backend", lambda allocator=allocator: allocator)
-        with caplog.at_level("INFO"):
-            assert type(recorder_for(cuda, "triton")) is kind
-            assert type(recorder_for(cuda, "triton")) is kind
-        assert type(recorder_for(cuda, "torch")) is Recorder
-        assert recorder_for(torch.device("cpu"), "torch") is None
+    monkeypatch.setattr(torch.cuda, "get_allocator_backend", lambda: "cudaMallocAsync")
+    with caplog.at_level("INFO"):
+        for _ in range(2):
+            recorder_for(torch.device("cuda"), "triton")
     (record,) = caplog.records
     assert "--disable-cuda-malloc" in record.getMessage()
-    monkeypatch.setattr(torch.version, "hip", "6.0")
-    assert recorder_for(cuda, "torch") is None
 
 
-def test_copies_forget_what_was_worked_out_from_the_old_numbers() -> None:
+def test_copies_of_dataclasses_have_no_cached_values_of_the_original() -> None:
     bins = bin_range(torch.zeros(2), torch.ones(2), 8)
     scale = bins.scale
     other = map_tensors(lambda x: 2 * x, (bins, [torch.ones(1)], "text"))
@@ -142,8 +171,8 @@ LOSSES = {
 }
 
 
-class Log(TorchDispatchMode):
-    """What torch is asked to do: operations, shapes, and every number that is not in a tensor."""
+class OperationLog(TorchDispatchMode):
+    """A log of all operations, with the shapes of tensors and all other arguments."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -159,17 +188,18 @@ def _shapes(value: object) -> object:
     if isinstance(value, Tensor):
         return tuple(value.shape), value.stride(), str(value.dtype)
     if isinstance(value, (tuple, list)):
-        return tuple(_shapes(each) for each in value)
+        return tuple(_shapes(item) for item in value)
     return repr(value)
 
 
-NEEDS_THE_HOST = ("_local_scalar_dense", "nonzero", "unique", "masked_select", "is_nonzero", "equal.default")
+SYNCHRONISING = ("_local_scalar_dense", "nonzero", "unique", "masked_select", "is_nonzero", "equal.default")
+"""Operations that copy a value from the device to the host."""
 
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("weighted", [False, True], ids=["alike", "weighted"])
-def test_a_step_is_the_same_work_every_time_and_asks_the_device_for_nothing(name: str, weighted: bool) -> None:
-    """What a CUDA graph demands: it knows nothing of the host's variables."""
+def test_every_step_does_the_same_operations_and_none_synchronises(name: str, weighted: bool) -> None:
+    """The requirements of a CUDA graph, which does not see the host's variables."""
     loss, reference, image = LOSSES[name], picture(70, 66, seed=1), picture(64, 72, seed=2)
     g, weight = Generator().manual_seed(3), None
     references = Reference(reference)
@@ -181,34 +211,32 @@ def test_a_step_is_the_same_work_every_time_and_asks_the_device_for_nothing(name
     state, into, logs = OutputState(Generator().manual_seed(0)), torch.zeros_like(image), []
     for step in range(3):
         sample = map_tensors(torch.clone, objective.sample(image, step, state))
-        with Log() as log:
+        with OperationLog() as log:
             objective.evaluate(image, sample, into)
         logs.append(log.calls)
     assert len(logs[1]) > 10
-    assert logs[1] == logs[2]  # at the first step buffers are made
-    asked = [call for call in logs[1] if any(word in str(call) for word in NEEDS_THE_HOST)]
-    assert not asked
+    assert logs[1] == logs[2]  # the first step also allocates buffers
+    assert not [call for call in logs[1] if any(name in str(call) for name in SYNCHRONISING)]
 
 
 @pytest.mark.parametrize("keep", [None, Keep(picture(24, 24, seed=5), torch.eye(24)[None, None])], ids=["free", "kept"])
 @pytest.mark.parametrize("symmetry", gpdm.SYMMETRIES)
-def test_a_projection_is_the_same_work_every_time_and_asks_the_device_for_nothing(
-    symmetry: str, keep: Keep | None
-) -> None:
+def test_every_projection_does_the_same_operations_and_none_synchronises(symmetry: str, keep: Keep | None) -> None:
     canvas, logs = gpdm.Canvas(size=(24, 24), symmetry=symmetry, keep=keep), []
     for seed in range(2):
         image = picture(24, 24, seed=seed)
-        with Log() as log:
+        with OperationLog() as log:
             assert canvas.project_(image) is image
         logs.append(log.calls)
     assert logs[0] == logs[1]
-    assert not [call for call in logs[0] if any(word in str(call) for word in NEEDS_THE_HOST)]
+    assert not [call for call in logs[0] if any(name in str(call) for name in SYNCHRONISING)]
     assert bool(logs[0]) == canvas.has_projection
 
 
 @pytest.fixture
-def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
-    recorder = Recorder()
+def recorder(monkeypatch: pytest.MonkeyPatch) -> FakeRecorder:
+    """The recorder of all steps."""
+    recorder = FakeRecorder()
     monkeypatch.setattr(base, "recorder_for", lambda device, backend: recorder)
     return recorder
 
@@ -217,10 +245,10 @@ def recorder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recorder]:
     ("method", "border"),
     [("adam", "free"), ("adam", "circular y"), ("newton", "free"), ("sgd", "free"), ("adam picture", "free")],
 )
-def test_replayed_steps_make_the_same_picture(
-    method: str, border: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+def test_replayed_steps_give_the_same_images(
+    method: str, border: str, recorder: FakeRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def made() -> gpdm.Synthesis:
+    def run() -> gpdm.Synthesis:
         return gpdm.synthesize(
             picture(64, 64, seed=1),
             num_outputs=2,
@@ -231,18 +259,18 @@ def test_replayed_steps_make_the_same_picture(
             ),
         )
 
-    replayed = made()
-    assert recorder.recorded == 2 * len(replayed.levels), "one for each output and level"
+    replayed = run()
+    assert recorder.recorded == 2 * len(replayed.levels), "one recording for each output and level"
     assert recorder.replayed > 2 * 30
     monkeypatch.setattr(base, "recorder_for", lambda device, backend: None)
-    plain = made()
+    plain = run()
     assert torch.equal(replayed.images, plain.images)
     for a, b in zip(replayed.losses, plain.losses, strict=True):
         assert torch.equal(a.nan_to_num(), b.nan_to_num())
 
 
-class Projection(TorchDispatchMode):
-    """Counts flips, which nothing but the symmetry does, and what restores kept pixels."""
+class ProjectionCounter(TorchDispatchMode):
+    """Counts flips, which only the symmetry needs, and the operation that restores kept pixels."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -264,11 +292,11 @@ KEPT = Keep(picture(64, 64, seed=5), torch.nn.functional.pad(torch.ones(20, 24),
     ids=["symmetric", "kept", "symmetric and kept", "turned and kept"],
 )
 def test_the_projection_is_recorded_with_the_step(
-    symmetry: str, keep: Keep | None, method: str, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+    symmetry: str, keep: Keep | None, method: str, recorder: FakeRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown: list[Tensor] = []
 
-    def made() -> gpdm.Synthesis:
+    def run() -> gpdm.Synthesis:
         shown.clear()
         return gpdm.synthesize(
             picture(64, 64, seed=1),
@@ -281,17 +309,17 @@ def test_the_projection_is_recorded_with_the_step(
             on_step=lambda info: shown.append(info.image.clone()),
         )
 
-    replayed, steps = made(), list(shown)
+    replayed, steps = run(), list(shown)
     assert len(replayed.levels) > 1
-    assert recorder.recorded == 2 * len(replayed.levels), "one for each output and level"
+    assert recorder.recorded == 2 * len(replayed.levels), "one recording for each output and level"
     assert recorder.replayed == 2 * len(replayed.levels) * (12 - WARMUP_STEPS)
     monkeypatch.setattr(base, "recorder_for", lambda device, backend: None)
-    plain = made()
+    plain = run()
     assert torch.equal(replayed.images, plain.images)
     for a, b in zip(replayed.losses, plain.losses, strict=True):
         assert torch.equal(a, b)
     assert len(steps) == len(shown)
-    assert all(torch.equal(a, b) for a, b in zip(steps, shown, strict=True)), "projected after every step"
+    assert all(torch.equal(a, b) for a, b in zip(steps, shown, strict=True)), "images after the steps differ"
     if keep is not None:
         inside = (KEPT.mask >= 0.5).expand(2, 3, 64, 64)
         assert torch.equal(replayed.images[inside], KEPT.image.expand(2, 3, 64, 64)[inside])
@@ -299,20 +327,19 @@ def test_the_projection_is_recorded_with_the_step(
         assert torch.equal(replayed.images, replayed.images.flip(3))
 
 
-def test_the_projection_is_in_the_recorded_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is replayed projects: a recording that left the projection to the host would pass all but this."""
+def test_the_recorded_work_includes_the_projection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A projection that the host does after each replay would pass all other tests."""
     counts: list[tuple[int, int]] = []
 
-    class Counts(Recorder):
-        def record(self, work: Callable[[], object]) -> Callable[[], None]:
-            def replay() -> None:
-                with Projection() as done:
-                    work()
-                counts.append((done.flips, done.restored))
+    def record(work: Callable[[], object]) -> Callable[[], None]:
+        def replay() -> None:
+            with ProjectionCounter() as counter:
+                work()
+            counts.append((counter.flips, counter.restored))
 
-            return replay
+        return replay
 
-    monkeypatch.setattr(base, "recorder_for", lambda device, backend: Counts())
+    monkeypatch.setattr(base, "recorder_for", lambda device, backend: record)
     gpdm.synthesize(
         picture(32, 32, seed=1),
         loss=SWDLoss(num_proj=6),
@@ -331,12 +358,12 @@ def test_the_projection_is_in_the_recorded_work(monkeypatch: pytest.MonkeyPatch)
         CombinedLoss(first=SWDLoss(num_proj=6), second=gpdm.BidirectionalLoss()),
         SWDLoss(num_proj=6, stride=3, small_patches=0.0),
     ],
-    ids=["exact", "a sum with another", "a grid that moves"],
+    ids=["exact", "sum with another", "random grid offset"],
 )
-def test_what_is_not_capturable_is_not_recorded(
-    loss: gpdm.Loss, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+def test_losses_that_are_not_capturable_are_not_recorded(
+    loss: gpdm.Loss, recorder: FakeRecorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def made() -> gpdm.Synthesis:
+    def run() -> gpdm.Synthesis:
         return gpdm.synthesize(
             picture(24, 26, seed=1),
             loss=loss,
@@ -344,22 +371,25 @@ def test_what_is_not_capturable_is_not_recorded(
             optimizer=Optimizer(num_steps=12, fine_steps=0),
         )
 
-    images = made().images
+    images = run().images
     monkeypatch.setattr(base, "recorder_for", lambda device, backend: None)
-    assert torch.equal(made().images, images)
+    assert torch.equal(run().images, images)
     assert recorder.recorded == 0
 
 
-def test_a_subsample_that_moves_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    loss, size = SWDLoss(num_proj=8, coherence=0.0), (40, 44)
-    assert objective_of(loss, picture(*size), size).capturable
-    monkeypatch.setattr(swd_binned, "COUNTED_PATCHES", 500)
-    assert not objective_of(loss, picture(*size), size).capturable
-    # With weights all patches are counted.
-    assert objective_of(loss, picture(*size), size, weight=torch.ones(1, 1, *size)).capturable
+@pytest.mark.parametrize(
+    ("output_patches", "weighted", "capturable"),
+    [(2**18, False, True), (500, False, False), (500, True, True)],  # with weights all patches are counted
+)
+def test_a_subsample_with_random_offset_is_not_capturable(
+    output_patches: int, weighted: bool, capturable: bool
+) -> None:
+    term = SlicedWasserstein(filters=Filters(number=8), limits=CountingLimits(output_patches=output_patches))
+    canvas = gpdm.Canvas(size=(40, 44), weight=torch.ones(1, 1, 40, 44) if weighted else None)
+    assert term.bind([Reference(picture(40, 44))], canvas, 2**30).capturable == capturable
 
 
-def test_the_host_waits_for_a_cpu_at_no_time() -> None:
+def test_the_queue_of_a_cpu_has_no_limit() -> None:
     limit = QueueLimit(torch.device("cpu"))
     for _ in range(100):
         limit.step()
@@ -367,19 +397,19 @@ def test_the_host_waits_for_a_cpu_at_no_time() -> None:
 
 
 @pytest.mark.parametrize("steps", [1, QUEUED_STEPS - 1, QUEUED_STEPS, 2 * QUEUED_STEPS, 10 * QUEUED_STEPS + 3])
-def test_the_host_is_at_most_twice_the_limit_ahead_of_a_gpu(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    waited: list[int] = []
+def test_at_most_twice_the_limit_is_queued_on_a_gpu(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    finished: list[int] = []
 
-    class Event:
+    class FakeEvent:
         def record(self) -> None:
             self.at = limit.steps
 
         def synchronize(self) -> None:
-            waited.append(self.at)
+            finished.append(self.at)
 
-    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "Event", FakeEvent)
     limit = QueueLimit(torch.device("cuda"))
     for _ in range(steps):
         limit.step()
-        assert limit.steps - max(waited, default=0) <= 2 * QUEUED_STEPS
-    assert waited == [QUEUED_STEPS * i for i in range(1, steps // QUEUED_STEPS)]
+        assert limit.steps - max(finished, default=0) <= 2 * QUEUED_STEPS
+    assert finished == [QUEUED_STEPS * i for i in range(1, steps // QUEUED_STEPS)]

@@ -1,4 +1,4 @@
-"""Descent of one level: step size, convergence, cancel."""
+"""Gradient descent at one level: step sizes, convergence, callbacks, errors."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from library.problems import evaluated, picture
 SIDE = 8
 
 
-class Bowl:
-    """A mean over the pixels, as every objective: mean (x - 1)^2."""
+class QuadraticObjective:
+    """The mean of (x - 1)^2 over the pixels."""
 
     backend = "torch"
     capturable = False
@@ -51,12 +51,12 @@ class Bowl:
         return value
 
     def value_and_gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """What subclasses change."""
+        """Returns the value and its gradient."""
         return (image - 1).square().mean(), 2 * (image - 1) / image.numel()
 
 
-class Told(Bowl):
-    """Reports the given losses, and no slope."""
+class ScriptedObjective(QuadraticObjective):
+    """An objective with given losses and gradient 0."""
 
     def __init__(self, losses: list[float]) -> None:
         self.values = iter(losses)
@@ -66,8 +66,8 @@ class Told(Bowl):
 
 
 @dataclass(frozen=True)
-class Fixed:
-    """A loss of one term, itself, whose objective is given."""
+class FixedLoss:
+    """A loss of one term, itself, with a given objective."""
 
     objective: Objective
     border = "free"
@@ -98,13 +98,13 @@ def solve(
 ) -> list[LevelResult]:
     generators = [Generator().manual_seed(i) for i in range(len(images))]
     problem = LevelProblem(references, Canvas(size=size_of(images[0])), loss, 2**20)
-    return solve_level(optimizer, problem, images, generators, optimizer.num_steps, on_step or (lambda *told: None))
+    return solve_level(optimizer, problem, images, generators, optimizer.num_steps, on_step or (lambda *_: None))
 
 
 def descend(
     optimizer: Optimizer, objective: Objective, *images: Tensor, on_step: OnRunStep | None = None
 ) -> list[LevelResult]:
-    return solve(optimizer, Fixed(objective), *images, on_step=on_step)
+    return solve(optimizer, FixedLoss(objective), *images, on_step=on_step)
 
 
 METHODS = ["adam", "sgd"]
@@ -112,9 +112,9 @@ METHODS = ["adam", "sgd"]
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("final_lr", [1.0, 0.05])
-def test_reaches_the_minimum(method: str, final_lr: float) -> None:
+def test_the_minimum_is_reached(method: str, final_lr: float) -> None:
     optimizer = Optimizer(method=method, lr=0.05, num_steps=400, window=400, final_lr=final_lr)
-    (result,) = descend(optimizer, Bowl(), torch.zeros(1, 3, 8, 8))
+    (result,) = descend(optimizer, QuadraticObjective(), torch.zeros(1, 3, 8, 8))
     assert result.losses[-1] < 1e-3 * result.losses[0]
 
 
@@ -122,19 +122,19 @@ def test_reaches_the_minimum(method: str, final_lr: float) -> None:
 def test_adam_is_that_of_torch(beta_2: float) -> None:
     image = torch.rand(1, 3, 6, 7, generator=Generator().manual_seed(0))
     leaf = image.clone().requires_grad_()
-    theirs = torch.optim.Adam([leaf], lr=0.02, betas=(0.9, beta_2))
+    adam = torch.optim.Adam([leaf], lr=0.02, betas=(0.9, beta_2))
     for _ in range(30):
-        leaf.grad = Bowl().value_and_gradient(leaf.detach())[1] * 42
-        theirs.step()
-    descend(Optimizer(method="adam", lr=0.02, num_steps=30, final_lr=1.0, beta_2=beta_2), Bowl(), image)
+        leaf.grad = QuadraticObjective().value_and_gradient(leaf.detach())[1] * 42
+        adam.step()
+    descend(Optimizer(method="adam", lr=0.02, num_steps=30, final_lr=1.0, beta_2=beta_2), QuadraticObjective(), image)
     assert torch.allclose(image, leaf.detach(), atol=1e-6)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_step_size_does_not_depend_on_the_size_of_the_image(method: str) -> None:
-    """Gradients of a mean shrink with the pixels until Adam's epsilon brakes them (defect 10)."""
+    """Gradients of a mean decrease with the number of pixels, to the size of Adam's epsilon (defect 10)."""
 
-    class Tiny(Bowl):
+    class SmallGradient(QuadraticObjective):
         def value_and_gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
             value, gradient = super().value_and_gradient(image)
             return value, gradient * 1e-3  # as weak as the weakest tenth of an image's pixels
@@ -142,22 +142,22 @@ def test_step_size_does_not_depend_on_the_size_of_the_image(method: str) -> None
     moved = []
     for side in (4, 1024):
         image = torch.zeros(1, 1, side, side)
-        descend(Optimizer(method=method, lr=0.01, num_steps=1), Tiny(), image)
+        descend(Optimizer(method=method, lr=0.01, num_steps=1), SmallGradient(), image)
         moved.append(float(image.mean()))
     assert moved[0] == pytest.approx(moved[1], rel=1e-3)
     assert moved[0] > 0
 
 
 @pytest.mark.parametrize("step", [1.0, 0.25])
-def test_newton_goes_the_given_share_of_the_way_at_once(step: float, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newton_step_is_a_fraction_of_the_way_to_the_minimum(step: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gradient, "hessian_diagonal", lambda *problem: torch.tensor(2 / SIDE**2 / 3))
     image = torch.zeros(1, 3, SIDE, SIDE)
-    descend(Optimizer(method="newton", step=step, num_steps=1), Bowl(), image)
+    descend(Optimizer(method="newton", step=step, num_steps=1), QuadraticObjective(), image)
     assert torch.allclose(image, torch.full_like(image, step))
 
 
-def test_newton_lands_on_the_transport_map() -> None:
-    """With patches of one grey pixel there is one direction, and where the pixel should go is the sorted reference."""
+def test_a_newton_step_applies_the_transport_map() -> None:
+    """With patches of one grey pixel there is one projection, and the map is that between sorted values."""
     reference, image = picture(40, 50, 1, seed=1), picture(40, 50, 1, seed=2) * 0.5
     loss = SWDLoss(patch_size=1, num_proj=1, solver="exact", projections="independent", distance="l2")
     order = image.flatten().argsort()
@@ -169,12 +169,12 @@ def test_newton_lands_on_the_transport_map() -> None:
 @pytest.mark.parametrize("border", ["free", "circular"])
 @pytest.mark.parametrize(("row", "column"), [(0, 0), (0, 9), (8, 9)], ids=["corner", "edge", "inside"])
 def test_the_hessian_diagonal_is_the_second_derivative(border: str, row: int, column: int) -> None:
-    """Against differences of the gradient, in the mean over many filters."""
+    """Compared with finite differences of the gradient, in the mean over many filters."""
     reference = picture(16, 18, seed=3).double()
     loss = SWDLoss(patch_size=3, num_proj=2000, solver="exact", projections="independent", border=border, distance="l2")
     references, canvas = [Reference(reference)], Canvas(size=(16, 18), border=border)
     objective = bind(loss, references, canvas)
-    start = reference + 0.3  # translated: whatever moves a little keeps its rank
+    start = reference + 0.3  # after a translation small changes keep all ranks
     gradients = []
     for sign in (-1, 1):
         image = start.clone()
@@ -185,91 +185,105 @@ def test_the_hessian_diagonal_is_the_second_derivative(border: str, row: int, co
     assert second == pytest.approx(float(diagonal[0, 0, row, column]), rel=0.1)
 
 
-def test_newton_without_a_second_derivative_is_refused_before_any_step() -> None:
+def test_newton_with_an_unknown_second_derivative_is_refused_before_any_step() -> None:
     with pytest.raises(OptionError, match=r"method = 'newton'.*choose the distance l2, or connect .* adam"):
         synthesize(picture(), loss=SWDLoss(distance="l1"), optimizer=Optimizer(method="newton"))
     synthesize(picture(21, 21), loss=SWDLoss(distance="l2"), optimizer=Optimizer(method="newton", num_steps=1))
 
 
-def test_the_rate_falls_along_a_cosine() -> None:
+def test_the_learning_rate_falls_along_a_cosine() -> None:
     path: list[float] = []
 
-    class Slope(Bowl):
+    class LinearObjective(QuadraticObjective):
         def value_and_gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
             path.append(float(image.mean()))
             return image.mean(), torch.ones_like(image) / image.numel()
 
     image = torch.zeros(1, 1, 4, 4)
-    descend(Optimizer(method="sgd", lr=0.1, num_steps=100, window=100, final_lr=0.2), Slope(), image)
+    descend(Optimizer(method="sgd", lr=0.1, num_steps=100, window=100, final_lr=0.2), LinearObjective(), image)
     rates = [a - b for a, b in zip(path, [*path[1:], float(image.mean())], strict=True)]
     expected = [0.1 * (0.2 + 0.8 * (1 + math.cos(math.pi * i / 100)) / 2) for i in range(100)]
     assert rates == pytest.approx(expected, abs=1e-5)
 
 
-def test_steps_fall_evenly_from_level_to_level() -> None:
-    levels = PyramidSchedule(pyr_factor=0.5, fine_factor=0.5).levels([(168, 168)], (168, 168))
-    assert len(levels) == 4
-    assert Optimizer(num_steps=270, fine_steps=10).steps(levels) == (270, 90, 30, 10)
-    assert Optimizer(num_steps=27, fine_steps=1000).steps(levels) == (27,) * 4
-    assert Optimizer(num_steps=300, fine_steps=0).steps(levels) == (300,) * 4
-    assert Optimizer(num_steps=300, fine_steps=60).steps(levels[:1]) == (300,)
+@pytest.mark.parametrize(
+    ("num_steps", "fine_steps", "levels", "expected"),
+    [
+        (270, 10, 4, (270, 90, 30, 10)),
+        (27, 1000, 4, (27, 27, 27, 27)),
+        (300, 0, 4, (300, 300, 300, 300)),
+        (300, 60, 1, (300,)),
+    ],
+)
+def test_step_limits_change_by_a_constant_factor(
+    num_steps: int, fine_steps: int, levels: int, expected: tuple[int, ...]
+) -> None:
+    pyramid = PyramidSchedule(pyr_factor=0.5, fine_factor=0.5).levels([(168, 168)], (168, 168))
+    assert len(pyramid) == 4
+    assert Optimizer(num_steps=num_steps, fine_steps=fine_steps).steps(pyramid[:levels]) == expected
 
 
-FLAT = torch.zeros(1, 1, 2, 2)
+ZEROS = torch.zeros(1, 1, 2, 2)
 
 
-def test_converges_when_the_mean_of_a_window_stops_falling() -> None:
+def test_a_level_has_converged_when_the_mean_of_a_window_stops_falling() -> None:
     losses = [math.exp(-0.1 * i) for i in range(20)] + [0.1 + 0.01 * (-1) ** i for i in range(80)]
-    (result,) = descend(Optimizer(window=10, num_steps=100), Told(losses), FLAT)
+    (result,) = descend(Optimizer(window=10, num_steps=100), ScriptedObjective(losses), ZEROS)
     assert result.stop == "converged"
     assert len(result.losses) == 40  # windows end at 10, 20, 30 and 40; the fourth is not below the third
     assert result.losses.dtype == torch.float64
 
 
-def test_tolerance_ends_a_slow_descent_earlier() -> None:
+def test_a_tolerance_ends_a_slow_descent_earlier() -> None:
     losses = [1 - 0.0001 * i for i in range(100)]
-    (patient,) = descend(Optimizer(window=10, num_steps=100), Told(losses), FLAT)
-    (hasty,) = descend(Optimizer(window=10, num_steps=100, tolerance=0.01), Told(losses), FLAT)
-    assert (patient.stop, len(patient.losses)) == ("step limit", 100)
-    assert (hasty.stop, len(hasty.losses)) == ("converged", 20)
+    (without,) = descend(Optimizer(window=10, num_steps=100), ScriptedObjective(losses), ZEROS)
+    (with_tolerance,) = descend(Optimizer(window=10, num_steps=100, tolerance=0.01), ScriptedObjective(losses), ZEROS)
+    assert (without.stop, len(without.losses)) == ("step limit", 100)
+    assert (with_tolerance.stop, len(with_tolerance.losses)) == ("converged", 20)
 
 
-def test_images_end_each_for_itself() -> None:
-    class Two(Bowl):
-        """Falls for ever for the first image, and not at all for the second."""
+def test_runs_converge_independently() -> None:
+    class FallingForOne(QuadraticObjective):
+        """Falls without end for the first image, and is constant for the second."""
+
+        calls = 0
 
         def value_and_gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
             first = image.shape[-1] == 2
-            self.calls = getattr(self, "calls", 0) + 1
+            self.calls += 1
             return torch.tensor(1 / self.calls if first else 1.0), torch.ones_like(image)
 
-    seen: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     optimizer = Optimizer(window=5, num_steps=30)
     first, second = descend(
-        optimizer, Two(), FLAT.clone(), torch.zeros(1, 1, 3, 3), on_step=lambda i, step, *rest: seen.append((i, step))
+        optimizer,
+        FallingForOne(),
+        ZEROS.clone(),
+        torch.zeros(1, 1, 3, 3),
+        on_step=lambda i, step, *rest: calls.append((i, step)),
     )
     assert (first.stop, len(first.losses)) == ("step limit", 30)
     assert (second.stop, len(second.losses)) == ("converged", 10)
-    assert seen[:4] == [(0, 0), (1, 0), (0, 1), (1, 1)] and seen[-1] == (0, 29)
+    assert calls[:4] == [(0, 0), (1, 0), (0, 1), (1, 1)] and calls[-1] == (0, 29)
 
 
-def test_what_a_callback_raises_stops_the_descent() -> None:
-    seen = []
+def test_an_exception_of_a_callback_stops_the_descent() -> None:
+    steps = []
 
-    def stop_at_three(number: int, step: int, loss: Tensor, image: Tensor) -> None:
-        seen.append(step)
+    def stop_at_three(run: int, step: int, loss: Tensor, image: Tensor) -> None:
+        steps.append(step)
         if step == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        descend(Optimizer(), Bowl(), FLAT, on_step=stop_at_three)
-    assert seen == [0, 1, 2, 3]
+        descend(Optimizer(), QuadraticObjective(), ZEROS, on_step=stop_at_three)
+    assert steps == [0, 1, 2, 3]
 
 
-def test_a_diverging_descent_is_an_error_and_no_picture() -> None:
+def test_a_diverging_descent_is_an_error() -> None:
     optimizer = Optimizer(method="sgd", lr=100.0, num_steps=300)
     with pytest.raises(OptionError, match=r"lr = 100.0 .* diverged"):
-        descend(optimizer, Bowl(), torch.zeros(1, 1, 4, 4))
+        descend(optimizer, QuadraticObjective(), torch.zeros(1, 1, 4, 4))
 
 
 @pytest.mark.parametrize(
@@ -280,8 +294,8 @@ def test_bad_options_are_refused_by_name(options: dict) -> None:
         Optimizer(**options)
 
 
-class Steep(Bowl):
-    """The same slope at every step, ten times as steep on the right."""
+class TwoSlopes(QuadraticObjective):
+    """A constant gradient, ten times as large in the right half of the image."""
 
     def value_and_gradient(self, image: Tensor) -> tuple[Tensor, Tensor]:
         slope = torch.full_like(image, 0.1)
@@ -289,19 +303,19 @@ class Steep(Bowl):
         return slope.sum(), slope / image[0, 0].numel()
 
 
-def test_one_mean_square_for_all_keeps_the_ratio_of_slopes() -> None:
-    each, whole = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
-    descend(Optimizer(method="adam", lr=0.01, num_steps=1, final_lr=1.0), Steep(), each)
-    descend(Optimizer(method="adam picture", lr=0.01, num_steps=1, final_lr=1.0), Steep(), whole)
-    assert torch.allclose(each, torch.full_like(each, -0.01))
-    assert torch.allclose(whole[..., 2:], 10 * whole[..., :2])
-    assert float(whole.square().mean().sqrt()) == pytest.approx(0.01)
+def test_one_mean_square_for_the_image_keeps_the_ratio_of_gradients() -> None:
+    per_pixel, per_image = torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)
+    descend(Optimizer(method="adam", lr=0.01, num_steps=1, final_lr=1.0), TwoSlopes(), per_pixel)
+    descend(Optimizer(method="adam picture", lr=0.01, num_steps=1, final_lr=1.0), TwoSlopes(), per_image)
+    assert torch.allclose(per_pixel, torch.full_like(per_pixel, -0.01))
+    assert torch.allclose(per_image[..., 2:], 10 * per_image[..., :2])
+    assert float(per_image.square().mean().sqrt()) == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(("average", "expected"), [(0.0, 10.0), (0.2, 9.5), (0.5, 8.0), (1.0, 5.5)])
-def test_the_average_is_that_of_the_last_steps(average: float, expected: float) -> None:
-    """Each of ten steps goes one further."""
+def test_the_result_is_the_mean_image_of_the_last_steps(average: float, expected: float) -> None:
+    """Each of ten steps changes the image by 1."""
     image = torch.zeros(1, 1, 2, 2)
     optimizer = Optimizer(method="adam", lr=1.0, num_steps=10, final_lr=1.0, average=average, window=10)
-    (result,) = descend(optimizer, Steep(), image)
+    (result,) = descend(optimizer, TwoSlopes(), image)
     assert torch.allclose(result.image, torch.full_like(image, -expected), rtol=1e-4)

@@ -1,4 +1,4 @@
-"""Patch nearest neighbours: one step against brute force, what alpha and step do, and what a level's optimiser keeps to."""
+"""Patch nearest neighbours: one step compared with brute force, the options, and the protocol of level solvers."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def solve(
 ) -> list[LevelResult]:
     problem = LevelProblem(references, Canvas(size=size_of(images[0]), border=border), SWDLoss(), 2**20)
     generators = [Generator().manual_seed(i) for i in range(len(images))]
-    return solve_level(optimizer, problem, images, generators, optimizer.num_steps, lambda *told: None)
+    return solve_level(optimizer, problem, images, generators, optimizer.num_steps, lambda *_: None)
 
 
 def one_step(
@@ -54,12 +54,12 @@ def one_step(
 
 
 def patches(image: Tensor) -> Tensor:
-    rows, columns = (side - P + 1 for side in size_of(image))
+    rows, columns = (pixels - P + 1 for pixels in size_of(image))
     return torch.stack([image[0, :, y : y + P, x : x + P].flatten() for y in range(rows) for x in range(columns)])
 
 
-def chosen(image: Tensor, references: list[Tensor], alpha: float) -> tuple[Tensor, Tensor]:
-    """GPNN, equation 3: the reference patch of each patch, and its mean squared difference. float64."""
+def brute_force(image: Tensor, references: list[Tensor], alpha: float) -> tuple[Tensor, Tensor]:
+    """The reference patch of each patch (GPNN, equation 3), and the mean squared difference to it, in float64."""
     keys = torch.cat([patches(x) for x in references]).double()
     pairs = (patches(image).double()[:, None] - keys).square().mean(2)
     best = (pairs / (alpha + pairs.amin(0))).argmin(1)
@@ -68,19 +68,19 @@ def chosen(image: Tensor, references: list[Tensor], alpha: float) -> tuple[Tenso
 
 @pytest.mark.parametrize("alpha", [0.005, 0.1, 1000.0])
 @pytest.mark.parametrize("number", [1, 2])
-def test_a_step_is_the_average_of_the_reference_patches_that_replace_the_own(alpha: float, number: int) -> None:
+def test_a_step_is_the_overlapping_mean_of_the_nearest_reference_patches(alpha: float, number: int) -> None:
     references = [REFERENCE, picture(9, 11, seed=3)][:number]
     result = one_step(IMAGE, [Reference(x) for x in references], alpha=alpha)
-    replaced, distance = chosen(IMAGE, references, alpha)
-    fold = [F.fold(x.T[None], (13, 16), P) for x in (replaced, torch.ones_like(replaced))]
-    assert torch.allclose(result.image.double(), fold[0] / fold[1], atol=1e-5)
+    nearest, distance = brute_force(IMAGE, references, alpha)
+    sums, counts = (F.fold(x.T[None], (13, 16), P) for x in (nearest, torch.ones_like(nearest)))
+    assert torch.allclose(result.image.double(), sums / counts, atol=1e-5)
     assert result.losses.shape == (1,)
     assert result.losses.dtype == torch.float64
     assert float(result.losses[0]) == pytest.approx(float(distance.mean()), rel=1e-4)
     assert result.stop == "step limit"
 
 
-def test_a_step_is_one_pixel_for_patches_of_one_pixel() -> None:
+def test_patches_of_one_pixel_are_replaced_by_the_nearest_colour() -> None:
     (result,) = solve(PatchNN(patch_size=1, num_steps=1, alpha=1000.0), IMAGE.clone())
     colours = REFERENCE[0].flatten(1).T
     nearest = (IMAGE[0].flatten(1).T[:, None] - colours).square().mean(2).argmin(1)
@@ -88,7 +88,7 @@ def test_a_step_is_one_pixel_for_patches_of_one_pixel() -> None:
 
 
 @pytest.mark.parametrize("alpha", [1e-3, 0.005, 1000.0])
-def test_the_reference_stays_as_it_is(alpha: float) -> None:
+def test_the_reference_is_a_fixed_point(alpha: float) -> None:
     (result,) = solve(PatchNN(patch_size=P, num_steps=10, alpha=alpha), REFERENCE.clone())
     assert torch.allclose(result.image, REFERENCE, atol=1e-6)
     assert result.stop == "converged"
@@ -97,7 +97,7 @@ def test_the_reference_stays_as_it_is(alpha: float) -> None:
     assert float(result.losses[1]) == pytest.approx(0, abs=1e-12)
 
 
-def test_a_level_has_converged_when_no_patch_changes() -> None:
+def test_a_level_has_converged_when_no_nearest_patch_changes() -> None:
     (result,) = solve(PatchNN(patch_size=P, num_steps=100, alpha=1000.0), IMAGE.clone())
     assert result.stop == "converged"
     assert 2 < len(result.losses) < 100
@@ -110,12 +110,12 @@ def test_a_level_has_converged_when_no_patch_changes() -> None:
     assert solve(exactly, IMAGE.clone())[0].stop == "converged"
 
 
-def test_the_loss_does_not_rise_without_completeness() -> None:
+def test_without_completeness_the_loss_never_increases() -> None:
     (result,) = solve(PatchNN(patch_size=P, num_steps=100, alpha=1000.0), IMAGE.clone())
     assert (result.losses.diff() < 1e-6).all()
 
 
-def test_a_small_alpha_leaves_less_of_the_reference_out() -> None:
+def test_with_a_small_alpha_less_of_the_reference_is_missing() -> None:
     missing = []
     for alpha in (1e-3, 0.1, 1000.0):
         noise = 0.5 * torch.randn(1, 3, 13, 16, generator=Generator().manual_seed(0))
@@ -125,13 +125,13 @@ def test_a_small_alpha_leaves_less_of_the_reference_out() -> None:
 
 
 @pytest.mark.parametrize("step", [0.5, 0.1])
-def test_a_step_goes_so_far(step: float) -> None:
-    whole = one_step(IMAGE).image
-    assert torch.allclose(one_step(IMAGE, step=step).image, IMAGE + step * (whole - IMAGE), atol=1e-6)
+def test_step_is_the_fraction_of_a_full_step(step: float) -> None:
+    full = one_step(IMAGE).image
+    assert torch.allclose(one_step(IMAGE, step=step).image, IMAGE + step * (full - IMAGE), atol=1e-6)
 
 
-def test_with_a_smaller_step_nothing_has_converged_before_the_limit() -> None:
-    """The same patches may be chosen again while the picture is still on its way to them."""
+def test_with_a_smaller_step_no_level_ends_early() -> None:
+    """The nearest patches may stay the same while the image still changes."""
     start = REFERENCE + 0.01
     (result,) = solve(PatchNN(patch_size=P, num_steps=8, step=0.5, alpha=1000.0), start)
     assert result.stop == "step limit"
@@ -139,18 +139,18 @@ def test_with_a_smaller_step_nothing_has_converged_before_the_limit() -> None:
     assert torch.allclose(result.image - REFERENCE, torch.tensor(0.01 / 2**8), atol=1e-6)
 
 
-def test_images_end_each_for_itself() -> None:
+def test_runs_are_independent() -> None:
     other = picture(14, 17, seed=7)
     together = solve(PatchNN(patch_size=P), REFERENCE.clone(), other.clone())
-    for found, image in zip(together, (REFERENCE, other), strict=True):
+    for result, image in zip(together, (REFERENCE, other), strict=True):
         (alone,) = solve(PatchNN(patch_size=P), image.clone())
-        assert torch.equal(found.image, alone.image)
-        assert torch.equal(found.losses, alone.losses)
-        assert found.stop == alone.stop
+        assert torch.equal(result.image, alone.image)
+        assert torch.equal(result.losses, alone.losses)
+        assert result.stop == alone.stop
     assert len(together[0].losses) < len(together[1].losses)
 
 
-def test_the_level_has_the_images_changed_in_place() -> None:
+def test_images_are_changed_in_place() -> None:
     image = IMAGE.clone()
     (result,) = solve(PatchNN(patch_size=P, num_steps=1), image)
     assert result.image is image
@@ -159,7 +159,7 @@ def test_the_level_has_the_images_changed_in_place() -> None:
 OPTIONS: dict[str, Any] = {"optimizer": PatchNN(num_steps=2), "pyramid": PyramidSchedule(coarse_dim=14)}
 
 
-def test_it_synthesises_several_outputs_and_each_is_that_of_a_single_run() -> None:
+def test_each_of_several_outputs_equals_a_single_run() -> None:
     reference = picture(24, 26)
     result = synthesize(reference, seed=3, num_outputs=2, **OPTIONS)
     single = [synthesize(reference, seed=3 + i, **OPTIONS).images for i in range(2)]
@@ -177,57 +177,59 @@ def test_the_loss_has_no_effect() -> None:
     assert torch.equal(*images)
 
 
-def test_every_step_is_told_and_what_is_raised_goes_through() -> None:
-    told: list[StepInfo] = []
-    synthesize(picture(24, 26), num_outputs=2, on_step=told.append, **OPTIONS)
-    levels = told[0].levels
-    assert [(x.level, x.output, x.step) for x in told[:4]] == [(0, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1)]
-    assert {x.steps for x in told} == {2}
-    assert told[-1].level == levels - 1
-    assert told[-1].done == 1
+def test_callbacks_get_every_step() -> None:
+    infos: list[StepInfo] = []
+    synthesize(picture(24, 26), num_outputs=2, on_step=infos.append, **OPTIONS)
+    assert [(x.level, x.output, x.step) for x in infos[:4]] == [(0, 0, 0), (0, 1, 0), (0, 0, 1), (0, 1, 1)]
+    assert {x.steps for x in infos} == {2}
+    assert infos[-1].level == infos[0].levels - 1
+    assert infos[-1].done == 1
+
+
+def test_an_exception_of_a_callback_stops_the_run() -> None:
+    steps: list[int] = []
 
     def cancel(info: StepInfo) -> None:
-        told.append(info)
+        steps.append(info.step)
         if info.step == 1:
             raise InterruptedError
 
-    told.clear()
     with pytest.raises(InterruptedError):
         synthesize(picture(24, 26), on_step=cancel, **OPTIONS)
-    assert [x.step for x in told] == [0, 1]
+    assert steps == [0, 1]
 
 
-def test_progress_does_not_go_back() -> None:
-    told: list[float] = []
-    synthesize(picture(24, 26), num_outputs=3, on_step=lambda info: told.append(info.done), **OPTIONS)
-    assert told == sorted(told)
+def test_progress_never_decreases() -> None:
+    progress: list[float] = []
+    synthesize(picture(24, 26), num_outputs=3, on_step=lambda info: progress.append(info.done), **OPTIONS)
+    assert progress == sorted(progress)
 
 
-def test_missing_faiss_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_faiss_is_an_error_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)  # as if it were not installed
-    seen: list[StepInfo] = []
+    infos: list[StepInfo] = []
     with pytest.raises(GPDMError, match="pip install faiss-cpu"):
-        synthesize(picture(), optimizer=PatchNN(search="faiss"), on_step=seen.append)
-    assert not seen
+        synthesize(picture(), optimizer=PatchNN(search="faiss"), on_step=infos.append)
+    assert not infos
 
 
-def test_the_search_is_the_one_that_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
+def test_both_searches_use_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches: list[str] = []
     originals = patch_nn.nearest, patch_nn.least_distances
 
-    def nearest(queries: Tensor, keys: Tensor, search: str, shares: Tensor | None) -> Any:
-        asked.append(search)
-        return originals[0](queries, keys, "exact", shares)
+    def nearest(queries: Tensor, keys: Tensor, search: str, factors: Tensor | None) -> Any:
+        searches.append(search)
+        return originals[0](queries, keys, "exact", factors)
 
-    def least(queries: Tensor, keys: Tensor, search: str) -> Tensor:
-        asked.append(search)
+    def least_distances(queries: Tensor, keys: Tensor, search: str) -> Tensor:
+        searches.append(search)
         return originals[1](queries, keys, "exact")
 
     monkeypatch.setattr(patch_nn, "nearest", nearest)
-    monkeypatch.setattr(patch_nn, "least_distances", least)
-    found = one_step(IMAGE, search="faiss").image
-    assert asked == ["faiss", "faiss"]
-    assert torch.equal(found, one_step(IMAGE).image)
+    monkeypatch.setattr(patch_nn, "least_distances", least_distances)
+    image = one_step(IMAGE, search="faiss").image
+    assert searches == ["faiss", "faiss"]
+    assert torch.equal(image, one_step(IMAGE).image)
 
 
 def test_a_level_smaller_than_a_patch_is_refused() -> None:
@@ -235,16 +237,16 @@ def test_a_level_smaller_than_a_patch_is_refused() -> None:
         synthesize(picture(40, 40), optimizer=PatchNN(patch_size=31))
 
 
-def test_memory_grows_with_both_pictures_and_is_planned() -> None:
+def test_memory_grows_with_reference_and_output_and_is_planned() -> None:
     optimizer = PatchNN()
 
     def needed(reference_pixels: int, output_pixels: int) -> tuple[int, int]:
         return optimizer.memory(None, Level(0, 1.0, (1, output_pixels), ((1, reference_pixels),)))
 
-    least, most = needed(1000, 2000)
-    assert least == most
-    more = needed(2000, 2000)[0] - least
-    assert more == needed(1000, 3000)[0] - least > 1000 * 49 * 4 * 3
+    minimum, full_speed = needed(1000, 2000)
+    assert minimum == full_speed
+    increase = needed(2000, 2000)[0] - minimum
+    assert increase == needed(1000, 3000)[0] - minimum > 1000 * 49 * 4 * 3
     with pytest.raises(OptionError, match="memory"):
         synthesize(picture(), optimizer=optimizer, memory=10**6)
 
@@ -257,34 +259,33 @@ def test_bad_options_are_refused_by_name(options: dict) -> None:
         PatchNN(**options)
 
 
-def test_a_vote_is_the_mean_of_what_the_patches_say() -> None:
-    """On a line of three pixels with patches of two: the middle one hears both."""
-    said = torch.tensor([[1.0, 2.0, 10.0, 20.0], [4.0, 8.0, 40.0, 80.0]])
+def test_a_vote_is_the_mean_of_overlapping_patches() -> None:
+    """Two patches of 2x2 pixels that overlap in the middle column of three."""
+    overlapping = torch.tensor([[1.0, 2.0, 10.0, 20.0], [4.0, 8.0, 40.0, 80.0]])
     expected = torch.tensor([[1.0, 3.0, 8.0], [10.0, 30.0, 80.0]])
-    assert torch.equal(vote(said, (2, 3), 2)[0, 0], expected)
+    assert torch.equal(vote(overlapping, (2, 3), 2)[0, 0], expected)
 
 
-def test_a_vote_of_the_own_patches_is_the_picture() -> None:
+def test_a_vote_of_the_patches_of_an_image_is_the_image() -> None:
     assert torch.allclose(vote(patches(IMAGE), (13, 16), P), IMAGE, atol=1e-6)
 
 
 @pytest.mark.parametrize("border", BORDERS)
-def test_a_vote_of_the_own_patches_is_the_picture_across_borders(border: str) -> None:
+def test_a_vote_of_the_patches_of_an_image_is_the_image_across_borders(border: str) -> None:
     wrapped = wrap(IMAGE, P, border)
     voted = vote(patches(wrapped), padded_size((13, 16), P, border), P, border)
     assert torch.allclose(voted, IMAGE, atol=1e-6)
 
 
 @pytest.mark.parametrize("border", BORDERS)
-def test_a_step_does_not_see_borders_that_wrap(border: str) -> None:
-    """Rolling the image along them rolls the result."""
-    shift = tuple(5 * around for around in wraps(border))
+def test_a_step_commutes_with_rolling_across_borders_that_wrap(border: str) -> None:
+    shift = tuple(5 * circular for circular in wraps(border))
     rolled = one_step(IMAGE.roll(shift, (2, 3)), border=border).image
     assert torch.allclose(rolled, one_step(IMAGE, border=border).image.roll(shift, (2, 3)), atol=1e-5)
 
 
-def test_a_patch_of_weight_0_is_never_taken() -> None:
-    """The middle of the reference is what the image is, but it does not count."""
+def test_a_patch_of_weight_0_is_never_used() -> None:
+    """The image is the reference itself, but the middle of the reference has weight 0."""
     weight = torch.ones(1, 1, 14, 17)
     weight[..., 8] = 0
     halves = [Reference(REFERENCE[..., :8]), Reference(REFERENCE[..., 9:])]
@@ -294,15 +295,15 @@ def test_a_patch_of_weight_0_is_never_taken() -> None:
     assert float(result.losses[0]) > 1e-3
 
 
-@pytest.mark.parametrize(("factor", "taken"), [(1.0, 0.0), (1.9, 0.0), (2.1, 1.0)])
-def test_twice_the_weight_is_preferred_up_to_twice_the_squared_difference(factor: float, taken: float) -> None:
-    """An image between two flat references, nearer to the first: squared differences are as 1 to 2."""
+@pytest.mark.parametrize(("factor", "expected"), [(1.0, 0.0), (1.9, 0.0), (2.1, 1.0)])
+def test_twice_the_weight_is_preferred_up_to_twice_the_squared_difference(factor: float, expected: float) -> None:
+    """An image between two flat references, nearer to the first: the squared differences have the ratio 1 to 2."""
     flat = [Reference(torch.zeros(1, 1, 8, 8)), Reference(torch.ones(1, 1, 8, 8), factor)]
     image = torch.full((1, 1, 9, 9), 1 / (1 + 2**0.5))
-    assert torch.allclose(one_step(image, flat, alpha=1000.0).image, torch.full_like(image, taken), atol=1e-6)
+    assert torch.allclose(one_step(image, flat, alpha=1000.0).image, torch.full_like(image, expected), atol=1e-6)
 
 
-def test_each_region_takes_patches_of_its_own_references() -> None:
+def test_each_region_gets_patches_of_its_references() -> None:
     left = torch.zeros(1, 1, 13, 16)
     left[..., :8] = 1
     flat = [

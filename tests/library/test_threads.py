@@ -1,4 +1,4 @@
-"""How many threads a level uses, and that the number is put back."""
+"""The number of threads at a level, and its restoration."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from gpdm import Optimizer, PyramidSchedule, synthesize
-from gpdm.optimizers import threads
+from gpdm import Optimizer, PyramidSchedule, SWDLoss, synthesize
 from gpdm.optimizers.threads import SHARED_PIXELS, threads_for
 from library.problems import picture
 
@@ -20,6 +19,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(autouse=True)
 def two_threads() -> Iterator[None]:
+    """Sets the number of threads to two."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -33,51 +33,57 @@ def test_small_levels_use_one_thread(pixels: int, number: int) -> None:
     assert torch.get_num_threads() == 2
 
 
-def test_work_on_a_gpu_leaves_the_threads_alone() -> None:
+def test_work_on_a_gpu_does_not_change_the_number() -> None:
     with threads_for(1, torch.device("cuda")):
         assert torch.get_num_threads() == 2
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_the_number_is_put_back_after_an_exception_or_a_cancel(error: type[BaseException]) -> None:
-    seen = []
+def test_the_number_is_restored_after_an_exception(error: type[BaseException]) -> None:
+    numbers = []
 
     def cancel(info) -> None:
-        seen.append(torch.get_num_threads())
+        numbers.append(torch.get_num_threads())
         raise error
 
     with pytest.raises(error):
         synthesize(picture(), optimizer=Optimizer(num_steps=3), on_step=cancel)
-    assert seen == [1]
+    assert numbers == [1]
     assert torch.get_num_threads() == 2
 
 
-def test_each_level_has_its_own_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "SHARED_PIXELS", 30 * 37)
-    seen = {}
+def test_the_number_follows_the_size_of_the_level() -> None:
+    numbers = {}
     synthesize(
-        picture(32, 40),
-        pyramid=PyramidSchedule(coarse_dim=21),
-        optimizer=Optimizer(num_steps=2),
-        on_step=lambda info: seen.update({tuple(info.image.shape[2:]): torch.get_num_threads()}),
+        picture(128, 128),
+        loss=SWDLoss(num_proj=4),
+        pyramid=PyramidSchedule(coarse_dim=127),
+        optimizer=Optimizer(num_steps=1),
+        on_step=lambda info: numbers.update({tuple(info.image.shape[2:]): torch.get_num_threads()}),
     )
-    assert seen[(21, 26)] == 1 and seen[(32, 40)] == 2
+    assert numbers == {(127, 127): 1, (128, 128): 2}
 
 
-def policy(code: str, **more: str) -> str:
+def wait_policy(code: str, **more: str) -> str:
+    """The wait policy of a new process after some code, and whether torch is loaded."""
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | more
     code = f"import sys, os; {code}; print(os.environ.get('OMP_WAIT_POLICY'), 'torch' in sys.modules)"
-    found = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True, timeout=60
     )
-    return found.stdout.strip()
+    return result.stdout.strip()
 
 
-def test_the_command_lets_waiting_threads_sleep_before_torch_is_loaded() -> None:
-    assert policy("import gpdm.cli") == "passive False"
-    assert policy("import gpdm.cli", OMP_WAIT_POLICY="active") == "active False"
-
-
-def test_the_library_changes_no_policy() -> None:
-    assert policy("import gpdm") == "None False"
-    assert policy("import gpdm; gpdm.synthesize") == "None True"
+@pytest.mark.parametrize(
+    ("code", "more", "expected"),
+    [
+        ("import gpdm.cli", {}, "passive False"),
+        ("import gpdm.cli", {"OMP_WAIT_POLICY": "active"}, "active False"),
+        ("import gpdm", {}, "None False"),
+        ("import gpdm; gpdm.synthesize", {}, "None True"),
+    ],
+)
+def test_only_the_command_sets_a_passive_wait_policy_before_torch_is_loaded(
+    code: str, more: dict[str, str], expected: str
+) -> None:
+    assert wait_policy(code, **more) == expected
