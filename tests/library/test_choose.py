@@ -1,4 +1,4 @@
-"""Which backend does the work, and what is said of it."""
+"""The choice of a backend, and what is logged about it."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nothing is known yet, and kernels are not interpreted."""
-    monkeypatch.setattr(choose, "interpreted", lambda: False)
+def empty_caches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing is cached from other tests, and kernels are not interpreted."""
+    monkeypatch.setattr(choose, "is_interpreted", lambda: False)
     for function in (choose.why_not_triton, choose.say_once):
         function.cache_clear()
     yield
     choose.why_not_triton.cache_clear()
 
 
-def without(monkeypatch: pytest.MonkeyPatch, missing: str, error: Exception) -> None:
+def fail_import(monkeypatch: pytest.MonkeyPatch, missing: str, error: Exception) -> None:
+    """Makes the import of a module raise an error."""
     real = importlib.import_module
 
     def imported(name: str, package: str | None = None):
@@ -36,8 +37,8 @@ def without(monkeypatch: pytest.MonkeyPatch, missing: str, error: Exception) -> 
     monkeypatch.setattr(choose.importlib, "import_module", imported)
 
 
-def on_a_gpu(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], finding: str | Exception | None) -> None:
-    """A GPU of this capability, on which the check finds this."""
+def simulate_gpu(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], finding: str | Exception | None) -> None:
+    """Simulates a GPU of this compute capability, on which the check of the kernels returns or raises `finding`."""
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Some GPU")
 
@@ -53,26 +54,29 @@ def on_a_gpu(monkeypatch: pytest.MonkeyPatch, capability: tuple[int, int], findi
     )
 
 
-def test_a_cpu_needs_no_triton_and_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:
-    assert choose.choose("auto", CPU) == choose.choose("torch", CPU) == choose.choose("torch", CUDA) == "torch"
+@pytest.mark.parametrize(("backend", "device"), [("auto", CPU), ("torch", CPU), ("torch", CUDA)])
+def test_torch_is_chosen_without_a_message(
+    backend: str, device: torch.device, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert choose.choose(backend, device) == "torch"
     assert not caplog.records
 
 
-def test_asking_for_triton_on_a_cpu_is_refused_before_any_work() -> None:
+def test_triton_on_a_cpu_is_refused() -> None:
     with pytest.raises(
-        OptionError, match=r"backend = 'triton'.*NVIDIA GPUs, and the picture is on cpu.*choose backend auto"
+        OptionError, match=r"backend = 'triton'.*NVIDIA GPUs, and the image is on cpu.*choose backend auto"
     ):
         objective_of(SWDLoss(backend="triton"), picture(), (32, 40))
 
 
-def test_without_triton_auto_says_so_once_and_goes_on(
+def test_without_triton_auto_logs_the_reason_once_and_chooses_torch(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    without(monkeypatch, "triton", ImportError("No module named 'triton'"))
+    fail_import(monkeypatch, "triton", ImportError("No module named 'triton'"))
     assert [choose.choose("auto", CUDA) for _ in range(3)] == ["torch"] * 3
     (record,) = caplog.records
     assert "pip install triton, on Windows triton-windows" in record.getMessage()
-    assert "plain PyTorch does the work on cuda:0" in record.getMessage()
+    assert "plain PyTorch is used on cuda:0" in record.getMessage()
     with pytest.raises(OptionError, match="No module named 'triton'"):
         choose.choose("triton", CUDA)
 
@@ -82,46 +86,46 @@ def test_without_triton_auto_says_so_once_and_goes_on(
     [
         ((7, 5), None, r"need compute capability 8.0, and Some GPU has 7.5"),
         ((8, 6), "Triton's compare and PyTorch do not agree on cuda:0", "do not agree"),
-        ((9, 0), RuntimeError("no compiler\nlong story"), r"do not run here \(RuntimeError: no compiler\)"),
+        ((9, 0), RuntimeError("no compiler\nfurther lines"), r"do not run here \(RuntimeError: no compiler\)"),
     ],
 )
-def test_a_gpu_on_which_it_does_not_work(
+def test_a_gpu_on_which_triton_does_not_work(
     capability: tuple[int, int],
     finding: str | Exception | None,
     reason: str,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    on_a_gpu(monkeypatch, capability, finding)
+    simulate_gpu(monkeypatch, capability, finding)
     assert choose.choose("auto", CUDA) == "torch"
     assert len(caplog.records) == 1
     with pytest.raises(OptionError, match=reason):
         choose.choose("triton", CUDA)
 
 
-def test_a_gpu_on_which_it_works(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    on_a_gpu(monkeypatch, (8, 0), None)
+def test_a_gpu_on_which_triton_works(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    simulate_gpu(monkeypatch, (8, 0), None)
     assert choose.choose("auto", CUDA) == choose.choose("triton", CUDA) == "triton"
     assert not caplog.records
 
 
-def test_pictures_too_large_for_32_bits(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    on_a_gpu(monkeypatch, (9, 0), None)
+def test_images_too_large_for_32_bit_indices(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    simulate_gpu(monkeypatch, (9, 0), None)
     assert choose.choose("auto", CUDA, 2**31 - 1) == "triton"
     assert choose.choose("auto", CUDA, 2**31) == "torch"
-    assert "2147483648 numbers are too many" in caplog.text
+    assert "2147483648 elements are too many" in caplog.text
     with pytest.raises(OptionError, match="too many"):
         choose.choose("triton", CUDA, 2**31)
 
 
 def test_kernels_are_for_float32(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    on_a_gpu(monkeypatch, (9, 0), None)
+    simulate_gpu(monkeypatch, (9, 0), None)
     assert choose.choose("auto", CUDA, 9, torch.float32) == "triton"
     assert choose.choose("auto", CUDA, 9, torch.float64) == "torch"
-    assert "the picture is torch.float64" in caplog.text
+    assert "the image is torch.float64" in caplog.text
 
 
-def test_amd_is_not_taken_for_nvidia(monkeypatch: pytest.MonkeyPatch) -> None:
-    on_a_gpu(monkeypatch, (9, 4), None)
+def test_an_amd_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulate_gpu(monkeypatch, (9, 4), None)
     monkeypatch.setattr(torch.version, "hip", "6.0")
     assert "AMD" in (choose.why_not_triton(CUDA) or "")

@@ -1,4 +1,4 @@
-"""Nearest patches: against brute force in float64, whatever the blocks and whoever looks for them."""
+"""Nearest patches: the exact search with any block size, and faiss, against brute force in float64."""
 
 from __future__ import annotations
 
@@ -11,18 +11,21 @@ import torch
 from torch import Tensor
 
 from gpdm.errors import GPDMError
-from gpdm.patches import nearest as module
-from gpdm.patches.nearest import Nearest, all_patches, least_distances, mutual, nearest, squared_distance
+from gpdm.patches.nearest import (
+    BLOCK_SIZE,
+    Nearest,
+    all_patches,
+    least_distances,
+    mutual,
+    nearest,
+    squared_distance,
+)
 from library.problems import picture
 
 SIZES = [(1, 1), (1, 12), (23, 1), (7, 5), (8, 11), (23, 31)]
-"""Numbers of queries and keys; the blocks of `small_blocks` are 7 x 5."""
-
-
-@pytest.fixture
-def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "ROWS", 7)
-    monkeypatch.setattr(module, "COLUMNS", 5)
+"""Numbers of queries and keys."""
+SMALL_BLOCKS = (7, 5)
+"""Queries and keys that are compared at a time; most of `SIZES` are not multiples of them."""
 
 
 def points(n: int, m: int, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -35,16 +38,16 @@ def brute(queries: Tensor, keys: Tensor) -> Tensor:
     return (queries.double()[:, None] - keys.double()).square().mean(2)
 
 
-def through_faiss(queries: Tensor, keys: Tensor, shares: Tensor | None = None) -> Nearest | None:
-    """None where faiss is not installed; that this is said clearly is then what the test has shown."""
+def with_faiss(queries: Tensor, keys: Tensor, factors: Tensor | None = None) -> Nearest | None:
+    """The result of faiss. Where faiss is not installed the error is tested instead, and the result is None."""
     if find_spec("faiss") is None:
         with pytest.raises(GPDMError, match="pip install faiss-cpu"):
-            nearest(queries, keys, "faiss", shares)
+            nearest(queries, keys, "faiss", factors)
         return None
-    return nearest(queries, keys, "faiss", shares)
+    return nearest(queries, keys, "faiss", factors)
 
 
-def test_patches_are_numbered_row_by_row_and_picture_by_picture() -> None:
+def test_patches_are_numbered_row_by_row_and_image_by_image() -> None:
     images = [picture(9, 8), picture(7, 11, seed=1)]
     patches = all_patches(images, 4)
     expected = [
@@ -61,116 +64,114 @@ def test_distance_is_a_mean_and_exactly_zero_for_equal_rows() -> None:
     assert squared_distance(a, a + torch.tensor([[0.0, 0.0, 0.0, 6.0], [0.0] * 4])).tolist() == [9.0, 0.0]
 
 
-@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("n", "m"), SIZES)
-def test_nearest_is_what_brute_force_finds(n: int, m: int, dtype: torch.dtype) -> None:
+def test_nearest_agrees_with_brute_force(n: int, m: int, dtype: torch.dtype) -> None:
     queries, keys = points(n, m, dtype)
-    least, index = brute(queries, keys).min(1)
-    found = nearest(queries, keys)
+    distance, index = brute(queries, keys).min(1)
+    found = nearest(queries, keys, block_size=SMALL_BLOCKS)
     assert torch.equal(found.index, index)
-    assert torch.allclose(found.distance.double(), least, rtol=1e-5)
+    assert torch.allclose(found.distance.double(), distance, rtol=1e-5)
 
 
-@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize(("n", "m"), SIZES)
-def test_shares_weigh_the_choice_but_not_the_distance(n: int, m: int) -> None:
+def test_factors_change_the_choice_but_not_the_distance(n: int, m: int) -> None:
     queries, keys = points(n, m)
-    shares = torch.rand(m, generator=torch.Generator().manual_seed(m), dtype=torch.float64) * 3 + 0.1
+    factors = torch.rand(m, generator=torch.Generator().manual_seed(m), dtype=torch.float64) * 3 + 0.1
     distances = brute(queries, keys)
-    index = (distances * shares).argmin(1)
-    found = nearest(queries, keys, shares=shares)
+    index = (distances * factors).argmin(1)
+    found = nearest(queries, keys, factors=factors, block_size=SMALL_BLOCKS)
     assert torch.equal(found.index, index)
     assert torch.allclose(found.distance, distances.gather(1, index[:, None])[:, 0])
     if m > 20:
-        assert not torch.equal(index, distances.argmin(1))  # or the test would show nothing
+        assert not torch.equal(index, distances.argmin(1))  # the factors have an effect
 
 
-@pytest.mark.usefixtures("small_blocks")
 @pytest.mark.parametrize(("n", "m"), SIZES)
-def test_mutual_is_nearest_both_ways(n: int, m: int) -> None:
+def test_mutual_is_nearest_in_both_directions(n: int, m: int) -> None:
     queries, keys = points(n, m)
-    found, backwards = mutual(queries, keys)
-    there, back = nearest(queries, keys), nearest(keys, queries)
-    assert torch.equal(found.index, there.index)
-    assert torch.equal(found.distance, there.distance)
-    assert backwards.shape == (m,)
-    assert torch.allclose(backwards, back.distance)
-    assert torch.allclose(backwards, brute(queries, keys).amin(0))
-    assert torch.equal(least_distances(queries, keys), backwards)
+    found, key_distance = mutual(queries, keys, block_size=SMALL_BLOCKS)
+    of_queries, of_keys = (nearest(a, b, block_size=SMALL_BLOCKS) for a, b in ((queries, keys), (keys, queries)))
+    assert torch.equal(found.index, of_queries.index)
+    assert torch.equal(found.distance, of_queries.distance)
+    assert key_distance.shape == (m,)
+    assert torch.allclose(key_distance, of_keys.distance)
+    assert torch.allclose(key_distance, brute(queries, keys).amin(0))
+    assert torch.equal(least_distances(queries, keys, block_size=SMALL_BLOCKS), key_distance)
 
 
-def test_every_patch_of_a_picture_finds_itself_through_whole_blocks() -> None:
+def test_every_patch_of_an_image_finds_itself_with_blocks_of_the_default_size() -> None:
     patches = all_patches([picture(34, 40)], 5)
-    assert len(patches) > 2 * module.ROWS
-    found, backwards = mutual(patches, patches)
+    assert len(patches) > 2 * BLOCK_SIZE[0]
+    found, key_distance = mutual(patches, patches)
     assert torch.equal(found.index, torch.arange(len(patches)))
     assert not found.distance.any()
-    assert 0 <= float(backwards.min()) <= float(backwards.max()) < 1e-6
+    assert 0 <= float(key_distance.min()) <= float(key_distance.max()) < 1e-6
 
 
-def test_a_common_offset_does_not_blur_the_distances() -> None:
-    """|q|^2 - 2 q k + |k|^2 in float32 would lose all of these differences in squares of a million."""
+def test_a_common_offset_does_not_change_the_distances() -> None:
+    """|q|^2 - 2 q k + |k|^2 in float32 would lose these differences among squares of a million."""
     queries, keys = points(60, 70, torch.float32)
     keys = keys * 0.1 + 1000
     queries = keys[torch.arange(60)] + (queries - 1) * 1e-3
-    found, backwards = mutual(queries, keys)
+    found, key_distance = mutual(queries, keys)
     assert torch.equal(found.index, brute(queries, keys).argmin(1))
-    assert torch.allclose(backwards.double(), brute(queries, keys).amin(0), rtol=0.02, atol=1e-8)
+    assert torch.allclose(key_distance.double(), brute(queries, keys).amin(0), rtol=0.02, atol=1e-8)
 
 
-def test_arguments_stay_as_they_are() -> None:
+def test_arguments_are_not_changed() -> None:
     queries, keys = points(9, 9)
-    shares = torch.full((9,), 2.0, dtype=torch.float64)
-    copies = queries.clone(), keys.clone(), shares.clone()
-    nearest(queries, keys, shares=shares)
+    factors = torch.full((9,), 2.0, dtype=torch.float64)
+    copies = queries.clone(), keys.clone(), factors.clone()
+    nearest(queries, keys, factors=factors)
     mutual(queries, keys)
-    assert all(torch.equal(a, b) for a, b in zip(copies, (queries, keys, shares), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(copies, (queries, keys, factors), strict=True))
 
 
 @pytest.mark.parametrize(("n", "m"), SIZES)
 def test_faiss_with_few_keys_is_exact(n: int, m: int) -> None:
     queries, keys = points(n, m)
-    if found := through_faiss(queries, keys):
+    if found := with_faiss(queries, keys):
         exact = nearest(queries, keys)
         assert torch.equal(found.index, exact.index)
         assert torch.equal(found.distance, exact.distance)
-        for backwards in (mutual(queries, keys, "faiss")[1], least_distances(queries, keys, "faiss")):
-            assert torch.allclose(backwards, mutual(queries, keys)[1])
+        key_distance = mutual(queries, keys)[1]
+        assert torch.allclose(mutual(queries, keys, "faiss")[1], key_distance)
+        assert torch.allclose(least_distances(queries, keys, "faiss"), key_distance)
 
 
 @pytest.mark.parametrize(("n", "m"), SIZES)
-def test_faiss_with_shares_chooses_among_the_nearest_ten(n: int, m: int) -> None:
+def test_faiss_with_factors_chooses_among_the_nearest_ten(n: int, m: int) -> None:
     queries, keys = points(n, m)
-    shares = torch.rand(m, generator=torch.Generator().manual_seed(m), dtype=torch.float64) * 3 + 0.1
-    if found := through_faiss(queries, keys, shares):
+    factors = torch.rand(m, generator=torch.Generator().manual_seed(m), dtype=torch.float64) * 3 + 0.1
+    if found := with_faiss(queries, keys, factors):
         distances = brute(queries, keys)
         ten = distances.topk(min(10, m), largest=False).indices
-        best = (distances.gather(1, ten) * shares[ten]).argmin(1, keepdim=True)
+        best = (distances.gather(1, ten) * factors[ten]).argmin(1, keepdim=True)
         assert torch.equal(found.index, ten.gather(1, best)[:, 0])
         assert torch.equal(found.distance, squared_distance(queries, keys[found.index]))
 
 
-@pytest.mark.parametrize("weighed", [False, True])
-def test_faiss_with_many_keys_finds_nearly_all_neighbours(weighed: bool) -> None:
+@pytest.mark.parametrize("with_factors", [False, True])
+def test_faiss_with_many_keys_finds_nearly_all_neighbours(with_factors: bool) -> None:
     g = torch.Generator().manual_seed(2)
     keys = torch.rand(6000, 27, generator=g)
     queries = keys[torch.randperm(6000, generator=g)[:400]] + 0.02 * torch.randn(400, 27, generator=g)
-    shares = torch.rand(6000, generator=g) + 0.5 if weighed else None
-    if found := through_faiss(queries, keys, shares):
-        exact = nearest(queries, keys, shares=shares)
+    factors = torch.rand(6000, generator=g) + 0.5 if with_factors else None
+    if found := with_faiss(queries, keys, factors):
+        exact = nearest(queries, keys, factors=factors)
         assert float((found.index == exact.index).double().mean()) >= 0.9
         assert torch.equal(found.distance, squared_distance(queries, keys[found.index]))
 
 
-def test_faiss_gives_the_same_twice() -> None:
+def test_faiss_is_deterministic() -> None:
     queries, keys = all_patches([picture(20, 20)], 5), all_patches([picture(50, 50, seed=1)], 5)
-    if found := through_faiss(queries, keys):
+    if found := with_faiss(queries, keys):
         assert torch.equal(found.index, nearest(queries, keys, "faiss").index)
 
 
 @pytest.mark.parametrize("search", [nearest, mutual, least_distances])
-def test_without_faiss_the_error_says_what_to_do(
+def test_without_faiss_the_error_names_the_remedy(
     search: Callable[[Tensor, Tensor, str], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)  # as if it were not installed

@@ -1,4 +1,4 @@
-"""Patches as a linear map, and the filters they are projected onto."""
+"""Projection of patches as a linear map, its adjoint, and the filters."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import torch
 import torch.nn.functional as F
 
 from gpdm.borders import BORDERS, padded_size, wrap, wrap_adjoint
-from gpdm.patches.filters import KINDS, draw_filters
+from gpdm.patches.filters import FILTER_KINDS, sample_filters
 from gpdm.patches.linear import Adjoint, patch_count, project, project_adjoint
 from library.problems import picture
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FILTER_KINDS)
 @pytest.mark.parametrize("stride", [1, 2, 3])
 @pytest.mark.parametrize(("channels", "patch_size"), [(1, 1), (3, 7), (4, 4)])
 def test_project_is_the_inner_product_with_each_patch(
     kind: str, channels: int, patch_size: int, stride: int, generator: torch.Generator
 ) -> None:
     image = picture(11, 14, channels)
-    bank = draw_filters(kind, 5, channels, patch_size, generator)
+    bank = sample_filters(kind, 5, channels, patch_size, generator)
     patches = F.unfold(image, patch_size, stride=stride)[0]  # (C p p, N)
     assert patches.shape[1] == patch_count((11, 14), patch_size, stride)
     bias = torch.randn(5, generator=generator)
@@ -27,30 +27,31 @@ def test_project_is_the_inner_product_with_each_patch(
     assert torch.allclose(project(image, bank.to(image), stride, bias).flatten(0, 1), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FILTER_KINDS)
 @pytest.mark.parametrize(("patch_size", "stride"), [(5, 1), (5, 2), (7, 3), (4, 4), (3, 5), (1, 1)])
 def test_adjoint(kind: str, patch_size: int, stride: int, generator: torch.Generator) -> None:
     image = picture(12, 17).double()
-    bank = draw_filters(kind, 4, 3, patch_size, generator).to(image)
-    there = project(image, bank, stride)
-    values = torch.randn(there.shape, generator=generator, dtype=torch.float64)
-    back = project_adjoint(values, bank, (12, 17), stride)
-    assert back.shape == image.shape
-    assert float((there * values).sum()) == pytest.approx(float((image * back).sum()), rel=1e-10)
+    bank = sample_filters(kind, 4, 3, patch_size, generator).to(image)
+    projections = project(image, bank, stride)
+    values = torch.randn(projections.shape, generator=generator, dtype=torch.float64)
+    adjoint = project_adjoint(values, bank, (12, 17), stride)
+    assert adjoint.shape == image.shape
+    assert float((projections * values).sum()) == pytest.approx(float((image * adjoint).sum()), rel=1e-10)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_adjoint_of_signs_has_the_same_bits_in_any_blocks(kind: str, generator: torch.Generator) -> None:
-    bank = draw_filters(kind, 64, 3, 7, generator)
+@pytest.mark.parametrize("kind", FILTER_KINDS)
+@pytest.mark.parametrize("rows", [1, 3, 17])
+def test_adjoint_of_signs_has_the_same_bits_in_strips_of_any_height(
+    rows: int, kind: str, generator: torch.Generator
+) -> None:
+    bank = sample_filters(kind, 64, 3, 7, generator)
     signs = torch.randint(-1, 2, (40, 50, 64), generator=generator).float()
-    whole = project_adjoint(signs, bank, (46, 56))
-    for rows in (1, 3, 17):
-        assert torch.equal(Adjoint.of(bank)(signs.split(rows), (46, 56)), whole)
+    assert torch.equal(Adjoint.of(bank)(signs.split(rows), (46, 56)), project_adjoint(signs, bank, (46, 56)))
 
 
-def test_patch_count_of_too_small_an_image_is_zero() -> None:
-    assert patch_count((6, 100), 7, 1) == 0
-    assert patch_count((7, 7), 7, 1) == 1
+@pytest.mark.parametrize(("size", "expected"), [((6, 100), 0), ((7, 7), 1)])
+def test_patch_count_of_small_images(size: tuple[int, int], expected: int) -> None:
+    assert patch_count(size, 7, 1) == expected
 
 
 @pytest.mark.parametrize("border", BORDERS)
@@ -68,29 +69,29 @@ def test_wrap_continues_the_image_from_the_opposite_side(border: str) -> None:
 @pytest.mark.parametrize("size", [(9, 11), (4, 5)])
 def test_wrap_adjoint(border: str, size: tuple[int, int], generator: torch.Generator) -> None:
     image = picture(*size).double()
-    there = wrap(image, 5, border)
-    values = torch.randn(there.shape, generator=generator, dtype=torch.float64)
-    back = wrap_adjoint(values, 5, border)
-    assert float((there * values).sum()) == pytest.approx(float((image * back).sum()), rel=1e-10)
+    wrapped = wrap(image, 5, border)
+    values = torch.randn(wrapped.shape, generator=generator, dtype=torch.float64)
+    adjoint = wrap_adjoint(values, 5, border)
+    assert float((wrapped * values).sum()) == pytest.approx(float((image * adjoint).sum()), rel=1e-10)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_filters_have_unit_length_and_follow_the_generator(kind: str) -> None:
-    def draw(seed: int) -> torch.Tensor:
-        return draw_filters(kind, 40, 3, 3, torch.Generator().manual_seed(seed)).filters()
+@pytest.mark.parametrize("kind", FILTER_KINDS)
+def test_filters_have_unit_length_and_depend_on_the_seed(kind: str) -> None:
+    def filters(seed: int) -> torch.Tensor:
+        return sample_filters(kind, 40, 3, 3, torch.Generator().manual_seed(seed)).filters()
 
-    assert draw(1).shape == (40, 3, 3, 3)
-    assert torch.allclose(draw(1).flatten(1).norm(dim=1), torch.ones(40), atol=1e-3)
-    assert torch.equal(draw(1), draw(1))
-    assert not torch.equal(draw(1), draw(2))
+    assert filters(1).shape == (40, 3, 3, 3)
+    assert torch.allclose(filters(1).flatten(1).norm(dim=1), torch.ones(40), atol=1e-3)
+    assert torch.equal(filters(1), filters(1))
+    assert not torch.equal(filters(1), filters(2))
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", FILTER_KINDS)
 def test_every_kind_of_filter_is_uniform_on_the_sphere(kind: str) -> None:
-    """Second and fourth moments of the uniform distribution on the sphere in D dimensions: 1 / D and 3 / (D (D + 2))."""
+    """The second moment of that distribution in D dimensions is 1 / D, the fourth 3 / (D (D + 2))."""
     dimension = 2 * 5 * 5
     flat = torch.cat(
-        [draw_filters(kind, 25, 2, 5, torch.Generator().manual_seed(seed)).filters() for seed in range(800)]
+        [sample_filters(kind, 25, 2, 5, torch.Generator().manual_seed(seed)).filters() for seed in range(800)]
     ).flatten(1)
     second = flat.T @ flat / len(flat)
     assert torch.allclose(second * dimension, torch.eye(dimension), atol=0.06)
@@ -100,17 +101,17 @@ def test_every_kind_of_filter_is_uniform_on_the_sphere(kind: str) -> None:
 
 
 def test_singular_values_of_factored_filters_are_those_of_independent_ones() -> None:
-    """Equal moments of the entries would not show it if the shared columns changed the filters as matrices."""
+    """Moments of single entries are the same even if shared columns change the filters as matrices."""
 
     def spectrum(kind: str) -> torch.Tensor:
-        banks = [draw_filters(kind, 20, 3, 5, torch.Generator().manual_seed(seed)) for seed in range(100)]
+        banks = [sample_filters(kind, 20, 3, 5, torch.Generator().manual_seed(seed)) for seed in range(100)]
         filters = torch.cat([bank.filters() for bank in banks])
         return torch.linalg.svdvals(filters.flatten(1, 2)).mean(0)
 
     assert torch.allclose(spectrum("factored"), spectrum("independent"), rtol=0.02)
 
 
-def test_orthonormal_blocks() -> None:
-    blocks = draw_filters("orthonormal", 60, 3, 3, torch.Generator().manual_seed(0)).filters().flatten(1)
-    for block in (blocks[:27], blocks[27:54], blocks[54:]):
-        assert torch.allclose(block @ block.T, torch.eye(len(block)), atol=2e-3)
+@pytest.mark.parametrize("block", [slice(0, 27), slice(27, 54), slice(54, 60)])
+def test_blocks_of_orthonormal_filters_are_orthonormal(block: slice) -> None:
+    filters = sample_filters("orthonormal", 60, 3, 3, torch.Generator().manual_seed(0)).filters().flatten(1)[block]
+    assert torch.allclose(filters @ filters.T, torch.eye(block.stop - block.start), atol=2e-3)

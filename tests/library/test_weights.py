@@ -1,4 +1,4 @@
-"""Reading weights: both formats, and an error that names the file and says which one is wanted."""
+"""Reading files of Inception weights: both formats, and errors that name the file and the remedy."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def write(path: Path, content: Any) -> Path:
 
 
 @pytest.mark.parametrize("name", ["w.pth", "w.pt", "w.PTH", "w.safetensors"])
-def test_a_file_gives_the_weights_that_were_written(tmp_path: Path, name: str) -> None:
+def test_weights_are_read_as_they_were_written(tmp_path: Path, name: str) -> None:
     state = state_dict()
-    found = load_inception_file(write(tmp_path / name, state | {"fc.weight": torch.zeros(3)})).weights
+    loaded = load_inception_file(write(tmp_path / name, state | {"fc.weight": torch.zeros(3)})).weights
     expected = load_inception(state).weights
-    assert found.keys() == expected.keys()
-    assert all(torch.equal(found[key], expected[key]) for key in expected)
+    assert loaded.keys() == expected.keys()
+    assert all(torch.equal(loaded[key], expected[key]) for key in expected)
 
 
 def test_the_older_format_of_pytorch_is_read(tmp_path: Path) -> None:
@@ -41,7 +41,8 @@ def test_the_older_format_of_pytorch_is_read(tmp_path: Path) -> None:
     assert load_inception_file(tmp_path / "old.pth").weights
 
 
-def refuse(path: Path, problem: str) -> None:
+def assert_refused(path: Path, problem: str) -> None:
+    """Asserts that the error names the problem, the file and the network in one line."""
     with pytest.raises(GPDMError, match=problem) as refused:
         load_inception_file(path)
     message = str(refused.value)
@@ -51,24 +52,24 @@ def refuse(path: Path, problem: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["none.pth", "none.safetensors"])
-def test_a_missing_file(tmp_path: Path, name: str) -> None:
-    refuse(tmp_path / name, "there is no file .*none.* check the path")
+def test_a_missing_file_is_refused(tmp_path: Path, name: str) -> None:
+    assert_refused(tmp_path / name, "there is no file .*none.* check the path")
 
 
-def test_a_folder(tmp_path: Path) -> None:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "folder.pth").mkdir()
-    refuse(tmp_path / "folder.pth", "there is no file")
+    assert_refused(tmp_path / "folder.pth", "there is no file")
 
 
 @pytest.mark.parametrize("name", ["w.onnx", "w", "w.ckpt"])
-def test_another_kind_of_file(tmp_path: Path, name: str) -> None:
+def test_another_kind_of_file_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")
-    refuse(tmp_path / name, r"its name must end in one of \.pth, \.pt, \.safetensors")
+    assert_refused(tmp_path / name, r"its name must end in one of \.pth, \.pt, \.safetensors")
 
 
 @pytest.mark.parametrize("name", ["w.pth", "w.safetensors"])
 @pytest.mark.parametrize("damage", ["empty", "noise", "text", "half", "page"])
-def test_a_damaged_file(tmp_path: Path, name: str, damage: str) -> None:
+def test_a_damaged_file_is_refused(tmp_path: Path, name: str, damage: str) -> None:
     path = write(tmp_path / name, state_dict())
     content = path.read_bytes()
     noise = bytes(torch.randint(256, (500,), generator=torch.Generator().manual_seed(1)).tolist())
@@ -80,11 +81,11 @@ def test_a_damaged_file(tmp_path: Path, name: str, damage: str) -> None:
         "page": b"<!DOCTYPE html><html>",
     }
     path.write_bytes(damaged[damage])
-    refuse(path, "cannot be read as weights: .+; give the state dict")
+    assert_refused(path, "cannot be read as weights: .+; give the state dict")
 
 
-class Program:
-    """Something else than tensors."""
+class ArbitraryObject:
+    """An object that is no tensor."""
 
 
 @pytest.mark.parametrize(
@@ -94,14 +95,14 @@ class Program:
         ([torch.zeros(3)], "holds list and not a state dict"),
         ({"state_dict": state_dict()}, "does not fit: there is no Conv2d_1a_3x3.conv.weight among the weights"),
         ({"Conv2d_1a_3x3.conv.weight": torch.zeros(8, 3, 3, 3)}, r"Conv2d_1a_3x3.conv.weight has shape \(8, 3, 3, 3\)"),
-        (Program(), "cannot be read as weights"),
+        (ArbitraryObject(), "cannot be read as weights"),
     ],
 )
-def test_other_content(tmp_path: Path, content: Any, problem: str) -> None:
-    refuse(write(tmp_path / "w.pth", content), problem)
+def test_other_content_is_refused(tmp_path: Path, content: Any, problem: str) -> None:
+    assert_refused(write(tmp_path / "w.pth", content), problem)
 
 
-def test_safetensors_is_only_needed_for_its_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_safetensors_is_needed_only_for_its_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "safetensors.torch", None)
     assert load_inception_file(write(tmp_path / "w.pth", state_dict())).weights
     (tmp_path / "w.safetensors").write_bytes(b"")
