@@ -132,17 +132,16 @@ def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
     task: Task = options.task
     recipe = _recipe(task, options)
     device = parse_device(options.device)
-    pictures = [_load(getattr(options, picture.name), device) for picture in task.pictures]
-    reference_at = task.pictures.index(task.reference)
-    images = pictures[reference_at]
+    images = [load_image(file).to(device) for file in getattr(options, task.reference.name)]
     references = _references(options, images, device)
+    start = None if task.start is None else load_image(getattr(options, task.start.name)).to(device)
     targets = [indexed(options.out, i, recipe.output.num_outputs) for i in range(recipe.output.num_outputs)]
     check_target(targets[0], images[0].shape[1])
     init = None if getattr(options, "init", None) is None else load_image(options.init).to(device)
     with StepBar(task.command) as bar:
         result = run_task(
             task,
-            *[picture if isinstance(picture, Tensor) else references for picture in pictures],
+            *[start if start is not None and picture.start else references for picture in task.pictures],
             recipe=recipe,
             init=init,
             keep=_keep(options, device),
@@ -151,12 +150,6 @@ def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
         )
     saved = [save_image(image, target) for image, target in zip(result.images.split(1), targets, strict=True)]
     return {"saved": [str(path) for path in saved], "device": str(device), **_summary(result, options.seed)}
-
-
-def _load(files: Path | Sequence[Path], device: torch.device) -> Tensor | list[Tensor]:
-    if isinstance(files, Path):
-        return load_image(files).to(device)
-    return [load_image(file).to(device) for file in files]
 
 
 def _references(options: argparse.Namespace, images: Sequence[Tensor], device: torch.device) -> list[Reference]:
