@@ -103,7 +103,7 @@ def later(task: Task) -> dict[str, Input]:
 
 
 def _values(options: Any) -> str:
-    return ", ".join(f"{spec.name} {spec.default}" for spec in describe(options))
+    return ", ".join(f"{spec.name} {spec.default}" for spec in describe(options) if not spec.advanced)
 
 
 def overridden(recipe: Recipe, **parts: Any) -> Recipe:

@@ -1,68 +1,168 @@
-"""Writes the help pages web/docs/<NodeId>.md from the nodes' own descriptions and tooltips.
+"""Writes the help pages web/docs/<NodeId>.md and the lists of README.md from the nodes and the records of tasks.
 
-python tools/make_docs.py            write the pages
-python tools/make_docs.py --check    exit 1 if a page on disk differs
+python tools/make_docs.py            write them
+python tools/make_docs.py --check    exit 1 if a file on disk differs
 """
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import Any
 
+from gpdm import QUALITIES, TASKS, Changes, Task, describe
 from gpdm.cli.pack import load_pack
 
-FOLDER = Path(__file__).resolve().parent.parent / "web" / "docs"
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "web" / "docs"
+WIDTH = 100
 
 
 def page(node: Any) -> str:
-    """One help page."""
+    """Returns the help page of a node."""
+    groups = node.INPUT_TYPES()
+    rows = [(group, name, spec) for group, table in groups.items() for name, spec in table.items()]
+    common = [_input_row(*row) for row in rows if not row[2][1].get("advanced")]
+    advanced = [_input_row(*row) for row in rows if row[2][1].get("advanced")]
+    task = getattr(node, "TASK", None)
+    advice = [] if task is None else [*_wrapped(task.advice), ""]
     lines = [
         f"# {node.DISPLAY_NAME}",
         "",
-        node.DESCRIPTION,
+        *_wrapped(node.DESCRIPTION),
         "",
+        *advice,
         "## Inputs",
         "",
-        "| input | type | default | what it does |",
-        "| --- | --- | --- | --- |",
+        *INPUT_HEAD,
+        *common,
     ]
-    for group, table in node.INPUT_TYPES().items():
-        for name, (kind, options) in table.items():
-            lines.append(
-                f"| `{name}`{' (optional)' if group == 'optional' else ''} | {_kind(kind, options)} | {options.get('default', '')} | {options['tooltip']} |"
-            )
+    if advanced:
+        lines += ["", "### Advanced inputs", "", *INPUT_HEAD, *advanced]
     lines += ["", "## Outputs", "", "| output | type | what it is |", "| --- | --- | --- |"]
     for name, kind, tooltip in zip(node.RETURN_NAMES, node.RETURN_TYPES, node.OUTPUT_TOOLTIPS, strict=True):
         lines.append(f"| `{name}` | {kind} | {tooltip} |")
+    if task is not None:
+        lines += ["", "## Qualities", "", *_qualities(task)]
+        if node.CATEGORY == "GPDM/tasks":
+            lines += ["", "## In the terminal", "", f"    {_command(task)}"]
     return "\n".join(lines) + "\n"
+
+
+INPUT_HEAD = ["| input | type | default | what it does |", "| --- | --- | --- | --- |"]
+
+
+def _input_row(group: str, name: str, spec: Any) -> str:
+    kind, options = spec
+    optional = " (optional)" if group == "optional" else ""
+    return f"| `{name}`{optional} | {_kind(kind, options)} | {options.get('default', '')} | {options['tooltip']} |"
 
 
 def _kind(kind: Any, options: dict[str, Any]) -> str:
     if isinstance(kind, list):
         return " / ".join(kind)
     if "min" in options and "control_after_generate" not in options:
-        return f"{kind}, {options['min']:g} to {options['max']:g}"
+        return f"{kind}, {options['min']:.10g} to {options['max']:.10g}"
     return kind
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Writes web/docs/*.md.")
-    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page differs")
-    check = parser.parse_args().check
-    pages = {f"{name}.md": page(node) for name, node in load_pack().NODE_CLASS_MAPPINGS.items()}
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    stale = [
-        name
-        for name, text in pages.items()
-        if not (FOLDER / name).is_file() or (FOLDER / name).read_text(encoding="utf-8") != text
+def _qualities(task: Task) -> list[str]:
+    """Returns a table of the option values that each quality changes."""
+    lines = [
+        "Values that a quality changes of those that hold with balanced. A connected option node replaces its part.",
+        "",
+        "| quality | loss | pyramid | guess | optimizer |",
+        "| --- | --- | --- | --- | --- |",
     ]
+    for name, changes in QUALITIES.items():
+        own = task.paper if name == "paper" else Changes()
+        cells = [_values(task, part, getattr(changes, part) | getattr(own, part)) for part in vars(changes)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
+
+
+def _values(task: Task, part: str, changes: dict[str, Any]) -> str:
+    same = {spec.name: spec.default for spec in describe(getattr(task.settings, part))}
+    return ", ".join(f"{name} {value}" for name, value in changes.items() if same[name] != value)
+
+
+def _command(task: Task) -> str:
+    return f"gpdm {task.command} {' '.join(picture.name.upper() for picture in task.pictures)} -o OUT.png"
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def task_list() -> str:
+    """Returns the section of the README that shows every task."""
+    lines = []
+    for task in TASKS.values():
+        file = task.title.lower().replace(" ", "_")
+        pictures = " ".join(f"workflows/inputs/{task.example.pictures[picture.name]}" for picture in task.pictures)
+        values = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in task.example.values.items())
+        lines += [
+            f"### {task.title}",
+            "",
+            *_wrapped(f"{task.summary} {task.advice}"),
+            "",
+            f"![{task.title}](workflows/{file}.jpg)",
+            "",
+            f"Node: **GPDM {task.title}**. Workflow file: [{file}.json](workflows/{file}.json). In the terminal:",
+            "",
+            "```",
+            f"gpdm {task.command} {pictures}" + (" \\" if values else ""),
+            *([f"    {values} -o {task.command}.png"] if values else []),
+            "```",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def node_list() -> str:
+    """Returns the section of the README that names every node."""
+    headings = {
+        "GPDM": "General",
+        "GPDM/tasks": "Tasks",
+        "GPDM/options": "Options: each replaces one part of a task's settings",
+        "GPDM/measure": "Measure",
+    }
+    nodes = load_pack().NODE_CLASS_MAPPINGS.values()
+    lines = []
+    for category, heading in headings.items():
+        lines += [f"**{heading}**", ""]
+        for node in nodes:
+            if category == node.CATEGORY:
+                lines += _wrapped(f"- **{node.DISPLAY_NAME}**: {node.DESCRIPTION}", "  ")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def readme(text: str) -> str:
+    """Returns the README with its generated sections written anew."""
+    for name, content in (("tasks", task_list()), ("nodes", node_list())):
+        begin, end = f"<!-- {name}: written by tools/make_docs.py -->", f"<!-- end of {name} -->"
+        text = re.sub(f"{begin}.*?{end}", lambda _, c=content, b=begin, e=end: f"{b}\n\n{c}{e}", text, flags=re.DOTALL)
+    return text
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Writes web/docs/*.md and the lists of README.md.")
+    parser.add_argument("--check", action="store_true", help="Write nothing; exit 1 if a file differs.")
+    check = parser.parse_args().check
+    pages = {FOLDER / f"{name}.md": page(node) for name, node in load_pack().NODE_CLASS_MAPPINGS.items()}
+    front = ROOT / "README.md"
+    pages[front] = readme(front.read_text(encoding="utf-8"))
+    stale = [path for path, text in pages.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
     if not check:
-        for name in stale:
-            (FOLDER / name).write_text(pages[name], encoding="utf-8")
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        for path in stale:
+            path.write_text(pages[path], encoding="utf-8")
     elif stale:
-        print(f"out of date: {', '.join(stale)}; run python tools/make_docs.py", file=sys.stderr)
+        print(f"out of date: {', '.join(path.name for path in stale)}; run python tools/make_docs.py", file=sys.stderr)
     return int(check and bool(stale))
 
 

@@ -213,7 +213,10 @@ def task_workflow(task: Task) -> list[Column]:
     )
     made = len(loads) + 1
     return [
-        Column("1  The picture" + "s" * (len(loads) > 1), [*loads, note(f"{hint}{task.example.note} {SPEED}")]),
+        Column(
+            "1  The picture" + "s" * (len(loads) > 1),
+            [*loads, note(f"{hint}{task.example.note} {task.advice}\n\n{SPEED}")],
+        ),
         Column(f"2  {task.title.capitalize()}", [node]),
         Column("3  Result", [save(made, f"GPDM_{task.command}"), curve(made)]),
     ]

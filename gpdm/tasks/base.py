@@ -91,7 +91,7 @@ class Example:
     values: Mapping[str, Any]
     """Widget values of the task's node that differ from their defaults."""
     note: str
-    """What the picture shows and what to try next, for the note beside the nodes."""
+    """What the output shows, for the note beside the nodes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +106,8 @@ class Task:
     """Name of its command in the terminal."""
     summary: str
     """What it makes, in one or two sentences."""
+    advice: str
+    """Which settings to change, and what happens then."""
     pictures: tuple[Picture, ...]
     """Its pictures in the order of the function's arguments: one that gives the patches, and at most one start."""
     prepare: Callable[[Work, OutputOptions], Work]

@@ -13,6 +13,8 @@ TASKS = (
         title="Reshuffle",
         command="reshuffle",
         summary="A new picture of the same kind: the patches of the reference in a new arrangement.",
+        advice="Change the seed for another picture. Raise coarse_dim of a GPDM Pyramid Schedule for more variety; lower "
+        "it to stay closer to the reference.",
         pictures=(
             Picture(
                 name="reference",
@@ -29,8 +31,7 @@ TASKS = (
         example=Example(
             pictures={"reference": "pavilion.jpg"},
             values={"height": 80},
-            note="GPDM Reshuffle makes a new picture from the patches of this one. Change the seed for another. "
-            "For more variety connect a GPDM Pyramid Schedule with a larger coarse_dim.",
+            note="GPDM Reshuffle makes a new picture from the patches of this one.",
         ),
     ),
     Task(
@@ -38,6 +39,8 @@ TASKS = (
         title="Retarget",
         command="retarget",
         summary="The reference in another format. Its layout is stretched; details keep their size, and are repeated or left out.",
+        advice="Set the factors, or output_width and output_height in pixels. Lower coarse_dim of a GPDM Pyramid Schedule to "
+        "keep more of the layout.",
         pictures=(Picture(name="reference", help="Picture to bring to another format."),),
         prepare=by_reference,
         # tests/retarget.py of the reference implementation, without the 7-pixel blur at full size, which has no effect
@@ -49,8 +52,7 @@ TASKS = (
         example=Example(
             pictures={"reference": "pavilion.jpg"},
             values={"height": 96},
-            note="The output is half as wide again: the layout is stretched, the details are not. Set the factors, or "
-            "output_width and output_height in pixels.",
+            note="The output is half as wide again: the layout is stretched, the details are not.",
         ),
     ),
     Task(
@@ -58,6 +60,8 @@ TASKS = (
         title="Texture Synthesis",
         command="texture",
         summary="A texture like the reference, of any size, which can tile.",
+        advice="Set the factors, or output_width and output_height in pixels. Set tile to both for a texture that repeats "
+        "without a seam.",
         pictures=(
             Picture(name="reference", help="Sample of the texture. Several pictures, or those of a batch, are mixed."),
         ),
@@ -67,8 +71,7 @@ TASKS = (
         example=Example(
             pictures={"reference": "wood.jpg"},
             values={"height": 96},
-            note="The output is more of the same material. Set the factors, or output_width and output_height in "
-            "pixels. Set tile to both for a texture that repeats without a seam.",
+            note="The output is more of the same material.",
         ),
     ),
 )

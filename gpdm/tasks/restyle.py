@@ -14,6 +14,7 @@ TASKS = (
         title="Style Transfer",
         command="style",
         summary="The content with the texture, grain and colours of the style, in the size of the content.",
+        advice="Lower coarse_dim of a GPDM Pyramid Schedule for larger strokes and a freer result; raise it to keep the content.",
         pictures=(
             Picture(
                 name="style",
@@ -37,8 +38,7 @@ TASKS = (
         example=Example(
             pictures={"style": "starry_night.jpg", "content": "cat.jpg"},
             values={"height": 192},
-            note="The content gets texture, grain and colours of the style. For a freer result connect a GPDM Pyramid "
-            "Schedule with a smaller coarse_dim.",
+            note="The content gets texture, grain and colours of the style.",
         ),
     ),
 )

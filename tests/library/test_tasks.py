@@ -101,7 +101,7 @@ def test_records_are_complete(task: Task) -> None:
     assert (task.start is not None) == (task.settings.guess.source == "image")
     assert set(task.example.pictures) == {picture.name for picture in task.pictures}
     assert set(task.example.values) <= {spec.name for spec in describe(OutputOptions)}
-    for text in (task.summary, task.example.note, *(given.help for given in task.pictures)):
+    for text in (task.summary, task.advice, task.example.note, *(given.help for given in task.pictures)):
         assert len(text) > 20 and text.endswith(".")
 
 
