@@ -1,16 +1,17 @@
 """Every task by its name, as a record and as a function. A new task is a record in a file here, and a line in this one."""
 
-from . import layout, restyle
+from . import layout, paint, restyle
 from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task
 from .output import TILES, OutputOptions
 from .run import as_function, run_task
 
-TASKS = {task.name: task for task in (*layout.TASKS, *restyle.TASKS)}
+TASKS = {task.name: task for task in (*layout.TASKS, *restyle.TASKS, *paint.TASKS)}
 
 reshuffle = as_function(TASKS["reshuffle"])
 retarget = as_function(TASKS["retarget"])
 texture = as_function(TASKS["texture"])
 style_transfer = as_function(TASKS["style_transfer"])
+paint = as_function(TASKS["paint"])
 
 __all__ = [
     "DEFAULT_QUALITY",
@@ -22,6 +23,7 @@ __all__ = [
     "Picture",
     "Recipe",
     "Task",
+    "paint",
     "reshuffle",
     "retarget",
     "run_task",
