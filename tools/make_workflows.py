@@ -107,7 +107,7 @@ def _node(index: int, box: Box, definitions: dict[str, Definition]) -> dict[str,
     unknown = set(box.values) - {given.name for given in definition.widgets}
     assert not unknown, f"{box.type} has no widget {unknown}"
     height = 46 + 21 * max(len(sockets), len(names)) + 25 * len(values)
-    picture = {"LoadImage": 220, "SaveImage": 250, "PreviewImage": 230, "CLIPTextEncode": 60}
+    picture = {"LoadImage": 220, "LoadImageMask": 220, "SaveImage": 250, "PreviewImage": 230, "CLIPTextEncode": 60}
     if definition.type.startswith("GPDM") and "IMAGE" in definition.outputs:
         height += 220  # the live preview
     node["size"] = [WIDTH, height + picture.get(box.type, 0)]

@@ -53,10 +53,153 @@ def curve(index: int) -> Box:
     return Box("PreviewImage", links={"images": (index, 1)}, title="Loss curve")
 
 
+def two_by_two(index: int) -> list[Box]:
+    """Returns two boxes that show two by two copies of a picture; the second follows the first."""
+    again = {"direction": "right", "match_image_size": True, "spacing_width": 0, "spacing_color": "white"}
+    return [
+        Box("ImageStitch", again, {"image1": (index, 0), "image2": (index, 0)}, title="Twice across"),
+        Box(
+            "ImageStitch",
+            again | {"direction": "down"},
+            {"image1": (index + 1, 0), "image2": (index + 1, 0)},
+            title="Twice down",
+        ),
+    ]
+
+
 HOW = "Load Image shows no picture? Click its upload button and choose {files} from this pack's folder workflows/inputs, or any picture of your own.\n\n"
 SPEED = "Time grows with the picture. `height` scales it down first: try 80 for a quick look on a CPU."
 
+BESIDE = (
+    "The input references of a GPDM node takes the place of its reference, which then only gives the size of the output. "
+    "More pictures: chain further GPDM Reference nodes."
+)
+
 WORKFLOWS: dict[str, list[Column]] = {
+    "masked_reference": [
+        Column(
+            "1  The picture",
+            [
+                load("pavilion_painted.png", "Reference"),
+                note(
+                    HOW.format(files="pavilion_painted.png")
+                    + "A mask is painted over the building: right-click the picture and choose Open in MaskEditor to see or "
+                    "change it. What is painted is left out, so the result shows only sky, lake and trees.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column(
+            "2  Without what is painted",
+            [Box("GPDM_Reference", {}, {"image": (0, 0), "mask": (0, 1)}), note(BESIDE)],
+        ),
+        Column(
+            "3  Reshuffle",
+            [Box("GPDM_Reshuffle", {"seed": 0, "height": 96}, {"reference": (0, 0), "references": (2, 0)})],
+        ),
+        Column("4  Result", [save(4, "GPDM_masked"), curve(4)]),
+    ],
+    "keep_part": [
+        Column(
+            "1  The picture",
+            [
+                load("pavilion_painted.png", "Reference"),
+                note(
+                    HOW.format(files="pavilion_painted.png")
+                    + "A mask is painted over the building (right-click, Open in MaskEditor). What is painted stays exactly "
+                    "as it is; everything around it is made anew. Change the seed for other surroundings.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column("2  What stays", [Box("GPDM_Canvas", {}, {"keep_mask": (0, 1)})]),
+        Column(
+            "3  Reshuffle", [Box("GPDM_Reshuffle", {"seed": 0, "height": 96}, {"reference": (0, 0), "canvas": (2, 0)})]
+        ),
+        Column("4  Result", [save(3, "GPDM_keep"), curve(3)]),
+    ],
+    "regions": [
+        Column(
+            "1  The pictures",
+            [
+                load("starry_night.jpg", "Sky"),
+                load("canyon.jpg", "Ground"),
+                load("wood.jpg", "A little of this in the ground"),
+                Box("LoadImageMask", {"image": "sky_region.png", "channel": "red"}, title="Where the sky is"),
+                note(
+                    HOW.format(files="starry_night.jpg, canyon.jpg, wood.jpg and sky_region.png")
+                    + "Three references for one picture. The sky has a region (white in the mask); the other two have none, "
+                    "so they share the rest, by weight.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column(
+            "2  References in a chain",
+            [
+                Box("GPDM_Reference", {}, {"image": (0, 0), "region": (3, 0)}, title="Sky: has a region"),
+                Box("GPDM_Reference", {}, {"image": (1, 0), "references": (5, 0)}, title="Ground: weight 1"),
+                Box(
+                    "GPDM_Reference", {"weight": 0.5}, {"image": (2, 0), "references": (6, 0)}, title="Wood: weight 0.5"
+                ),
+                note(BESIDE),
+            ],
+        ),
+        Column(
+            "3  Reshuffle",
+            [Box("GPDM_Reshuffle", {"seed": 0, "height": 128}, {"reference": (0, 0), "references": (7, 0)})],
+        ),
+        Column("4  Result", [save(9, "GPDM_regions"), curve(9)]),
+    ],
+    "tileable_texture": [
+        Column(
+            "1  The sample",
+            [
+                load("dahlia.jpg", "Reference"),
+                note(
+                    HOW.format(files="dahlia.jpg")
+                    + "A wallpaper: tile is set to both on GPDM Texture Synthesis, so the output repeats without a seam. "
+                    "Set tile to x for a strip that repeats only from left to right.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column(
+            "2  A texture that tiles",
+            [
+                Box(
+                    "GPDM_TextureSynthesis",
+                    {"seed": 0, "height": 96, "width_factor": 1.0, "height_factor": 1.0, "tile": "both"},
+                    {"reference": (0, 0)},
+                )
+            ],
+        ),
+        Column("3  Two by two copies", two_by_two(2)),
+        Column("4  Result", [save(2, "GPDM_tile"), save(4, "GPDM_tile_2x2")]),
+    ],
+    "symmetric_tile": [
+        Column(
+            "1  The sample",
+            [
+                load("starry_night.jpg", "Reference"),
+                note(
+                    HOW.format(files="starry_night.jpg")
+                    + "A painted tile: GPDM Canvas makes the output unchanged by a quarter turn, and lets it repeat. A "
+                    "quarter turn needs a square output, so output_width and output_height are equal. Try the mirror "
+                    "symmetries too.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column("2  Symmetry", [Box("GPDM_Canvas", {"tile": "both", "symmetry": "rotate 90"})]),
+        Column(
+            "3  A texture with it",
+            [
+                Box(
+                    "GPDM_TextureSynthesis",
+                    {"seed": 0, "height": 96, "output_width": 112, "output_height": 112},
+                    {"reference": (0, 0), "canvas": (2, 0)},
+                )
+            ],
+        ),
+        Column("4  Two by two copies", two_by_two(3)),
+        Column("5  Result", [save(3, "GPDM_symmetric"), save(5, "GPDM_symmetric_2x2")]),
+    ],
     "composed": [
         Column(
             "1  The picture",

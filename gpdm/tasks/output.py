@@ -25,7 +25,7 @@ class OutputOptions(Options):
     )
     height: int = option(
         0,
-        "Height in pixels to which the pictures are scaled down first. Smaller is faster; 0 keeps their size.",
+        "Height in pixels to which the pictures are scaled first. Smaller is faster; 0 keeps their size.",
         ge=0,
         le=16384,
     )

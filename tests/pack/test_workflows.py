@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 
+from gpdm import TASKS, Keep, from_pil
 from gpdm.cli.main import main
 from gpdm.cli.run import all_definitions
 from gpdm.cli.validation import validate
@@ -18,7 +21,21 @@ from gpdm.cli.workflow import Link, read_prompt
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "workflows").glob("*.json"))
-NAMES = ["compare", "composed", "diffusion_init", "reshuffle", "retarget", "style_transfer", "texture_synthesis"]
+TASK_FILES = {task.title.lower().replace(" ", "_"): task for task in TASKS.values()}
+NAMES = sorted(
+    [
+        *TASK_FILES,
+        "compare",
+        "composed",
+        "diffusion_init",
+        "keep_part",
+        "masked_reference",
+        "regions",
+        "symmetric_tile",
+        "tileable_texture",
+    ]
+)
+MAKERS = ["GPDM_Synthesize", *(f"GPDM_{task.title.replace(' ', '')}" for task in TASKS.values())]
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -100,16 +117,13 @@ def test_runs_headless(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     arguments += [text for _ in loads for text in ("--image", str(small))]
     if name == "composed":
         arguments += ["--set", "GPDM_Optimizer.num_steps=2", "--set", "GPDM_PyramidSchedule.coarse_dim=16"]
-    making = next(
-        node
-        for node in workflow["nodes"]
-        if node["type"]
-        in ("GPDM_Synthesize", "GPDM_Reshuffle", "GPDM_Retarget", "GPDM_StyleTransfer", "GPDM_TextureSynthesis")
-    )
+    making = next(node for node in workflow["nodes"] if node["type"] in MAKERS)
     if name == "compare":  # what is judged has to have some size; the published settings are slow
         arguments += ["--set", "Scale for all.height=44", "--set", "Published settings.quality=fast"]
     else:
-        arguments += ["--set", f"{making['id']}.height=21"]
+        arguments += ["--set", f"{making['id']}.height=21", "--set", f"{making['id']}.quality=fast"]
+    if name == "symmetric_tile":
+        arguments += ["--set", f"{making['id']}.output_width=24", "--set", f"{making['id']}.output_height=24"]
     assert main(arguments) == 0
     saved = [Path(path) for path in json.loads(capsys.readouterr().out)["saved"]]
     assert [path.name for path in saved if path.name.startswith("GPDM_")]
@@ -129,6 +143,78 @@ def test_diffusion_init_is_valid_but_says_that_it_needs_comfyui(
     message = capsys.readouterr().err
     assert "CheckpointLoaderSimple" in message and "open the file in ComfyUI" in message
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", TASK_FILES)
+def test_the_workflow_of_a_task_shows_its_example(name: str) -> None:
+    task, nodes = TASK_FILES[name], read(ROOT / "workflows" / f"{name}.json")["nodes"]
+    loaded = [node["widgets_values"][0] for node in nodes if node["type"] == "LoadImage"]
+    assert loaded == [task.example.pictures[picture.name] for picture in task.pictures]
+    prompt = read_prompt(read(ROOT / "workflows" / f"{name}.json"), all_definitions())
+    (making,) = [node for node in prompt.values() if node.type in MAKERS]
+    assert making.inputs.items() >= task.example.values.items()
+    (note,) = [node["widgets_values"][0] for node in nodes if node["type"] == "Note"]
+    assert task.example.note in note and task.advice in note
+
+
+def run_small(name: str, folder: Path, *more: str) -> list[Path]:
+    """Runs a workflow at a height of 36 pixels, fast; returns the files whose names begin with GPDM_."""
+    assert main(["run", str(ROOT / "workflows" / f"{name}.json"), "--out", str(folder), "--device", "cpu", *more]) == 0
+    return sorted(folder.glob("GPDM_*.png"))
+
+
+def pixels(path: Path) -> Tensor:
+    with Image.open(path) as image:
+        return from_pil(image)
+
+
+def test_the_kept_part_stays(tmp_path: Path) -> None:
+    small = ["--set", "GPDM_Reshuffle.height=36", "--set", "GPDM_Reshuffle.quality=fast"]
+    (kept,) = run_small("keep_part", tmp_path, *small)
+    picture = pixels(ROOT / "workflows" / "inputs" / "pavilion_painted.png")
+    mask = (1 - picture[:, 3:]) / 2
+    expected = Keep(picture[:, :3], mask).at((36, 54), "free")
+    inside = expected.mask[0, 0] >= 0.5
+    assert 300 < int(inside.sum()) < 1200
+    assert torch.allclose(pixels(kept)[0][:, inside], expected.image[0][:, inside], atol=1 / 127)
+
+
+def test_what_is_painted_is_left_out(tmp_path: Path) -> None:
+    """The building is the only red thing: without it no pixel is much redder than green."""
+    small = ["--set", "GPDM_Reshuffle.height=48", "--set", "GPDM_Reshuffle.quality=fast"]
+
+    def reddest(more: list[str], folder: str) -> float:
+        (made,) = run_small("masked_reference", tmp_path / folder, *small, *more)
+        image = pixels(made)[0]
+        return float((image[0] - image[1]).flatten().topk(40).values.mean())
+
+    plain = tmp_path / "plain.png"
+    Image.open(ROOT / "workflows" / "inputs" / "pavilion_painted.png").convert("RGB").save(plain)
+    assert reddest([], "masked") < 0.35 < 0.5 < reddest(["--image", str(plain)], "all")
+
+
+def test_copies_of_a_tile_meet_without_a_seam(tmp_path: Path) -> None:
+    small = ["--set", "GPDM_TextureSynthesis.height=40", "--set", "GPDM_TextureSynthesis.quality=fast"]
+    tile, copies = run_small("tileable_texture", tmp_path, *small)
+    one, four = pixels(tile), pixels(copies)
+    assert torch.equal(four, one.repeat(1, 1, 2, 2))
+    steps = (four[..., 1:] - four[..., :-1]).abs().mean((0, 1, 2))
+    assert steps[one.shape[3] - 1] < 2.5 * steps.median()
+
+
+def test_a_symmetric_tile_is_unchanged_by_a_quarter_turn(tmp_path: Path) -> None:
+    small = [f"GPDM_TextureSynthesis.{name}" for name in ("height=40", "output_width=40", "output_height=40")]
+    more = [text for setting in (*small, "GPDM_TextureSynthesis.quality=fast") for text in ("--set", setting)]
+    tile, _ = run_small("symmetric_tile", tmp_path, *more)
+    assert torch.equal(pixels(tile).rot90(1, (2, 3)), pixels(tile))
+
+
+def test_regions_put_the_sky_above(tmp_path: Path) -> None:
+    small = ["--set", "GPDM_Reshuffle.height=64", "--set", "GPDM_Reshuffle.quality=fast"]
+    (made,) = run_small("regions", tmp_path, *small)
+    image = pixels(made)[0]
+    blue = image[2] - image[0]
+    assert blue[:20].mean() > 0.2 > 0.0 > blue[-15:].mean()
 
 
 def test_the_example_chains_a_diffusion_result_into_the_guess() -> None:
