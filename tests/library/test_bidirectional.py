@@ -1,4 +1,4 @@
-"""Bidirectional similarity: against brute force, and what a loss has to keep to."""
+"""Bidirectional similarity: against brute force, and the contract of a loss."""
 
 from __future__ import annotations
 
@@ -49,30 +49,28 @@ def fresh_state() -> OutputState:
 
 
 def tiled(image: Tensor, border: str, p: int = P) -> Tensor:
-    """The picture continued beyond its border by p - 1 pixels, by laying it beside itself."""
+    """The image continued by p - 1 pixels beyond its border where that wraps."""
     height, width = size_of(image)
-    down, right = border in ("circular", "circular y"), border in ("circular", "circular x")
-    return image.repeat(1, 1, 2, 2)[..., : height + down * (p - 1), : width + right * (p - 1)]
+    wraps_y, wraps_x = border in ("circular", "circular y"), border in ("circular", "circular x")
+    return image.repeat(1, 1, 2, 2)[..., : height + wraps_y * (p - 1), : width + wraps_x * (p - 1)]
 
 
 def patches(image: Tensor, p: int = P) -> Tensor:
-    rows, columns = (side - p + 1 for side in size_of(image))
+    rows, columns = (length - p + 1 for length in size_of(image))
     return torch.stack([image[0, :, y : y + p, x : x + p].flatten() for y in range(rows) for x in range(columns)])
 
 
 def simakov(references: list[Tensor], image: Tensor, completeness: float = 1.0, border: str = "free") -> Tensor:
-    """Equation 1, with mean squared differences; differentiable, the matches being fixed."""
-    own, theirs = patches(tiled(image, border)), torch.cat([patches(x) for x in references])
-    pairs = (own[:, None] - theirs[None]).square().mean(2)
+    """Equation 1 of Simakov et al. with mean squared differences; differentiable for fixed matches."""
+    queries, keys = patches(tiled(image, border)), torch.cat([patches(x) for x in references])
+    pairs = (queries[:, None] - keys[None]).square().mean(2)
     return pairs.amin(1).mean() + completeness * pairs.amin(0).mean()
 
 
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("completeness", [1.0, 0.3])
 @pytest.mark.parametrize("number", [1, 2])
-def test_value_and_gradient_are_those_of_the_sum_over_both_directions(
-    border: str, completeness: float, number: int
-) -> None:
+def test_value_and_gradient_agree_with_brute_force(border: str, completeness: float, number: int) -> None:
     references = REFERENCES[:number]
     value, gradient = evaluated(bound(references, border=border, completeness=completeness), IMAGE)
     leaf = IMAGE.double().requires_grad_()
@@ -83,7 +81,7 @@ def test_value_and_gradient_are_those_of_the_sum_over_both_directions(
     assert torch.allclose(gradient.double(), leaf.grad, rtol=1e-3, atol=1e-7)
 
 
-def test_without_completeness_there_is_coherence_alone() -> None:
+def test_completeness_0_is_coherence_alone() -> None:
     crop = REFERENCES[0][..., 2:12, 3:15]
     assert float(evaluated(bound(REFERENCES, size_of(crop), completeness=0.0), crop)[0]) == pytest.approx(0, abs=1e-6)
     assert float(evaluated(bound(REFERENCES, size_of(crop)), crop)[0]) > 0.01
@@ -91,37 +89,37 @@ def test_without_completeness_there_is_coherence_alone() -> None:
     assert float(value) == pytest.approx(float(simakov(REFERENCES, IMAGE, 0.0)), rel=1e-4)
 
 
-def test_completeness_looks_for_all_of_the_reference() -> None:
-    """A picture that holds more than the reference lacks nothing, but is not coherent."""
+def test_an_image_that_contains_the_reference_is_complete() -> None:
+    """Other content costs coherence only."""
     coherence = float(simakov(REFERENCES[:1], IMAGE, 0.0))
-    whole = torch.cat([IMAGE, torch.zeros(1, 3, 1, 16)], 2)
-    image = torch.cat([whole, REFERENCES[0]], 3)
+    padded = torch.cat([IMAGE, torch.zeros(1, 3, 1, 16)], 2)
+    image = torch.cat([padded, REFERENCES[0]], 3)
     value = float(evaluated(bound(REFERENCES[:1], size_of(image), completeness=100.0), image)[0])
     assert 0.01 < value < 2 * coherence
 
 
 @pytest.mark.parametrize("border", ["free", "circular"])
-def test_nothing_is_wrong_with_the_same_picture(border: str) -> None:
+def test_value_and_gradient_of_the_reference_itself_are_zero(border: str) -> None:
     reference = IMAGE if border == "free" else IMAGE.repeat(1, 1, 2, 2)
     value, gradient = evaluated(bound([reference], border=border), IMAGE)
     assert float(value) == pytest.approx(0, abs=1e-6)
     assert torch.allclose(gradient, torch.zeros_like(gradient), atol=1e-7)
 
 
-def test_between_two_searches_the_matches_stay() -> None:
-    """The function is quadratic then: differences are exact, and a third of the way down is known."""
+def test_between_two_searches_the_loss_is_quadratic() -> None:
+    """Matches are fixed, so that central differences are exact."""
     objective, state = bound([x.double() for x in REFERENCES], every=100), fresh_state()
     image = IMAGE.double()
     value, gradient = value_and_gradient(objective, image, 0, state)
     for seed in range(3):
-        way = torch.randn(image.shape, generator=Generator().manual_seed(seed), dtype=torch.float64)
-        values = [float(value_and_gradient(objective, image + step * way, 99, state)[0]) for step in (-0.5, 0.5)]
-        assert values[1] - values[0] == pytest.approx(float((gradient * way).sum()), rel=1e-9)
+        direction = torch.randn(image.shape, generator=Generator().manual_seed(seed), dtype=torch.float64)
+        values = [float(value_and_gradient(objective, image + step * direction, 99, state)[0]) for step in (-0.5, 0.5)]
+        assert values[1] - values[0] == pytest.approx(float((gradient * direction).sum()), rel=1e-9)
         assert sum(values) / 2 > float(value)
 
 
 @pytest.mark.parametrize("every", [1, 3])
-def test_there_is_a_search_every_so_many_steps_for_each_output(every: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_output_has_a_search_every_few_steps(every: int, monkeypatch: pytest.MonkeyPatch) -> None:
     searches = []
     original = bidirectional.nearest
 
@@ -138,21 +136,21 @@ def test_there_is_a_search_every_so_many_steps_for_each_output(every: int, monke
     assert len(searches) == 2 + 6 // every
 
 
-def test_outputs_do_not_meddle_with_each_other() -> None:
+def test_outputs_are_independent() -> None:
     images = [IMAGE, picture(13, 16, seed=4)]
     alone = [evaluated(bound(REFERENCES), image) for image in images]
     objective, states = bound(REFERENCES), [fresh_state(), fresh_state()]
     for step in range(2):
         for image, state, (value, gradient) in zip(images, states, alone, strict=True):
-            found = value_and_gradient(objective, image, step, state)
-            assert torch.equal(found[0], value)
-            assert torch.equal(found[1], gradient)
+            shared_value, shared_gradient = value_and_gradient(objective, image, step, state)
+            assert torch.equal(shared_value, value)
+            assert torch.equal(shared_gradient, gradient)
 
 
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("completeness", [0.0, 0.3])
-def test_weights_are_those_of_patches_in_both_directions(border: str, completeness: float) -> None:
-    """Coherence is a mean by the weights of output patches, completeness by those of reference patches; weight 0 is not there."""
+def test_weights_of_patches_in_both_directions(border: str, completeness: float) -> None:
+    """Coherence is weighted by output patches and completeness by reference patches. Weight 0 excludes a patch."""
     generator = Generator().manual_seed(7)
     maps = [torch.rand(1, 1, *size_of(x), generator=generator, dtype=torch.float64) for x in REFERENCES]
     output = torch.rand(1, 1, 13, 16, generator=generator, dtype=torch.float64)
@@ -161,16 +159,14 @@ def test_weights_are_those_of_patches_in_both_directions(border: str, completene
     weighted = [Reference(*pair) for pair in zip(references, maps, strict=True)]
     objective = bound(weighted, weight=output, border=border, completeness=completeness)
     value, gradient = evaluated(objective, leaf.detach())
-    of_keys = torch.cat([patch_weights(each, P, exclude=True).flatten() for each in maps])
-    of_queries = patch_weights(output, P, border).flatten()
-    queries, keys = (
-        patches(tiled(leaf, border))[of_queries > 0],
-        torch.cat([patches(x) for x in references])[of_keys > 0],
-    )
-    of_keys, of_queries = of_keys[of_keys > 0], of_queries[of_queries > 0]
+    key_weights = torch.cat([patch_weights(each, P, exclude=True).flatten() for each in maps])
+    query_weights = patch_weights(output, P, border).flatten()
+    queries = patches(tiled(leaf, border))[query_weights > 0]
+    keys = torch.cat([patches(x) for x in references])[key_weights > 0]
+    key_weights, query_weights = key_weights[key_weights > 0], query_weights[query_weights > 0]
     pairs = (queries[:, None] - keys[None]).square().mean(2)
-    expected = (pairs.amin(1) * of_queries).sum() / of_queries.sum()
-    expected = expected + completeness * (pairs.amin(0) * of_keys).sum() / of_keys.sum()
+    expected = (pairs.amin(1) * query_weights).sum() / query_weights.sum()
+    expected = expected + completeness * (pairs.amin(0) * key_weights).sum() / key_weights.sum()
     expected.backward()
     assert float(value) == pytest.approx(float(expected.detach()), rel=1e-5)
     assert leaf.grad is not None
@@ -178,7 +174,7 @@ def test_weights_are_those_of_patches_in_both_directions(border: str, completene
 
 
 @pytest.mark.parametrize("border", ["free", "circular"])
-def test_descent_lowers_it(border: str) -> None:
+def test_descent_lowers_the_loss(border: str) -> None:
     reference = picture(24, 26, seed=1)
     loss = BidirectionalLoss(every=2, patch_size=P, border=border)
     result = synthesize(
@@ -186,11 +182,11 @@ def test_descent_lowers_it(border: str) -> None:
     )
     losses = result.losses[0][0]
     assert losses[-1] < 0.3 * losses[0]
-    # A search may only lower it: the matches of the step before are among those that it chooses from.
+    # A search can only lower the loss, since it considers all matches.
     assert float(simakov([reference], result.images, border=border)) < 1.1 * float(losses[-1])
 
 
-def test_a_seed_is_the_same_picture_alone_and_with_others() -> None:
+def test_the_result_of_a_seed_does_not_depend_on_the_batch_size() -> None:
     def run(seed: int, number: int = 1) -> Tensor:
         loss, optimizer = BidirectionalLoss(every=2), Optimizer(num_steps=3)
         return synthesize(picture(24, 26), loss=loss, optimizer=optimizer, seed=seed, num_outputs=number).images
@@ -198,12 +194,12 @@ def test_a_seed_is_the_same_picture_alone_and_with_others() -> None:
     assert torch.equal(run(5, 2), torch.cat([run(5), run(6)]))
 
 
-def test_missing_faiss_is_told_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_faiss_is_refused_before_any_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "faiss", None)  # as if it were not installed
-    seen = []
+    steps = []
     with pytest.raises(GPDMError, match="pip install faiss-cpu"):
-        synthesize(picture(), loss=BidirectionalLoss(search="faiss"), on_step=seen.append)
-    assert not seen
+        synthesize(picture(), loss=BidirectionalLoss(search="faiss"), on_step=steps.append)
+    assert not steps
 
 
 def test_a_level_smaller_than_a_patch_is_refused() -> None:
@@ -220,15 +216,15 @@ def test_newton_is_refused() -> None:
         synthesize(picture(), loss=BidirectionalLoss(), optimizer=Optimizer(method="newton"))
 
 
-def test_memory_grows_with_both_pictures() -> None:
+def test_memory_grows_with_references_and_output() -> None:
     loss = BidirectionalLoss()
 
     def needed(reference_pixels: int, pixels: int) -> tuple[int, int]:
         return loss.memory(Level(0, 1.0, (pixels // 20, 20), ((reference_pixels // 10, 10),)))
 
-    least, most = needed(1000, 2000)
-    assert least == most
-    assert needed(2000, 2000)[0] - least == needed(1000, 3000)[0] - least > 1000 * 49 * 4 * 3
+    minimum, full = needed(1000, 2000)
+    assert minimum == full
+    assert needed(2000, 2000)[0] - minimum == needed(1000, 3000)[0] - minimum > 1000 * 49 * 4 * 3
     with pytest.raises(OptionError, match="memory"):
         synthesize(picture(), loss=loss, memory=10**6)
 

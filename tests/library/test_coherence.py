@@ -1,4 +1,4 @@
-"""Coherence: which patches are attracted, to what, how hard, and what is left alone."""
+"""Coherence: which patches are attracted, to which target, with which weight, and which are not."""
 
 from __future__ import annotations
 
@@ -26,9 +26,8 @@ from gpdm import (
 )
 from gpdm.borders import BORDERS, gaussian_blur, wrap, wrap_adjoint, wraps
 from gpdm.images import size_of
-from gpdm.losses import coherence
-from gpdm.losses.base import Sum
-from gpdm.losses.coherence import EVERY, LEAST_SIDE, PATCH, CoherenceObjective, CoherenceTarget
+from gpdm.losses.base import SumObjective
+from gpdm.losses.coherence import COHERENCE_PATCH, CoherenceObjective, CoherenceTarget
 from gpdm.losses.swd_binned import BinnedObjective
 from gpdm.losses.swd_sorted import SortedObjective
 from gpdm.optimizers.newton import hessian_diagonal
@@ -36,11 +35,14 @@ from gpdm.patches.linear import patch_grid
 from gpdm.patches.nearest import all_patches, nearest
 from gpdm.patches.search import PatchSearch
 from library.problems import evaluated, objective_of, picture
+from library.terms import TermsLoss, with_coherence
+
+P = COHERENCE_PATCH
 
 
 @dataclass
-class Bowl:
-    """An objective that wants zeros, and notes how it is sampled."""
+class QuadraticObjective:
+    """The mean square of an image as an objective, which records the arguments of `sample`."""
 
     samples: list[tuple[int, OutputState]] = field(default_factory=list)
     backend = "torch"
@@ -76,20 +78,19 @@ def bound(
     weight: Tensor | None = None,
     strength: float = 1.0,
     tolerance: float = 0.005,
+    **fields: int,
 ) -> CoherenceObjective:
     """The objective of coherence alone, for outputs of `size` with pixels of this weight."""
     canvas = Canvas(size=size, border=border, weight=weight)
-    return Coherence(tolerance=tolerance).bind(as_references(references), canvas, 2**30, strength)
+    return Coherence(tolerance=tolerance, **fields).bind(as_references(references), canvas, 2**30, strength)
 
 
 def target_of(objective: CoherenceObjective, image: Tensor, seed: int = 0) -> CoherenceTarget:
     return objective.sample(image, 0, state_of(seed))
 
 
-@pytest.fixture
-def every_patch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """All patches are looked up, so that nothing is random."""
-    monkeypatch.setattr(coherence, "SPACING", 1)
+ALL_PATCHES = {"spacing": 1}
+"""All patches are looked up, so that the target is not random."""
 
 
 def brute(
@@ -100,13 +101,13 @@ def brute(
     keys: Tensor | None = None,
     queries: Tensor | None = None,
 ) -> CoherenceTarget:
-    """The target of all patches, by comparing all pairs; `keys` and `queries` leave some out."""
-    wrapped = wrap(image, PATCH, border)
-    rows, columns = patch_grid(size_of(wrapped), PATCH, 1)
-    own, theirs = all_patches([wrapped], PATCH), all_patches(references, PATCH)
-    theirs = theirs if keys is None else theirs[keys]
-    pairs = torch.cdist(own.double(), theirs.double(), compute_mode="donot_use_mm_for_euclid_dist")
-    distance, best = (pairs.square() / own.shape[1]).float().min(1)
+    """The target of all patches, by comparing all pairs; `keys` and `queries` are masks of the patches to use."""
+    wrapped = wrap(image, P, border)
+    rows, columns = patch_grid(size_of(wrapped), P, 1)
+    query_patches, key_patches = all_patches([wrapped], P), all_patches(references, P)
+    key_patches = key_patches if keys is None else key_patches[keys]
+    pairs = torch.cdist(query_patches.double(), key_patches.double(), compute_mode="donot_use_mm_for_euclid_dist")
+    distance, best = (pairs.square() / query_patches.shape[1]).float().min(1)
     weight = (1 - tolerance / distance.clamp(min=1e-12)).clamp(min=0).view(rows, columns)
     if border in ("free", "circular x"):
         weight[0] = weight[-1] = 1
@@ -115,10 +116,13 @@ def brute(
     weight, count = weight.flatten(), torch.ones(rows * columns)
     if queries is not None:
         weight, count = weight * queries, count * queries
-    area = (PATCH**2, 1)
     sums, totals, counts = (
-        wrap_adjoint(F.fold(x[None], size_of(wrapped), PATCH), PATCH, border)
-        for x in ((weight[:, None] * theirs[best]).T, weight.expand(area[0], -1), count.to(own).expand(area[0], -1))
+        wrap_adjoint(F.fold(x[None], size_of(wrapped), P), P, border)
+        for x in (
+            (weight[:, None] * key_patches[best]).T,
+            weight.expand(P**2, -1),
+            count.to(weight).expand(P**2, -1),
+        )
     )
     return CoherenceTarget(sums / totals.clamp(min=1e-12), totals / counts.clamp(min=1))
 
@@ -131,12 +135,11 @@ def assert_same(found: CoherenceTarget, expected: CoherenceTarget) -> None:
 REFERENCE, IMAGE = picture(23, 26, seed=1), picture(24, 27, seed=2)
 
 
-@pytest.mark.usefixtures("every_patch")
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("tolerance", [0.0, 0.1])
 def test_the_target_is_the_weighted_mean_of_the_nearest_patches(border: str, tolerance: float) -> None:
     references = [REFERENCE, picture(15, 31, seed=3)]
-    found = target_of(bound(references, border=border, tolerance=tolerance), IMAGE)
+    found = target_of(bound(references, border=border, tolerance=tolerance, **ALL_PATCHES), IMAGE)
     expected = brute(references, IMAGE, border, tolerance)
     assert found.target.shape == IMAGE.shape
     assert found.weight.shape == (1, 1, 24, 27)
@@ -144,14 +147,12 @@ def test_the_target_is_the_weighted_mean_of_the_nearest_patches(border: str, tol
     assert tolerance > 0 or torch.allclose(found.weight, torch.ones(1))
 
 
-@pytest.mark.usefixtures("every_patch")
 @pytest.mark.parametrize("border", BORDERS[1:])
-def test_where_a_picture_goes_on_at_the_other_side_it_has_no_border(border: str) -> None:
-    """The target of a rolled picture is the rolled target."""
+def test_the_target_of_a_rolled_image_is_the_rolled_target_where_it_wraps(border: str) -> None:
     shifts = {"circular": (5, -8), "circular x": (0, 9), "circular y": (10, 0)}[border]
-    objective = bound([REFERENCE], border=border, tolerance=0.1)
-    still, rolled = target_of(objective, IMAGE), target_of(objective, IMAGE.roll(shifts, (2, 3)), 1)
-    assert_same(rolled, CoherenceTarget(*(x.roll(shifts, (2, 3)) for x in (still.target, still.weight))))
+    objective = bound([REFERENCE], border=border, tolerance=0.1, **ALL_PATCHES)
+    original, rolled = target_of(objective, IMAGE), target_of(objective, IMAGE.roll(shifts, (2, 3)), 1)
+    assert_same(rolled, CoherenceTarget(*(x.roll(shifts, (2, 3)) for x in (original.target, original.weight))))
 
 
 @pytest.mark.parametrize(
@@ -163,44 +164,46 @@ def test_where_a_picture_goes_on_at_the_other_side_it_has_no_border(border: str)
         ("circular y", False, True),
     ],
 )
-def test_what_is_near_enough_is_attracted_at_the_border_only(border: str, rows: bool, columns: bool) -> None:
+def test_patches_within_the_tolerance_are_attracted_only_at_free_borders(
+    border: str, rows: bool, columns: bool
+) -> None:
     tile = picture(24, 27, seed=1)
     image = tile + noise(tile, 0.03)
     weight = target_of(bound([tile.repeat(1, 1, 2, 2)], border=border, tolerance=0.005), image).weight[0, 0]
-    assert not weight[PATCH:-PATCH, PATCH:-PATCH].any()
+    assert not weight[P:-P, P:-P].any()
     assert bool(weight[[0, -1]].min() > 0) is rows
     assert bool(weight[:, [0, -1]].min() > 0) is columns
     assert bool(weight.any()) is (rows or columns)
 
 
-def test_less_tolerance_attracts_harder() -> None:
+def test_less_tolerance_gives_higher_weights() -> None:
     image = REFERENCE + noise(REFERENCE, 0.2)
     weights = [
         target_of(bound([REFERENCE], size=size_of(image), tolerance=t), image).weight for t in (0.0, 0.01, 0.02, 4.0)
     ]
-    inside = [float(weight[..., PATCH:-PATCH, PATCH:-PATCH].mean()) for weight in weights]
+    inside = [float(weight[..., P:-P, P:-P].mean()) for weight in weights]
     assert inside[0] == 1
     assert inside[0] > inside[1] > inside[2] > inside[3] == 0
 
 
 @pytest.mark.parametrize("strength", [0.5, 3.0])
-def test_value_and_gradient_are_those_of_the_sum(strength: float) -> None:
+def test_value_and_gradient_in_a_sum(strength: float) -> None:
     reference, image = REFERENCE.double(), IMAGE.double()
-    objective, state = Sum([Bowl(), bound([reference], strength=strength)]), state_of()
+    objective, state = SumObjective([QuadraticObjective(), bound([reference], strength=strength)]), state_of()
     target = objective.sample(image, 0, state)[1]
     value, gradient = value_and_gradient(objective, image, 1, state)
     expected = image.square().mean() + strength * (target.weight * (image - target.target) ** 2).mean()
     assert float(value) == pytest.approx(float(expected), rel=1e-9)
     for seed in range(3):
-        way = noise(image, 1.0, seed)
-        values = [float(value_and_gradient(objective, image + step * way, 2, state)[0]) for step in (-0.5, 0.5)]
-        # A quadratic function between two searches: differences are exact.
-        assert values[1] - values[0] == pytest.approx(float((gradient * way).sum()), rel=1e-9)
+        direction = noise(image, 1.0, seed)
+        values = [float(value_and_gradient(objective, image + step * direction, 2, state)[0]) for step in (-0.5, 0.5)]
+        # The function is quadratic between two searches, so that central differences are exact.
+        assert values[1] - values[0] == pytest.approx(float((gradient * direction).sum()), rel=1e-9)
     assert objective.sample(image, 3, state)[1] is target
 
 
 @pytest.mark.parametrize("border", ["free", "circular"])
-def test_value_and_gradient_are_a_mean_over_the_weight_of_the_output(border: str) -> None:
+def test_value_and_gradient_are_means_weighted_by_the_output(border: str) -> None:
     image, weight = IMAGE.double(), torch.rand(1, 1, 24, 27, generator=seeded(), dtype=torch.float64)
     objective, state = bound([REFERENCE.double()], strength=0.7, border=border, weight=weight), state_of()
     leaf, target = image.clone().requires_grad_(), objective.sample(image, 0, state)
@@ -214,12 +217,13 @@ def test_value_and_gradient_are_a_mean_over_the_weight_of_the_output(border: str
     assert torch.allclose(gradient, leaf.grad)
 
 
-def test_the_reference_itself_is_left_alone() -> None:
-    for image in (REFERENCE, REFERENCE[..., 2:, 3:]):
-        value, gradient = evaluated(Sum([Bowl(), bound([REFERENCE], size=size_of(image))]), image)
-        expected, slope = evaluated(Bowl(), image)
-        assert float(value) == pytest.approx(float(expected), rel=1e-6)
-        assert torch.allclose(gradient, slope, atol=1e-9)
+@pytest.mark.parametrize("image", [REFERENCE, REFERENCE[..., 2:, 3:]], ids=["reference", "crop"])
+def test_the_reference_itself_is_not_attracted(image: Tensor) -> None:
+    objective = SumObjective([QuadraticObjective(), bound([REFERENCE], size=size_of(image))])
+    value, gradient = evaluated(objective, image)
+    expected, expected_gradient = evaluated(QuadraticObjective(), image)
+    assert float(value) == pytest.approx(float(expected), rel=1e-6)
+    assert torch.allclose(gradient, expected_gradient, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -236,61 +240,60 @@ def test_the_reference_itself_is_left_alone() -> None:
         ([(64, 80)], (6, 70), {"patch_size": 3}, BinnedObjective, False),
     ],
 )
-def test_it_is_left_out_where_it_has_no_effect_and_where_the_layout_is_found(
+def test_coherence_is_bound_only_with_a_weight_and_at_large_levels(
     sizes: list[tuple[int, int]], size: tuple[int, int], options: dict, distance: type, attracts: bool
 ) -> None:
-    assert LEAST_SIDE == 64
     loss = SWDLoss(num_proj=2, small_patches=0.0, **options)
-    objective = objective_of(loss, [picture(*each) for each in sizes], size)
-    parts = objective.parts if isinstance(objective, Sum) else (objective,)
+    objective = objective_of(loss, [picture(*reference_size) for reference_size in sizes], size)
+    parts = objective.parts if isinstance(objective, SumObjective) else (objective,)
     assert [type(part) for part in parts] == [distance] + [CoherenceObjective] * attracts
 
 
-def test_the_sum_has_the_value_of_the_distance_and_what_coherence_adds() -> None:
+def test_coherence_adds_to_the_value_and_gradient_of_the_distance() -> None:
     reference, image = picture(64, 66, seed=1), picture(64, 66, seed=2)
     loss = SWDLoss(num_proj=4, coherence=0.7)
-    objective, plain = (
-        objective_of(each, [reference], (64, 66)) for each in (loss, SWDLoss(num_proj=4, coherence=0.0))
-    )
-    assert isinstance(objective, Sum)
+    objective = objective_of(loss, [reference], (64, 66))
+    plain = objective_of(SWDLoss(num_proj=4, coherence=0.0), [reference], (64, 66))
+    assert isinstance(objective, SumObjective)
     assert isinstance(objective.parts[-1], CoherenceObjective)
     target = objective.sample(image, 0, state_of())[-1]
-    results = [evaluated(each, image) for each in (objective, plain)]
-    away = image - target.target
-    added = 0.7 * float((target.weight * away**2).mean())
-    assert float(results[0][0] - results[1][0]) == pytest.approx(added, rel=1e-3)
-    expected = results[1][1] + 2 * 0.7 * target.weight * away / image.numel()
-    assert torch.allclose(results[0][1], expected, rtol=1e-4, atol=1e-9)
+    (value, gradient), (distance, distance_gradient) = evaluated(objective, image), evaluated(plain, image)
+    difference = image - target.target
+    added = 0.7 * float((target.weight * difference**2).mean())
+    assert float(value - distance) == pytest.approx(added, rel=1e-3)
+    expected = distance_gradient + 2 * 0.7 * target.weight * difference / image.numel()
+    assert torch.allclose(gradient, expected, rtol=1e-4, atol=1e-9)
 
 
-def test_the_parts_of_a_sum_are_sampled_at_one_step_with_states_of_their_own() -> None:
-    first, second = Bowl(), Bowl()
-    objective, state = Sum([first, bound([REFERENCE]), second]), state_of()
+def test_the_parts_of_a_sum_are_sampled_at_the_same_step_with_their_own_states() -> None:
+    first, second = QuadraticObjective(), QuadraticObjective()
+    objective, state = SumObjective([first, bound([REFERENCE]), second]), state_of()
     for step in range(3):
         objective.sample(IMAGE, step, state)
     for part in (first, second):
         assert [step for step, _ in part.samples] == [0, 1, 2]
-        assert all(own is part.samples[0][1] and own.generator is state.generator for _, own in part.samples)
+        part_state = part.samples[0][1]
+        assert part_state.generator is state.generator
+        assert all(other is part_state for _, other in part.samples)
     assert first.samples[0][1] is not second.samples[0][1]
     assert state.part(1).remembered is not None
 
 
 def roughness(image: Tensor, reference: Tensor) -> float:
-    return float(nearest(all_patches([image], PATCH), all_patches([reference], PATCH)).distance.mean())
+    return float(nearest(all_patches([image], P), all_patches([reference], P)).distance.mean())
 
 
 @pytest.mark.parametrize("border", ["free", "circular"])
-def test_attracted_alone_a_noisy_picture_becomes_coherent(border: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coherence, "EVERY", 3)
+def test_descent_on_coherence_alone_makes_a_noisy_image_coherent(border: str) -> None:
     tile = picture(24, 27, seed=1)
     reference = tile.repeat(1, 1, 2, 2)
     image = tile + noise(tile, 0.3)
-    before, outer = roughness(image, reference), roughness(image[..., :PATCH, :], reference)
-    objective, state = bound([reference], border=border, tolerance=0.001), state_of()
+    before, outer = roughness(image, reference), roughness(image[..., :P, :], reference)
+    objective, state = bound([reference], border=border, tolerance=0.001, search_every=3), state_of()
     for step in range(15):
         image = image - 0.3 * image.numel() * value_and_gradient(objective, image, step, state)[1]
     assert roughness(image, reference) < 0.1 * before
-    assert roughness(image[..., :PATCH, :], reference) < 0.1 * outer
+    assert roughness(image[..., :P, :], reference) < 0.1 * outer
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
@@ -308,7 +311,7 @@ def test_every_output_has_its_own_target(order: tuple[int, int]) -> None:
             assert torch.equal(gradient, alone[number][i][1])
 
 
-def test_patches_are_looked_up_at_the_first_step_and_then_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_patches_are_searched_at_the_first_step_and_then_every_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[Tensor] = []
     search = PatchSearch.positions
 
@@ -318,10 +321,11 @@ def test_patches_are_looked_up_at_the_first_step_and_then_now_and_then(monkeypat
 
     monkeypatch.setattr(PatchSearch, "positions", positions)
     objective, first, second = bound([REFERENCE]), state_of(0), state_of(1)
-    for i in range(2 * EVERY + 1):
+    every = Coherence().search_every
+    for i in range(2 * every + 1):
         objective.sample(IMAGE + i, i, first)
-        assert len(searched) == 1 + i // EVERY
-        assert torch.equal(searched[-1], IMAGE + i // EVERY * EVERY)
+        assert len(searched) == 1 + i // every
+        assert torch.equal(searched[-1], IMAGE + i // every * every)
     objective.sample(IMAGE, 0, second)
     assert len(searched) == 4
     objective.sample(IMAGE, 0, first)  # an earlier step than that of the last search
@@ -338,9 +342,10 @@ def test_patches_are_looked_up_at_the_first_step_and_then_now_and_then(monkeypat
         ((2, 3), "free"),
     ],
 )
-def test_enough_patches_are_looked_up_and_others_each_time(grid: tuple[int, int], border: str) -> None:
-    around = wraps(border)
-    height, width = (side + (PATCH - 1) * (not wrapped) for side, wrapped in zip(grid, around, strict=True))
+def test_the_looked_up_patches_cover_every_pixel_and_change_at_every_search(grid: tuple[int, int], border: str) -> None:
+    height, width = (
+        number + (P - 1) * (not is_wrapped) for number, is_wrapped in zip(grid, wraps(border), strict=True)
+    )
     objective, generator = bound([REFERENCE], border=border), seeded()
     seen = set()
     for _ in range(10):
@@ -348,11 +353,11 @@ def test_enough_patches_are_looked_up_and_others_each_time(grid: tuple[int, int]
         seen |= set(zip(chosen.row.tolist(), chosen.column.tolist(), strict=True))
         covers = torch.zeros(height, width)
         for row, column in zip(chosen.row, chosen.column, strict=True):
-            rows, columns = (torch.arange(PATCH) + row) % height, (torch.arange(PATCH) + column) % width
+            rows, columns = (torch.arange(P) + row) % height, (torch.arange(P) + column) % width
             covers[rows[:, None], columns] += 1
         assert covers.min() >= 1
         if min(grid) > 4:
-            # Across a border that wraps two rows may lie further apart.
+            # Across a border that wraps two rows may be further apart.
             assert border != "free" or covers[3:-3, 3:-3].min() >= 4
             assert len(chosen.row) < grid[0] * grid[1] / 4
     for _ in range(100):
@@ -361,34 +366,35 @@ def test_enough_patches_are_looked_up_and_others_each_time(grid: tuple[int, int]
     assert len(seen) == grid[0] * grid[1]
 
 
-@pytest.mark.usefixtures("every_patch")
-def test_references_that_are_masked_are_not_used() -> None:
+def test_masked_reference_patches_are_not_used() -> None:
     left, right = picture(23, 26, seed=1), picture(23, 26, seed=2)
     maps = [torch.zeros(size_of(x)) for x in (left, right)]
-    maps[0][:, : 9 + PATCH - 1] = 0.5
-    maps[1][3 : 3 + PATCH] = 2.0
-    allowed = [torch.zeros(patch_grid(size_of(x), PATCH, 1), dtype=torch.bool) for x in (left, right)]
+    maps[0][:, : 9 + P - 1] = 0.5
+    maps[1][3 : 3 + P] = 2.0
+    allowed = [torch.zeros(patch_grid(size_of(x), P, 1), dtype=torch.bool) for x in (left, right)]
     allowed[0][:, :9] = True
     allowed[1][3] = True
-    found = target_of(bound([Reference(left, maps[0]), Reference(right, maps[1])], size=(23, 26)), right)
-    assert_same(found, brute([left, right], right, keys=torch.cat([mask.flatten() for mask in allowed])))
-    only = target_of(bound([left[..., : 9 + PATCH - 1]], size=size_of(right)), right)
-    assert_same(target_of(bound([Reference(left, maps[0]), Reference(right, 0.0)], size=size_of(right)), right), only)
-    assert_same(
-        target_of(bound([Reference(left, maps[0]), Reference(right, maps[1] * 0)], size=size_of(right)), right), only
-    )
+
+    def target(*references: Tensor | Reference) -> CoherenceTarget:
+        return target_of(bound(references, size=(23, 26), **ALL_PATCHES), right)
+
+    masked = Reference(left, maps[0])
+    expected = brute([left, right], right, keys=torch.cat([mask.flatten() for mask in allowed]))
+    assert_same(target(masked, Reference(right, maps[1])), expected)
+    only_left = target(left[..., : 9 + P - 1])
+    assert_same(target(masked, Reference(right, 0.0)), only_left)
+    assert_same(target(masked, Reference(right, maps[1] * 0)), only_left)
 
 
-@pytest.mark.usefixtures("every_patch")
 @pytest.mark.parametrize("border", BORDERS)
-def test_outputs_that_are_masked_are_left_alone(border: str) -> None:
+def test_masked_output_pixels_are_not_attracted(border: str) -> None:
     weight = torch.zeros(1, 1, 24, 27)
     weight[..., 12:] = 0.1
-    objective = bound([REFERENCE], border=border, weight=weight)
+    objective = bound([REFERENCE], border=border, weight=weight, **ALL_PATCHES)
     found = target_of(objective, IMAGE)
     assert not found.weight[..., :12].any()
-    rows, columns = patch_grid(size_of(wrap(IMAGE, PATCH, border)), PATCH, 1)
-    queries = torch.arange(columns).expand(rows, columns).flatten() > 12 - PATCH
+    rows, columns = patch_grid(size_of(wrap(IMAGE, P, border)), P, 1)
+    queries = torch.arange(columns).expand(rows, columns).flatten() > 12 - P
     expected = brute([REFERENCE], IMAGE, border, queries=queries)
     assert_same(found, CoherenceTarget(expected.target, expected.weight * weight))
     if border == "free":
@@ -398,13 +404,13 @@ def test_outputs_that_are_masked_are_left_alone(border: str) -> None:
 
 
 @pytest.mark.parametrize("patch_size", [3, 7])
-def test_weights_hold_whatever_the_patch_size_of_the_distance(patch_size: int) -> None:
+def test_weights_apply_with_any_patch_size_of_the_distance(patch_size: int) -> None:
     reference, image = picture(64, 66, seed=1), picture(64, 66, seed=2)
     weight, output = torch.ones(64, 66), torch.ones(1, 1, 64, 66)
     weight[:, 40:], output[..., :20] = 0, 0
     loss = SWDLoss(num_proj=2, patch_size=patch_size, coherence_tolerance=0.005)
     objective = objective_of(loss, [Reference(reference, weight)], (64, 66), weight=output)
-    assert isinstance(objective, Sum)
+    assert isinstance(objective, SumObjective)
     part = objective.parts[-1]
     assert isinstance(part, CoherenceObjective)
     found = target_of(part, image)
@@ -413,12 +419,12 @@ def test_weights_hold_whatever_the_patch_size_of_the_distance(patch_size: int) -
     assert torch.equal(found.weight, expected.weight)
 
 
-def test_a_level_with_weights_has_them_in_its_coherence() -> None:
+def test_weights_of_a_level_apply_to_coherence() -> None:
     weight = torch.zeros(64, 66)
     weight[:, 30:] = 1
     reference = Reference(picture(64, 66, seed=1), weight)
     objective = objective_of(SWDLoss(num_proj=2), [reference], (64, 66), weight=weight[None, None])
-    assert isinstance(objective, Sum)
+    assert isinstance(objective, SumObjective)
     part = objective.parts[-1]
     assert isinstance(part, CoherenceObjective)
     assert part.search.allowed is not None
@@ -426,43 +432,31 @@ def test_a_level_with_weights_has_them_in_its_coherence() -> None:
     assert not target_of(part, picture(64, 66, seed=2)).weight[..., :30].any()
 
 
-@dataclass(frozen=True)
-class Alone:
-    """A loss of coherence and nothing else."""
-
-    strength: float
-    tolerance: float
-    border: str = "free"
-
-    def terms(self) -> Any:
-        return ((self.strength, Coherence(tolerance=self.tolerance)),)
-
-
 @pytest.mark.parametrize("weighted", [False, True])
-def test_the_second_derivative_is_that_of_every_pixel_attracted_fully(weighted: bool) -> None:
+def test_the_hessian_diagonal_is_that_of_weight_1_for_every_pixel(weighted: bool) -> None:
     references, image = as_references(picture(64, 66, seed=1)), picture(64, 66, seed=2)
     weight = torch.rand(1, 1, 64, 66, generator=seeded()) + 0.5 if weighted else None
-    canvas, loss = Canvas(size=(64, 66), weight=weight), Alone(0.6, 0.0)
+    canvas, loss = Canvas(size=(64, 66), weight=weight), TermsLoss(((0.6, Coherence(tolerance=0.0)),))
     diagonal = hessian_diagonal(loss, references, canvas)
     assert diagonal.shape == (1, 1, 64, 66)
-    share = torch.ones(1, 1, 64, 66) if weight is None else weight / weight.mean()
-    assert torch.allclose(diagonal, 2 * 0.6 / image.numel() * share)
+    relative = torch.ones(1, 1, 64, 66) if weight is None else weight / weight.mean()
+    assert torch.allclose(diagonal, 2 * 0.6 / image.numel() * relative)
     objective, state = bind(loss, references, canvas), state_of()
     _, gradient = value_and_gradient(objective, image, 0, state)
     target = objective.sample(image, 1, state).target
     assert torch.allclose(image - gradient / diagonal, target, atol=1e-4)
 
 
-def test_the_second_derivative_adds_to_that_of_the_distance() -> None:
+def test_the_hessian_diagonal_adds_to_that_of_the_distance() -> None:
     references, canvas = as_references(picture(64, 66, seed=1)), Canvas(size=(64, 66))
-    both, plain = (hessian_diagonal(SWDLoss(coherence=each), references, canvas) for each in (0.6, 0.0))
+    both, plain = (hessian_diagonal(SWDLoss(coherence=weight), references, canvas) for weight in (0.6, 0.0))
     assert torch.allclose(both - plain, torch.full_like(plain, 2 * 0.6 / (3 * 64 * 66)), rtol=1e-3)
 
 
 PYRAMID = PyramidSchedule(coarse_dim=64)
 
 
-def test_newton_goes_with_it() -> None:
+def test_newton_minimises_a_loss_with_coherence() -> None:
     reference = picture(64, 66, seed=1)
     loss, optimizer = SWDLoss(num_proj=8, coherence=0.05), Optimizer(method="newton", num_steps=8)
     result = synthesize(reference, loss=loss, optimizer=optimizer, pyramid=PYRAMID)
@@ -470,12 +464,11 @@ def test_newton_goes_with_it() -> None:
 
 
 @pytest.mark.parametrize("border", ["free", "circular"])
-def test_a_seed_is_the_same_picture_alone_and_with_others(border: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(coherence, "EVERY", 2)
+def test_the_result_of_a_seed_does_not_depend_on_the_batch_size(border: str) -> None:
     reference = picture(64, 66, seed=1)
 
     def run(seed: int, number: int = 1, strength: float = 0.1) -> Tensor:
-        loss = SWDLoss(num_proj=2, coherence=strength, border=border)
+        loss = with_coherence(SWDLoss(num_proj=2, coherence=strength, border=border), search_every=2)
         optimizer = Optimizer(num_steps=4)
         return synthesize(
             reference, seed=seed, num_outputs=number, loss=loss, optimizer=optimizer, pyramid=PYRAMID
@@ -487,7 +480,7 @@ def test_a_seed_is_the_same_picture_alone_and_with_others(border: str, monkeypat
     assert not torch.equal(both[:1], run(3, strength=0.0))
 
 
-def test_pictures_may_lie_in_memory_as_they_like() -> None:
+def test_the_memory_layout_of_images_has_no_effect() -> None:
     start = picture(66, 64, seed=2).mT
     pyramid, optimizer = PyramidSchedule(coarse_dim=64), Optimizer(num_steps=2)
     loss = SWDLoss(num_proj=2, coherence=1.0)
@@ -498,8 +491,8 @@ def test_pictures_may_lie_in_memory_as_they_like() -> None:
     assert torch.allclose(found, expected, atol=1e-5)
 
 
-def test_a_soft_picture_is_attracted_to_sharp_patches() -> None:
-    """What it is for: blurring takes power away, and coherence gives it back."""
+def test_a_blurred_image_is_attracted_to_sharp_patches() -> None:
+    """Blur reduces the power of high frequencies, and coherence restores it."""
     soft = gaussian_blur(REFERENCE, 1.0)
     target = target_of(bound([REFERENCE], tolerance=0.0), soft).target
     assert target.diff(dim=3).square().mean() > 1.3 * soft.diff(dim=3).square().mean()
