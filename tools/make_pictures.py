@@ -13,7 +13,8 @@ import json
 import tempfile
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageOps
+from workflow_contents import all_workflows
 
 from gpdm.cli.main import main as gpdm
 from gpdm.cli.run import all_definitions
@@ -21,20 +22,27 @@ from gpdm.cli.workflow import read_prompt
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS, INPUTS, PICTURES = ROOT / "workflows", ROOT / "workflows" / "inputs", ROOT / "docs" / "pictures"
+GRID_WIDTH, GRID_HEIGHT = 800, 260
 ZOOMED, GAP = 200, 10  # results are enlarged, in whole pixels, to at most this height
-TITLES = {
-    "reshuffle": "Reshuffle",
-    "retarget": "Retarget",
-    "style_transfer": "Style transfer",
-    "texture_synthesis": "Texture synthesis",
-    "composed": "Composed graph, two outputs",
-    "compare": "Published settings, ours, patch nearest neighbours",
-    "diffusion_init": "Any picture as the start",
-}
+GRID = [
+    "reshuffle",
+    "retarget",
+    "texture_synthesis",
+    "style_transfer",
+    "paint",
+    "regions",
+    "keep_part",
+    "tileable_texture",
+]
+"""Workflows of the picture at the top of the README."""
 
 
 def make(name: str, folder: Path) -> tuple[int, list[Path], list[Path]]:
-    """Runs one workflow unless its results are in `folder`; returns the height it worked at, its input pictures and its results."""
+    """Runs one workflow unless its results are in `folder`.
+
+    Returns:
+        The height it works at, in pixels, its input pictures and its results.
+    """
     if name == "diffusion_init":
         inputs, height = [INPUTS / "starry_night.jpg", INPUTS / "pavilion.jpg"], 192
         small, result = folder / "init.png", folder / "out" / "GPDM_diffusion_init_00001_.png"
@@ -45,7 +53,7 @@ def make(name: str, folder: Path) -> tuple[int, list[Path], list[Path]]:
             assert gpdm([*command, "-o", str(result)]) == 0
         return height, inputs, [result]
     prompt = read_prompt(json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8")), all_definitions())
-    inputs = [INPUTS / node.inputs["image"] for node in prompt.values() if node.type == "LoadImage"]
+    inputs = [INPUTS / node.inputs["image"] for node in prompt.values() if node.type in ("LoadImage", "LoadImageMask")]
     height = next(node.inputs["height"] for node in prompt.values() if "height" in node.inputs)
     if not list(folder.glob("GPDM_*.png")):
         assert gpdm(["run", str(WORKFLOWS / f"{name}.json"), "--out", str(folder)]) == 0
@@ -55,9 +63,18 @@ def make(name: str, folder: Path) -> tuple[int, list[Path], list[Path]]:
     return height, inputs, results
 
 
+def shown(file: Path) -> Image.Image:
+    """Returns an input picture; a painted mask, which is its transparency, is tinted."""
+    picture = Image.open(file)
+    if picture.mode != "RGBA":
+        return picture.convert("RGB")
+    tint = Image.new("RGB", picture.size, (230, 0, 180))
+    return Image.composite(tint, picture.convert("RGB"), picture.getchannel("A").point(lambda a: (255 - a) * 6 // 10))
+
+
 def strip(height: int, inputs: list[Path], results: list[Path]) -> Image.Image:
-    """Inputs and results side by side at one scale: inputs as the work saw them, pixels enlarged alike."""
-    seen = [Image.open(file).convert("RGB") for file in inputs]
+    """Returns inputs and results side by side: inputs at the height the work saw, all enlarged by one whole number."""
+    seen = [shown(file) for file in inputs]
     seen = [
         picture.resize((round(picture.width * height / picture.height), height), Image.Resampling.LANCZOS)
         for picture in seen
@@ -81,19 +98,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draws thumbnails and the README's grid.")
     parser.add_argument("--keep", type=Path, default=None, help="folder that keeps the results")
     keep = parser.parse_args().keep or Path(tempfile.mkdtemp())
-    strips = {name: strip(*make(name, keep / name)) for name in TITLES}
+    strips = {name: strip(*make(name, keep / name)) for name in all_workflows()}
     for name, sheet in strips.items():
         thumbnail = sheet.copy()
         thumbnail.thumbnail((768, 768), Image.Resampling.LANCZOS)
         thumbnail.save(WORKFLOWS / f"{name}.jpg", quality=88)
+    rows = [ImageOps.contain(strips[name], (GRID_WIDTH, GRID_HEIGHT), Image.Resampling.LANCZOS) for name in GRID]
+    pairs = [rows[i : i + 2] for i in range(0, len(rows), 2)]
+    widths = [max(pair[column].width for pair in pairs) for column in (0, 1)]
     grid = Image.new(
-        "RGB", (max(s.width for s in strips.values()), sum(s.height + 48 for s in strips.values())), "white"
+        "RGB", (sum(widths) + 4 * GAP, sum(max(s.height for s in pair) + 4 * GAP for pair in pairs)), "white"
     )
-    draw, font, y = ImageDraw.Draw(grid), ImageFont.load_default(20), 0
-    for name, sheet in strips.items():
-        draw.text((0, y + 8), TITLES[name], fill="black", font=font)
-        grid.paste(sheet, (0, y + 36))
-        y += sheet.height + 48
+    y = 0
+    for pair in pairs:
+        for column, sheet in enumerate(pair):
+            grid.paste(sheet, (column * (widths[0] + 4 * GAP), y))
+        y += max(sheet.height for sheet in pair) + 4 * GAP
     PICTURES.mkdir(parents=True, exist_ok=True)
     grid.save(PICTURES / "grid.jpg", quality=88)
 
