@@ -1,4 +1,4 @@
-"""Option nodes: each makes one frozen option object for the sockets of the synthesising nodes."""
+"""Option nodes: each makes one frozen option object for a socket of the synthesising nodes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ class OptionNode:
 
     FUNCTION = "execute"
     CATEGORY = "GPDM/options"
-    OPTIONS: type
+    OPTIONS: Any
+    """Class of the options."""
     FIRST: tuple[str, ...]
     """Options of the first version. Those that came later are optional inputs, so that files saved before still run."""
 
@@ -24,147 +25,137 @@ class OptionNode:
         later = [spec.name for spec in describe(cls.OPTIONS) if spec.name not in cls.FIRST]
         return {
             "required": inputs.widgets(cls.OPTIONS, cls.FIRST),
-            "optional": {**cls.sockets(), **inputs.widgets(cls.OPTIONS, later)},
+            "optional": {**cls.own_sockets(), **inputs.widgets(cls.OPTIONS, later)},
         }
 
     @classmethod
-    def sockets(cls) -> dict[str, inputs.Input]:
-        """Sockets of its own."""
+    def own_sockets(cls) -> dict[str, inputs.Input]:
+        """Returns the sockets of a node that takes more than options."""
         return {}
 
+    def execute(self, **options: Any) -> tuple[Any]:
+        return (self.OPTIONS(**options),)
 
-class GPDMSWDLoss(OptionNode):
+
+class LossNode(OptionNode):
+    """Base of the nodes that make a loss."""
+
+    RETURN_TYPES = ("GPDM_LOSS",)
+    RETURN_NAMES = ("loss",)
+    OUTPUT_TOOLTIPS = ("The loss, for the input loss of a synthesising node or of GPDM Combine Losses.",)
+
+
+class OptimizerNode(OptionNode):
+    """Base of the nodes that make an optimizer."""
+
+    RETURN_TYPES = ("GPDM_OPTIMIZER",)
+    RETURN_NAMES = ("optimizer",)
+    OUTPUT_TOOLTIPS = ("The optimizer, for the input optimizer of a synthesising node.",)
+
+
+class GPDMSWDLoss(LossNode):
     ID = "GPDM_SWDLoss"
     DISPLAY_NAME = "GPDM SWD Loss"
     DESCRIPTION = (
-        "The sliced Wasserstein distance between patch distributions: which patches are compared, and how closely."
+        "The sliced Wasserstein distance between the patches of the output and of the reference. "
+        "It sets which patches are compared and how strictly."
     )
     SEARCH_ALIASES = ["sliced wasserstein", "patch loss", "patch distribution", "swd"]
-    RETURN_TYPES = ("GPDM_LOSS",)
-    RETURN_NAMES = ("loss",)
-    OUTPUT_TOOLTIPS = ("For the loss socket of GPDM Synthesize and the task nodes.",)
-
     OPTIONS = SWDLoss
     FIRST = ("patch_size", "num_proj", "stride", "distance", "projections")
-
-    def execute(self, **options: Any) -> tuple[SWDLoss]:
-        return (SWDLoss(**options),)
 
 
 class GPDMPyramidSchedule(OptionNode):
     ID = "GPDM_PyramidSchedule"
     DISPLAY_NAME = "GPDM Pyramid Schedule"
-    DESCRIPTION = "From which size, and in which steps, the picture is built. coarse_dim is the main control of how far results depart from the reference."
-    SEARCH_ALIASES = ["coarse to fine", "multi scale", "scales", "levels"]
+    DESCRIPTION = (
+        "The sizes at which the picture is made, from coarse to fine. coarse_dim decides how far a result departs from "
+        "the layout of the reference."
+    )
+    SEARCH_ALIASES = ["coarse to fine", "multi scale", "scales", "levels", "variety", "coarse_dim"]
     RETURN_TYPES = ("GPDM_PYRAMID",)
     RETURN_NAMES = ("pyramid",)
-    OUTPUT_TOOLTIPS = ("For the pyramid socket of GPDM Synthesize and the task nodes.",)
-
+    OUTPUT_TOOLTIPS = ("The schedule, for the input pyramid of a synthesising node.",)
     OPTIONS = PyramidSchedule
     FIRST = ("coarse_dim", "pyr_factor")
-
-    def execute(self, **options: Any) -> tuple[PyramidSchedule]:
-        return (PyramidSchedule(**options),)
 
 
 class GPDMInitialGuess(OptionNode):
     ID = "GPDM_InitialGuess"
     DISPLAY_NAME = "GPDM Initial Guess"
-    DESCRIPTION = "What synthesis starts from: noise, the stretched or blurred reference, or any picture such as a diffusion result (connect it to init and choose source image)."
+    DESCRIPTION = (
+        "The image that a synthesis starts from: noise, the stretched reference, or a picture such as a diffusion result. "
+        "For a picture, connect it to init and set source to image."
+    )
     SEARCH_ALIASES = ["init", "start image", "noise", "img2img", "diffusion init"]
     RETURN_TYPES = ("GPDM_GUESS",)
     RETURN_NAMES = ("guess",)
-    OUTPUT_TOOLTIPS = ("For the guess socket of GPDM Synthesize and the task nodes.",)
-
+    OUTPUT_TOOLTIPS = ("The guess, for the input guess of a synthesising node.",)
     OPTIONS = InitialGuess
     FIRST = ("source", "noise_sigma", "image_noise_sigma", "blur")
 
     @classmethod
-    def sockets(cls) -> dict[str, inputs.Input]:
-        return {"init": inputs.image("The picture of source image. A batch makes one output from each.")}
+    def own_sockets(cls) -> dict[str, inputs.Input]:
+        return {"init": inputs.image("Picture to start from, for source image. A batch makes one output from each.")}
 
     def execute(self, init: torch.Tensor | None = None, **options: Any) -> tuple[base.Start]:
         with torch.inference_mode(False):
             return (base.Start(InitialGuess(**options), None if init is None else convert.to_core(init, "init")),)
 
 
-class GPDMOptimizer(OptionNode):
+class GPDMOptimizer(OptimizerNode):
     ID = "GPDM_Optimizer"
     DISPLAY_NAME = "GPDM Optimizer"
-    DESCRIPTION = "How each pyramid level is descended, and when it counts as converged. num_steps is the main control of the time it takes."
-    SEARCH_ALIASES = ["adam", "sgd", "steps", "learning rate", "convergence"]
-    RETURN_TYPES = ("GPDM_OPTIMIZER",)
-    RETURN_NAMES = ("optimizer",)
-    OUTPUT_TOOLTIPS = ("For the optimizer socket of GPDM Synthesize and the task nodes.",)
-
+    DESCRIPTION = "The gradient method and its steps. num_steps and fine_steps decide how long a run takes."
+    SEARCH_ALIASES = ["adam", "sgd", "steps", "learning rate", "convergence", "speed"]
     OPTIONS = Optimizer
     FIRST = ("method", "lr", "num_steps", "tolerance", "window")
 
-    def execute(self, **options: Any) -> tuple[Optimizer]:
-        return (Optimizer(**options),)
 
-
-class GPDMPatchNN(OptionNode):
+class GPDMPatchNN(OptimizerNode):
     ID = "GPDM_PatchNN"
     DISPLAY_NAME = "GPDM Patch Nearest Neighbours"
     DESCRIPTION = (
-        "The step of GPNN in place of a descent: every patch becomes the nearest one of the reference, where they overlap they are averaged. Sharp, and copies "
-        "large pieces. Behind a finished picture, with step below 1, it draws it toward real patches."
+        "The method of GPNN in place of a gradient method: every patch becomes its nearest reference patch, and "
+        "overlapping patches are averaged. Results are sharp and copy large pieces."
     )
     SEARCH_ALIASES = ["gpnn", "nearest neighbours", "patchmatch", "drop the gan", "sharpen"]
-    RETURN_TYPES = ("GPDM_OPTIMIZER",)
-    RETURN_NAMES = ("optimizer",)
     OUTPUT_TOOLTIPS = (
-        "For the optimizer socket of GPDM Synthesize and the task nodes. The loss socket has no effect then.",
+        "The optimizer, for the input optimizer of a synthesising node. A connected loss has no effect then.",
     )
-
     OPTIONS = PatchNN
     FIRST = ("patch_size", "alpha", "num_steps", "step", "search")
 
-    def execute(self, **options: Any) -> tuple[PatchNN]:
-        return (PatchNN(**options),)
 
-
-class GPDMBidirectionalLoss(OptionNode):
+class GPDMBidirectionalLoss(LossNode):
     ID = "GPDM_BidirectionalLoss"
     DISPLAY_NAME = "GPDM Bidirectional Loss"
     DESCRIPTION = (
-        "Bidirectional similarity in place of the patch distribution: each patch shall have a near one in the other picture, both ways. For comparison, and for "
-        "summaries of small pictures; its time grows with the square of the number of pixels."
+        "Bidirectional similarity in place of the sliced Wasserstein distance: every patch gets a near patch in the other "
+        "picture, in both directions. For small pictures; time grows with the square of the number of pixels."
     )
     SEARCH_ALIASES = ["bidirectional similarity", "coherence", "completeness", "summary", "simakov"]
-    RETURN_TYPES = ("GPDM_LOSS",)
-    RETURN_NAMES = ("loss",)
-    OUTPUT_TOOLTIPS = ("For the loss socket of GPDM Synthesize and the task nodes.",)
-
     OPTIONS = BidirectionalLoss
     FIRST = ("patch_size", "completeness", "every", "search", "border")
 
-    def execute(self, **options: Any) -> tuple[BidirectionalLoss]:
-        return (BidirectionalLoss(**options),)
 
-
-class GPDMCombineLosses(OptionNode):
+class GPDMCombineLosses(LossNode):
     ID = "GPDM_CombineLosses"
     DISPLAY_NAME = "GPDM Combine Losses"
-    DESCRIPTION = "Two losses as one: the first, plus the second times a weight. For several patch sizes at once, say, or a little bidirectional similarity."
+    DESCRIPTION = (
+        "The sum of two losses: the first plus weight times the second. For example two patch sizes, or a little "
+        "bidirectional similarity."
+    )
     SEARCH_ALIASES = ["sum of losses", "weighted loss", "several patch sizes", "mix"]
-    RETURN_TYPES = ("GPDM_LOSS",)
-    RETURN_NAMES = ("loss",)
-    OUTPUT_TOOLTIPS = ("For the loss socket of GPDM Synthesize and the task nodes.",)
-
     OPTIONS = CombinedLoss
     FIRST = ("weight",)
 
     @classmethod
-    def sockets(cls) -> dict[str, inputs.Input]:
+    def own_sockets(cls) -> dict[str, inputs.Input]:
         return {
-            "first": ("GPDM_LOSS", {"tooltip": "The loss that counts once. Must be connected."}),
-            "second": ("GPDM_LOSS", {"tooltip": "The loss that counts weight times. Must be connected."}),
+            "first": ("GPDM_LOSS", {"tooltip": "First loss, which counts once. Must be connected."}),
+            "second": ("GPDM_LOSS", {"tooltip": "Second loss, which counts weight times. Must be connected."}),
         }
-
-    def execute(self, first: Any = None, second: Any = None, **options: Any) -> tuple[CombinedLoss]:
-        return (CombinedLoss(first=first, second=second, **options),)
 
 
 NODES = [
