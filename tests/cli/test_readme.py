@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import gpdm
+from gpdm.cli.main import build_parser
 from library.problems import picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,11 +19,11 @@ README = (ROOT / "README.md").read_text()
 
 def first_block(heading: str) -> list[str]:
     section = README.split(f"\n## {heading}\n", 1)[1]
-    return section.split("```", 2)[1].split("\n", 1)[1].strip().splitlines()
+    return section.split("```", 2)[1].split("\n", 1)[1].strip().replace("\\\n", "").splitlines()
 
 
 @pytest.mark.parametrize("heading", ["Quick start", "Tests"])
-def test_first_block_is_one_line(heading: str) -> None:
+def test_first_block_is_one_command(heading: str) -> None:
     assert len(first_block(heading)) == 1
 
 
@@ -38,9 +39,30 @@ def test_everything_it_links_to_is_there() -> None:
         assert (ROOT / link).exists(), link
 
 
-def test_every_node_is_in_the_table(comfyui_pack) -> None:
+def test_every_node_is_in_the_list(comfyui_pack) -> None:
     for name in comfyui_pack.NODE_DISPLAY_NAME_MAPPINGS.values():
-        assert f"| {name} |" in README
+        assert f"- **{name}**: " in README
+
+
+def test_no_line_is_longer_than_100_characters() -> None:
+    assert [line for line in README.splitlines() if len(line) > 100] == []
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "workflows").glob("*.json")))
+def test_every_workflow_is_linked(name: str) -> None:
+    assert f"(workflows/{name}.json)" in README
+
+
+@pytest.mark.parametrize("task", gpdm.TASKS.values(), ids=gpdm.TASKS)
+def test_the_command_of_a_task_is_one_that_runs(task: gpdm.Task) -> None:
+    command = re.search(rf"^gpdm {task.command} (?:.*\\\n)?.*$", README, re.MULTILINE)
+    assert command is not None
+    options = build_parser().parse_args(command[0].replace("\\\n", " ").split()[1:])
+    assert options.task is task
+    for given in task.pictures:
+        files = getattr(options, given.name)
+        for file in [files] if given.start else files:
+            assert (ROOT / file).is_file()
 
 
 def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,12 +77,11 @@ def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_example_of_masks_and_canvas_runs() -> None:
     blocks = README.split("## Python", 1)[1].split("## Tests", 1)[0].split("```python\n")
     code = blocks[2].split("```", 1)[0]
-    assert code.count("seed=3") == 2 and "symmetry=" in code
-    short = replace(gpdm.RECIPES["reshuffle"]["balanced"], optimizer=gpdm.Optimizer(num_steps=2))
-    code = code.replace("seed=3", "seed=3, recipe=short").replace("symmetry=", "optimizer=short.optimizer, symmetry=")
+    assert code.count('quality="fast"') == 3
+    short = replace(gpdm.TASKS["reshuffle"].recipe("fast"), optimizer=gpdm.Optimizer(num_steps=2))
     reference = picture(64, 96)
     names: dict = {"gpdm": gpdm, "reference": reference, "short": short}
-    exec(compile(code, "README.md", "exec"), names)
-    assert torch.equal(names["kept"][..., 48:], reference[..., 48:])
-    assert torch.equal(names["mixed"].flip(3), names["mixed"])
+    exec(compile(code.replace('quality="fast"', "recipe=short"), "README.md", "exec"), names)
+    assert torch.equal(names["kept"][..., :48], reference[..., :48])
+    assert torch.equal(names["mixed"].flip(2), names["mixed"])
     assert names["tile"].shape == reference.shape
