@@ -18,18 +18,18 @@ SMALLEST_PREVIEW, LARGEST_PREVIEW = 384, 512  # longer side, in pixels
 
 
 class Host(Protocol):
-    """What the nodes need of the program they run in."""
+    """The program that nodes run in."""
 
     def device(self) -> torch.device:
-        """Where the work is done."""
+        """Returns the device for the work."""
         ...
 
     def make_room(self, required: int) -> None:
-        """Makes room for `required` bytes on that device, by unloading what can be loaded again."""
+        """Frees `required` bytes on that device, by unloading models that can be loaded again."""
         ...
 
     def intermediate(self, image: Tensor) -> Tensor:
-        """`image` where, and in the type in which, pictures travel between nodes."""
+        """Returns `image` on the device and in the type that pictures have between nodes."""
         ...
 
     def check_cancelled(self) -> None:
@@ -37,7 +37,7 @@ class Host(Protocol):
         ...
 
     def progress(self, total: int) -> Progress:
-        """A progress bar of `total` steps."""
+        """Returns a progress bar of `total` steps."""
         ...
 
 
@@ -99,19 +99,19 @@ _host: Host = ComfyHost()
 
 
 def use(host: Host) -> Host:
-    """Makes `host` the program that nodes run in, and returns the one before. The command line runs workflows this way."""
+    """Makes `host` the program that nodes run in, and returns the one before. `gpdm run` uses it."""
     global _host
     _host, before = host, _host
     return before
 
 
 def current() -> Host:
-    """The program that nodes run in: ComfyUI, unless `use` said otherwise."""
+    """Returns the program that nodes run in: ComfyUI, unless `use` set another."""
     return _host
 
 
 class Reporter:
-    """An `on_step` that honours cancel at every step, moves the progress bar, and shows a few previews a second."""
+    """An `on_step` that checks for cancel at every step, moves the progress bar and shows a few previews a second."""
 
     def __init__(self, host: Host) -> None:
         self.host = host

@@ -17,7 +17,7 @@ SEED: Input = (
         "min": 0,
         "max": 0xFFFFFFFFFFFFFFFF,
         "control_after_generate": True,
-        "tooltip": "Which of the possible pictures is made. The same seed with the same inputs makes the same picture.",
+        "tooltip": "Number that chooses one of the possible pictures. The same seed with the same inputs makes the same picture.",
     },
 )
 

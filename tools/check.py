@@ -1,7 +1,7 @@
-"""Everything that must hold before a change lands: format, lint, types, generated files, tests.
+"""Checks what must hold before a change lands: format, lint, types, generated files, tests.
 
-python tools/check.py          check, as CI does; exit 1 if anything fails
-python tools/check.py --fix    first mend what can be mended and write generated files anew
+python tools/check.py          check, as CI does; exit 1 if something fails
+python tools/check.py --fix    first correct what can be corrected and write generated files
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ CHECK = [
 
 
 def run(command: list[str]) -> bool:
-    """Whether the command succeeds; it writes to this terminal."""
+    """Runs a command, which writes to this terminal, and returns whether it succeeds."""
     print("+", " ".join(["python", *command[1:]]), flush=True)
     return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="Format, lint, types, generated files, tests.")
-    parser.add_argument("--fix", action="store_true", help="mend what can be mended first")
+    parser.add_argument("--fix", action="store_true", help="First correct what can be corrected.")
     if parser.parse_args().fix:
         for command in FIX:
             run(command)
-    # All of them run, so that one call shows everything; the tests come last, where test runners' closing lines are looked for.
+    # All of them run, so that one call shows everything.
     failed = [command for command in CHECK if not run(command)]
     for command in failed:
         print("failed:", " ".join(["python", *command[1:]]), file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Runs the shipped workflows and draws their thumbnails and the README's grid from what they made.
+"""Runs the shipped workflows and draws their thumbnails and the README's grid from the results.
 
     python tools/make_pictures.py            run everything (about ten minutes on two cores), then draw
     python tools/make_pictures.py --keep DIR keep results in DIR, and run only what is not there yet

@@ -13,7 +13,7 @@ from gpdm import TASKS, Task
 
 @dataclass
 class Box:
-    """One node of a workflow: where it stands, what its widgets say, and what its sockets are linked to."""
+    """One node of a workflow: its widget values and its links."""
 
     type: str
     values: dict[str, Any] = field(default_factory=dict)

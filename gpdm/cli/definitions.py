@@ -1,4 +1,4 @@
-"""What is known about node types: their inputs and outputs, and the class that runs them, if any."""
+"""Definitions of node types: their inputs and outputs, and the class that runs them, if any."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VALUE_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
 """Types of inputs that are widgets: their value stands in the file, unless a link takes its place."""
 
 CONTROL_VALUES = ("fixed", "increment", "decrement", "randomize")
-"""What the widget after a seed may say; it tells the editor how to change the seed, and is no input."""
+"""Values of the widget after a seed. It tells the editor how to change the seed, and is no input."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +26,17 @@ class Input:
     """INT, FLOAT, STRING, BOOLEAN, COMBO, or the type of a socket."""
     required: bool
     choices: tuple[Any, ...] | None
-    """Of a COMBO; None if they are only known to a running ComfyUI (installed models, say)."""
+    """Values of a COMBO. None if only a running ComfyUI knows them, such as installed models."""
     options: Mapping[str, Any]
 
     @property
     def is_widget(self) -> bool:
-        """Whether its value stands in the file when nothing is linked to it."""
+        """True if the input is a widget, whose value the file holds when nothing is linked to it."""
         return self.type in VALUE_TYPES and not self.options.get("forceInput")
 
     @property
     def has_control(self) -> bool:
-        """Whether the editor puts a control widget behind it. It does so for any seed, also unasked."""
+        """True if the editor puts a control widget behind the input, as it does for every seed."""
         return bool(
             self.options.get("control_after_generate", self.type == "INT" and self.name in ("seed", "noise_seed"))
         )
@@ -58,12 +58,12 @@ class Definition:
         return [given for given in self.inputs if given.is_widget]
 
     def input(self, name: str) -> Input | None:
-        """The input called `name`, or None."""
+        """Returns the input called `name`, or None."""
         return next((given for given in self.inputs if given.name == name), None)
 
 
 def from_class(type_name: str, node_class: Any) -> Definition:
-    """The definition of a V1 node class."""
+    """Returns the definition of a V1 node class."""
     return _definition(
         type_name,
         node_class.INPUT_TYPES(),
@@ -74,7 +74,7 @@ def from_class(type_name: str, node_class: Any) -> Definition:
 
 
 def comfy_nodes() -> dict[str, Definition]:
-    """ComfyUI's own nodes that need a model, as far as shipped workflows use them: they can be checked, not run."""
+    """Returns the nodes of ComfyUI that need a model and that shipped workflows use. They can be checked, not run."""
     path = Path(__file__).with_name("comfy_nodes.json")
     table = json.loads(path.read_text(encoding="utf-8"))
     return {name: _definition(name, node["input"], node["output"], False, None) for name, node in table.items()}
@@ -99,10 +99,10 @@ def _input(name: str, spec: Any, required: bool) -> Input:
 
 
 def require(definitions: Mapping[str, Definition], type_name: str, where: str) -> Definition:
-    """The definition of a node type.
+    """Returns the definition of a node type.
 
     Raises:
-        GPDMError: It is not known here.
+        GPDMError: The type is unknown.
     """
     if type_name not in definitions:
         raise GPDMError(

@@ -21,10 +21,10 @@ WRITABLE = {".png", ".webp", ".tif", ".tiff", *OPAQUE}
 
 
 def open_picture(path: Path) -> Image.Image:
-    """The picture in a file, wholly read.
+    """Returns the picture in a file, read into memory.
 
     Raises:
-        ImageError: There is no such file, or it is not a readable picture.
+        ImageError: The file does not exist, or is not a readable picture.
     """
     try:
         # From memory, so that the frames of an animation can still be read later and no file stays open.
@@ -40,7 +40,7 @@ def open_picture(path: Path) -> Image.Image:
 
 
 def load_image(path: Path) -> Tensor:
-    """The picture in a file as a tensor (1, C, H, W) in [-1, 1]; see `from_pil`."""
+    """Returns the picture in a file as a tensor (1, C, H, W) in [-1, 1]; see `from_pil`."""
     return from_pil(open_picture(path))
 
 
@@ -58,7 +58,7 @@ def load_mask(path: Path) -> Tensor:
 
 
 def check_target(path: Path, channels: int) -> None:
-    """Raises `GPDMError` if a picture of `channels` channels could not be written to `path`. To be called before the work."""
+    """Raises `GPDMError` if a picture of `channels` channels could not be written to `path`. Called before the work."""
     if path.suffix.lower() not in WRITABLE:
         raise GPDMError(f"cannot write {path}: its name must end in one of {', '.join(sorted(WRITABLE))}")
     if channels in (2, 4) and path.suffix.lower() in OPAQUE:
@@ -69,10 +69,10 @@ def check_target(path: Path, channels: int) -> None:
 
 
 def make_folder(folder: Path) -> Path:
-    """`folder`, made if need be, and known to be writable.
+    """Returns `folder`, which exists then and is writable.
 
     Raises:
-        GPDMError: It cannot be made or written to.
+        GPDMError: The folder cannot be made or written to.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -84,7 +84,7 @@ def make_folder(folder: Path) -> Path:
 
 
 def indexed(path: Path, index: int, count: int) -> Path:
-    """`path` itself for a single picture, else with an index from 1 before the suffix (out_1.png, out_2.png ...)."""
+    """Returns `path` for a single picture, else with an index from 1 before the suffix (out_1.png, out_2.png ...)."""
     return path if count == 1 else path.with_name(f"{path.stem}_{index + 1:0{len(str(count))}d}{path.suffix}")
 
 
@@ -105,10 +105,10 @@ def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
 
 
 def read_json(path: Path) -> Any:
-    """The content of a JSON file.
+    """Returns the content of a JSON file.
 
     Raises:
-        GPDMError: There is no such file or it is not JSON.
+        GPDMError: The file does not exist or is not JSON.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))

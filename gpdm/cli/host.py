@@ -1,4 +1,4 @@
-"""The terminal as the program that nodes run in: a device, a progress bar, no memory manager; Ctrl-C cancels."""
+"""The terminal as host of the nodes: a device and a progress bar. Ctrl-C cancels."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
 def parse_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is the first CUDA device, or the CPU if there is none.
+    """Returns the device called `name`; "auto" is the first CUDA device, or the CPU if there is none.
 
     Raises:
-        GPDMError: There is no such device here.
+        GPDMError: The device does not exist here.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -46,12 +46,12 @@ class Bar:
         self.bar.update(step - self.bar.n)
 
     def close(self) -> None:
-        """Takes the bar off the screen."""
+        """Removes the bar from the screen."""
         self.bar.close()
 
 
 class TerminalHost:
-    """What nodes need of the program they run in (see the pack's nodes/host.py)."""
+    """The host of nodes that run in the terminal (protocol: nodes/host.py)."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
@@ -62,27 +62,27 @@ class TerminalHost:
         return self._device
 
     def make_room(self, required: int) -> None:
-        """Nothing else is on the device."""
+        """Does nothing, since nothing else is on the device."""
         del required
 
     def intermediate(self, image: Tensor) -> Tensor:
         return image.cpu()
 
     def check_cancelled(self) -> None:
-        """Ctrl-C raises KeyboardInterrupt by itself."""
+        """Does nothing, since Ctrl-C raises KeyboardInterrupt by itself."""
 
     def progress(self, total: int) -> Bar:
         self._bar = Bar(total, self.label)
         return self._bar
 
     def node_done(self) -> None:
-        """Takes the node's bar off the screen; it need not have reached its end, since levels may converge early."""
+        """Removes the node's bar from the screen. Levels may converge early, so it need not have reached its end."""
         if self._bar is not None:
             self._bar.close()
 
 
 class StepBar:
-    """An `on_step` that moves a bar, and takes it off the screen at the end of a `with` block."""
+    """An `on_step` that moves a bar, and removes it from the screen at the end of a `with` block."""
 
     def __init__(self, label: str) -> None:
         self.label = label

@@ -19,15 +19,15 @@ from .tasks import add_common, add_parser, run_task_command
 
 
 class OneLineParser(argparse.ArgumentParser):
-    """Says what is wrong in one line, without the usage text above it."""
+    """Parser that reports an error in one line, without the usage text above it."""
 
     def error(self, message: str) -> NoReturn:
-        """Exits with code 2."""
+        """Prints the message and exits with code 2."""
         self.exit(2, f"gpdm: {message}; see {self.prog} --help\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+    """Returns the parser of all commands."""
     parser = OneLineParser(
         prog="gpdm", description="New pictures with the patches of one picture. No training, no weights."
     )

@@ -16,12 +16,12 @@ ROOT = Path(gpdm.__file__).resolve().parent.parent
 
 
 def load_pack(root: Path = ROOT) -> ModuleType:
-    """The pack's root module, executed once.
+    """Returns the pack's root module, executed once.
 
     Its relative import of `gpdm` is answered with the one that is running, so that both have the same classes.
 
     Raises:
-        GPDMError: There is no pack beside the library.
+        GPDMError: The pack is not beside the library.
     """
     if NAME in sys.modules:
         return sys.modules[NAME]

@@ -21,7 +21,7 @@ from .workflow import Link, Node, Prompt, read_prompt, to_api
 
 
 def all_definitions() -> dict[str, Definition]:
-    """Every node type that is known here: the pack's, the stand-ins, and ComfyUI's that can only be checked."""
+    """Returns every known node type: the pack's, the stand-ins, and those of ComfyUI that can only be checked."""
     runnable = {**STAND_INS, **load_pack().NODE_CLASS_MAPPINGS}
     return {**comfy_nodes(), **{name: from_class(name, node_class) for name, node_class in runnable.items()}}
 
@@ -91,7 +91,7 @@ def _execute(
 
 
 def _find(prompt: Prompt, key: str) -> Node:
-    """The node with this id, or, if there is only one, with this title or type."""
+    """Returns the node with this id, or, if there is only one, with this title or type."""
     if key in prompt:
         return prompt[key]
     matches = [node for node in prompt.values() if key in (node.title, node.type)]
@@ -102,7 +102,7 @@ def _find(prompt: Prompt, key: str) -> Node:
 
 
 def _picture_inputs(nodes: Iterable[Node], definitions: Mapping[str, Definition]) -> list[tuple[Node, str]]:
-    """The inputs that name a picture file: node and input name."""
+    """Returns the inputs that name a picture file, as node and input name."""
     return [
         (node, given.name)
         for node in nodes

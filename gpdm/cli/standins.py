@@ -1,6 +1,6 @@
-"""Stand-ins for the few nodes of ComfyUI's own that shipped workflows use, for running without a server.
+"""Stand-ins for the nodes of ComfyUI that shipped workflows use, for runs without a server.
 
-They take the same inputs and give the same outputs as the nodes they stand for. A stand-in is made with the session it runs in.
+Inputs and outputs are those of the nodes they stand for. A stand-in is made with the session it runs in.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .files import make_folder, open_picture, save_picture
 
 @dataclass
 class Session:
-    """Where a run finds its pictures and puts its results."""
+    """The folders of a run: where it finds pictures and where it writes results."""
 
     folders: tuple[Path, ...]
     """Searched in this order for pictures that are named without a folder."""
@@ -34,7 +34,7 @@ class Session:
     saved: list[Path] = field(default_factory=list)
 
     def find(self, name: str) -> Path:
-        """The picture called `name`; a note like "[input]" behind it is ComfyUI's and is ignored."""
+        """Returns the picture called `name`. ComfyUI may append "[input]" to it, which is ignored."""
         plain = name.removesuffix("[input]").strip().replace("\\", "/")  # saved on Windows, perhaps
         tried = [folder / plain for folder in self.folders]
         for path in tried:
@@ -128,7 +128,7 @@ class SaveImage(StandIn):
 
 
 class PreviewImage(StandIn):
-    """ComfyUI shows these; here they are files too, called preview."""
+    """Writes PNG files called preview, where ComfyUI shows pictures."""
 
     RETURN_TYPES = ()
     OUTPUT_NODE = True
@@ -284,5 +284,5 @@ def _has_alpha(picture: Image.Image) -> bool:
 
 
 def _pixels(picture: Image.Image) -> Tensor:
-    """(1, H, W, C) in [0, 1]."""
+    """Returns a picture as a tensor (1, H, W, C) in [0, 1]."""
     return torch.from_numpy(np.asarray(picture).astype(np.float32) / 255)[None]

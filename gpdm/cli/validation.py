@@ -12,7 +12,7 @@ from .workflow import Link, Node, Prompt
 
 
 def validate(prompt: Prompt, definitions: Mapping[str, Definition]) -> list[Node]:
-    """The nodes that the output nodes need, in an order in which they can run. Values are brought to their types.
+    """Returns the nodes that the output nodes need, in an order in which they can run. Values get their types.
 
     Raises:
         GPDMError: The first thing that is wrong.
@@ -80,7 +80,7 @@ def _check_link(node: Node, given: Input, link: Link, prompt: Prompt, definition
 
 
 def check_value(node: Node, given: Input, value: Any) -> Any:
-    """`value` in the input's type.
+    """Returns `value` in the input's type.
 
     Raises:
         GPDMError: It has another type, is out of range, or is none of the choices.

@@ -34,7 +34,7 @@ class Node:
 
     @property
     def name(self) -> str:
-        """How messages call it."""
+        """Name of the node in messages."""
         return f"node {self.id} ({self.title})"
 
 
@@ -42,7 +42,7 @@ Prompt = dict[str, Node]
 
 
 def read_prompt(workflow: Any, definitions: Mapping[str, Definition]) -> Prompt:
-    """The prompt in a workflow file of either format.
+    """Returns the prompt in a workflow file of either format.
 
     Raises:
         GPDMError: It is no workflow, uses a node type that is not known here, or its links lead nowhere.
@@ -67,7 +67,7 @@ def _read(workflow: Any, definitions: Mapping[str, Definition]) -> Prompt:
 
 
 def to_api(prompt: Prompt) -> dict[str, Any]:
-    """The prompt in API format, for storing in pictures."""
+    """Returns the prompt in API format, for storing in pictures."""
     return {
         node.id: {
             "class_type": node.type,
@@ -96,7 +96,7 @@ def _from_api(key: str, node: Mapping[str, Any]) -> Node:
 
 
 class _Editor:
-    """The editor's format. Notes are left out, reroutes and bypassed nodes followed through, muted nodes dropped."""
+    """Reader of the editor's format. It drops notes and muted nodes, and follows reroutes and bypassed nodes."""
 
     def __init__(self, workflow: Mapping[str, Any], definitions: Mapping[str, Definition]) -> None:
         self.definitions = definitions
@@ -109,7 +109,7 @@ class _Editor:
             )
 
     def prompt(self) -> Prompt:
-        """The nodes that execute."""
+        """Returns the nodes that execute."""
         virtual = (*NOTES, "Reroute", "PrimitiveNode")
         real = [
             n for n in self.nodes.values() if n["type"] not in virtual and n.get("mode", 0) not in (MUTED, BYPASSED)
@@ -136,7 +136,7 @@ class _Editor:
         return node
 
     def _source(self, link: Link, wanted: str | None, seen: set[Link]) -> Any:
-        """The real output, or the primitive's value, behind a link; None if it ends at a muted node."""
+        """Returns the output or the primitive's value behind a link; None if it ends at a muted node."""
         if link in seen:
             raise GPDMError(f"the links through node {link.node} run in a circle")
         node = self.nodes.get(link.node)
@@ -160,19 +160,22 @@ class _Editor:
 
 
 def _link(link: Any) -> tuple[Any, Link]:
-    """A link of either schema: a list of six, or (schema 1.0) an object."""
+    """Returns a link of either schema: a list of six, or (schema 1.0) an object."""
     if isinstance(link, dict):
         return link["id"], Link(str(link["origin_id"]), link["origin_slot"])
     return link[0], Link(str(link[1]), link[2])
 
 
 def _defaults(definition: Definition) -> dict[str, Any]:
-    """Today's defaults, for files from before an input was appended."""
+    """Returns today's defaults, for files from before an input was appended."""
     return {given.name: given.options["default"] for given in definition.widgets if "default" in given.options}
 
 
 def _widget_values(name: str, saved: Mapping[str, Any], definition: Definition) -> dict[str, Any]:
-    """Widget values by input name. Files list them by position, with extra places for seed controls and upload buttons."""
+    """Returns widget values by input name.
+
+    Files list them by position, with extra places for seed controls and upload buttons.
+    """
     named, values = saved.get("widgets_values_named"), saved.get("widgets_values")
     if isinstance(values, dict) or (isinstance(named, dict) and named):
         table: Any = values if isinstance(values, dict) else named

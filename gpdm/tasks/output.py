@@ -72,7 +72,7 @@ class OutputOptions(Options):
 
 @dataclass(frozen=True)
 class Work:
-    """What is made from what."""
+    """The references of a run, the size of its output, and its start."""
 
     references: list[Reference]
     size: Size
