@@ -248,13 +248,14 @@ class GPUBenchmark:
 
     def variants(self) -> None:
         """Times the gradient's kernel at 2048x2048 with other tile sizes and compiler settings."""
-        if self.backend != "triton" or not self.gpu:
+        if self.backend != "triton":
             return
         from gpdm.kernels import triton_gradient, triton_tiles
 
-        reference, image = methods.pair(self.options.image, (2048, 2048), self.device)
-        loss = gpdm.SWDLoss(small_patches=0.0, num_proj=38, coherence=0.0)
-        objective = gpdm.bind(loss, gpdm.as_references(reference), gpdm.Canvas(size=(2048, 2048)))
+        size = (2048, 2048) if self.gpu else (64, 64)
+        reference, image = methods.pair(self.options.image, size, self.device)
+        loss = gpdm.SWDLoss(small_patches=0.0, num_proj=38, coherence=0.0, backend=self.backend)
+        objective = gpdm.bind(loss, gpdm.as_references(reference), gpdm.Canvas(size=size))
         projected = objective.sample(image, 0, gpdm.OutputState(torch.Generator().manual_seed(0))).references[0]
         gradients = torch.randn_like(projected.cdf_p)
 
