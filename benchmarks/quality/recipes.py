@@ -34,11 +34,7 @@ def changed(recipe: gpdm.Recipe = BALANCED, **parts: dict[str, Any]) -> gpdm.Rec
 RECIPES: dict[str, gpdm.Recipe] = {
     "paper": PAPER,
     # tests/reproduce_paper_table.py of the reference implementation.
-    "paper-table": replace(
-        PAPER,
-        guess=gpdm.InitialGuess(noise_sigma=0.75),
-        optimizer=replace(PAPER.optimizer, lr=0.05),
-    ),
+    "paper-table": replace(changed(PAPER, optimizer={"lr": 0.05}), guess=gpdm.InitialGuess(noise_sigma=0.75)),
     # GPNN (Granot et al., Drop the GAN, CVPR 2022), settings of their table; alpha is that of Efficient-GPNN.
     "patch nearest neighbours": gpdm.Recipe(
         optimizer=gpdm.PatchNN(search="faiss"),

@@ -105,7 +105,10 @@ def exponent_table(runs: Runs) -> str:
 
 
 def distance(row: Row) -> float:
-    """Returns the held-out distance of a picture. Older rows ("held out") have another definition; see README.md."""
+    """Returns the held-out distance of a picture.
+
+    Older rows have "held out", with another definition; see README.md. All rows of one run have the same.
+    """
     return row["held-out distance"] if "held-out distance" in row else row["held out"]
 
 
@@ -121,7 +124,8 @@ def task_table(runs: Runs) -> str:
         for quality in dict.fromkeys(quality for quality, _ in tasks):
             own = [tasks.get((quality, size)) for size in sizes]
             line = [ratio(row["algorithm 1, authors"], row["seconds"]) if row else "-" for row in own]
-            line += [quotient(own[-1] and distance(own[-1]), paper and distance(paper))] * has_paper
+            last = own[-1]
+            line += [quotient(distance(last), distance(paper)) if last and paper else "-"] * has_paper
             body.append([label, quality, *line] + [f"{row['seconds']:.2f}" if row else "-" for row in own] * gpu)
     head = ["run", "quality", *(f"{size} x {size}" for size in sizes)]
     head += [f"distance against paper at {sizes[-1]}"] * has_paper
