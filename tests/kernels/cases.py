@@ -1,4 +1,4 @@
-"""Pictures, filters and bins on which every sum is exact, whatever its order and on tensor cores too: kernels and oracle must agree to the bit."""
+"""Images, filters and bins for which every sum is exact, in any order and on tensor cores: results must be equal."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 @dataclass(frozen=True)
 class Case:
+    """Arguments of the kernels."""
+
     image: Tensor
+    """(1, C, H, W)."""
     filters: Tensor
+    """(K, C, p, p)."""
     bins: Bins
     bin_gradients: Tensor
+    """(K, B)."""
     weights: Tensor
     """Whole numbers, (rows, columns)."""
 
@@ -31,18 +36,18 @@ def case(
     stride: tuple[int, int] = (1, 1),
     seed: int = 0,
 ) -> Case:
-    """All numbers are small multiples of 1/8."""
+    """A case in which all numbers are small multiples of 1/8."""
     generator = Generator().manual_seed(seed)
 
-    def eighths(most: int, *shape: int) -> Tensor:
-        return (torch.randint(-most, most + 1, shape, generator=generator) / 8).to(DEVICE)
+    def eighths(largest: int, *shape: int) -> Tensor:
+        return (torch.randint(-largest, largest + 1, shape, generator=generator) / 8).to(DEVICE)
 
     low = torch.full((number,), -4.0, device=DEVICE)
     grid = ((height - patch) // stride[0] + 1, (width - patch) // stride[1] + 1)
     return Case(
         image=eighths(8, 1, channels, height, width),
         filters=eighths(4, number, channels, patch, patch),
-        bins=Bins(low, torch.full_like(low, 0.25), 32),  # some patches lie beyond
+        bins=Bins(low, torch.full_like(low, 0.25), 32),  # some projections lie outside
         bin_gradients=eighths(8, number, 32),
         weights=torch.randint(0, 4, grid, generator=generator).double().to(DEVICE),
     )

@@ -1,4 +1,4 @@
-"""Compiles the kernels as a 2048x2048 picture wants them, without a GPU, and says what became of them.
+"""Compiles the kernels for a 2048x2048 image, without a GPU, and prints what the compiler made of them.
 
 python tests/kernels/compile.py [--json] [--products] [--capabilities 80 90]
 """
@@ -17,17 +17,17 @@ from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
 from gpdm.kernels import triton_adam, triton_compare, triton_count, triton_gradient, triton_mse
-from gpdm.kernels.triton_tiles import DEPTH, LARGE, PARTS
+from gpdm.kernels.triton_tiles import LARGE_TILES, PRODUCT_DEPTH, UNALIGNED_POINTERS
 
-TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
-FLOATS = [
+ASSEMBLERS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
+FLOAT_POINTERS = [
     "image",
     "filters",
     "low",
     "width",
     "bin_gradients",
     "gradient",
-    "function",
+    "cdf_p",
     "values",
     "first",
     "second",
@@ -38,42 +38,43 @@ FLOATS = [
     "into",
     "sums",
 ]
-NUMBERS = ["factor", "beta_1", "beta_2", "epsilon", "share"]
+FLOATS = ["factor", "beta_1", "beta_2", "epsilon"]
 
 
 def kernels() -> list[tuple]:
-    """(kernel, types that are not float pointers or int32, constants, options)."""
-    options = {"num_warps": LARGE.warps, "num_stages": LARGE.stages}
-    tile = {"C": 3, "DEPTH": DEPTH, "WEIGHTED": False}
-    found = []
+    """Returns for every kernel: the kernel, other types than float pointers and int32, constants, and options."""
+    options = {"num_warps": LARGE_TILES.warps, "num_stages": LARGE_TILES.stages}
+    results = []
     for patch, number, slots in ((7, 38, 8), (3, 26, 4)):
-        block = max(triton.next_power_of_2(number), 16)
-        more = {**tile, "P": patch, "BLOCK": block, "ROWS": LARGE.lanes}
-        counts = {"weights": "*i32", "counts": "*i32"}
-        found.append((triton_count._project_and_count, counts, {**more, "SHARDS": triton_count.SHARDS}, options))
-        slotted = {
-            "NUMBER": number,
-            "GROUP": triton_gradient.CHANNELS,
-            "SLOTS": slots,
+        tile = {
+            "C": 3,
+            "P": patch,
+            "BLOCK": max(triton.next_power_of_2(number), 16),
+            "LANES": LARGE_TILES.lanes,
+            "DEPTH": PRODUCT_DEPTH,
+            "WEIGHTED": False,
         }
-        limit = {**options, **LARGE.gradient}
-        found.append((triton_gradient._look_up_and_carry_back, {}, {**more, **slotted}, limit))
+        count = {**tile, "SHARDS": triton_count.COUNT_SHARDS}
+        results.append((triton_count._project_and_count, {"weights": "*i32", "counts": "*i32"}, count, options))
+        gradient = {**tile, "NUMBER": number, "CHANNELS": triton_gradient.PROGRAM_CHANNELS, "SLOTS": slots}
+        results.append((triton_gradient._backproject, {}, gradient, {**options, **LARGE_TILES.gradient}))
     for squared in (False, True):
-        line = {"LINE": 512, "HALVINGS": 10, "SQUARED": squared}
-        found.append((triton_compare._compare, {"counts": "*i64"}, line, {"num_warps": 4}))
-    found.append((triton_adam._adam, {}, {"BLOCK": triton_adam.BLOCK}, {"num_warps": 4}))
-    found.append((triton_mse._weighted_mse, {}, {"CHANNELS": 3, "BLOCK": triton_mse.BLOCK}, {"num_warps": 4}))
-    return found
+        line = {"BINS": 512, "HALVINGS": 10, "SQUARED": squared}
+        results.append((triton_compare._compare, {"counts": "*i64"}, line, {"num_warps": 4}))
+    results.append((triton_adam._adam, {}, {"BLOCK": triton_adam.ADAM_BLOCK}, {"num_warps": 4}))
+    results.append((triton_mse._weighted_mse, {}, {"CHANNELS": 3, "BLOCK": triton_mse.MSE_BLOCK}, {"num_warps": 4}))
+    return results
 
 
 def compiled(kernel, types: dict, constants: dict, options: dict, capability: int) -> dict:
+    """Compiles a kernel and returns a row with what the compiler reports."""
     names = kernel.arg_names
-    kinds = {**dict.fromkeys(FLOATS, "*fp32"), **dict.fromkeys(NUMBERS, "fp32"), **types}
-    signature = {name: "constexpr" if name in constants else kinds.get(name, "i32") for name in names}
+    known = {**dict.fromkeys(FLOAT_POINTERS, "*fp32"), **dict.fromkeys(FLOATS, "fp32"), **types}
+    signature = {name: "constexpr" if name in constants else known.get(name, "i32") for name in names}
     aligned = {
         (i,): [["tt.divisibility", 16]]
         for i, name in enumerate(names)
-        if signature[name].startswith("*") and name not in PARTS
+        if signature[name].startswith("*") and name not in UNALIGNED_POINTERS
     }
     fixed = {(names.index(name),): value for name, value in constants.items()}
     source = ASTSource(kernel, signature, constexprs=fixed, attrs=aligned)
@@ -91,13 +92,13 @@ def compiled(kernel, types: dict, constants: dict, options: dict, capability: in
 
 
 def resources(code: str, capability: int) -> dict[str, int]:
-    """Registers of a thread and bytes that do not fit into them, as the assembler counts them."""
+    """Returns the registers of a thread and the bytes that are spilled, as the assembler reports them."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "kernel.ptx"
         path.write_text(code)
         target = f"sm_{capability}" + ("a" if capability >= 90 else "")
         command = [
-            TOOLS / ("ptxas" if capability < 100 else "ptxas-blackwell"),
+            ASSEMBLERS / ("ptxas" if capability < 100 else "ptxas-blackwell"),
             "-v",
             "--gpu-name",
             target,
@@ -105,16 +106,16 @@ def resources(code: str, capability: int) -> dict[str, int]:
             "-o",
             path.with_suffix(".cubin"),
         ]
-        said = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True).stderr
-    found = {"registers": r"Used (\d+) registers", "spilled": r"(\d+) bytes spill stores"}
-    return {name: int(match[1]) if (match := re.search(pattern, said)) else -1 for name, pattern in found.items()}
+        log = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True).stderr
+    patterns = {"registers": r"Used (\d+) registers", "spilled": r"(\d+) bytes spill stores"}
+    return {name: int(match[1]) if (match := re.search(pattern, log)) else -1 for name, pattern in patterns.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument(
-        "--products", action="store_true", help="patches of 7 pixels only, and what makes no products for 90 only"
+        "--products", action="store_true", help="only 7x7 patches, and kernels without matrix products only for 90"
     )
     parser.add_argument("--capabilities", type=int, nargs="+", default=[80, 90])
     options = parser.parse_args()

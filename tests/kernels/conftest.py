@@ -1,4 +1,4 @@
-"""Kernels run on the GPU where there is one, and in Triton's interpreter elsewhere: it is told so before they are first imported."""
+"""Kernels run on a GPU if there is one, and otherwise in Triton's interpreter, which is chosen before their import."""
 
 from __future__ import annotations
 
@@ -14,6 +14,6 @@ if not torch.cuda.is_available():
 
 @pytest.fixture(autouse=True)
 def exact_convolutions() -> Iterator[None]:
-    """On a GPU the oracle's convolutions shall be sums of products: cuDNN knows other ways, which are not exact."""
+    """The oracle's convolutions are sums of products on a GPU: cuDNN has other algorithms, which are not exact."""
     with torch.backends.cudnn.flags(enabled=False):
         yield

@@ -1,4 +1,4 @@
-"""Triton's kernels against their oracle."""
+"""The Triton kernels against their oracle."""
 
 from __future__ import annotations
 
@@ -32,13 +32,14 @@ from gpdm.kernels import (
     triton_mse,
 )
 
-# (height, width, channels, patch size, filters, stride)
+KERNELS = ["adam", "backproject", "compare", "project_and_count", "weighted_mse"]
+
 SHAPES = {
     "63 patches": (13, 15, 3, 7, 5, (1, 1)),
     "1000 patches": (28, 43, 3, 4, 3, (1, 1)),
     "7186 patches": (3, 3594, 1, 2, 2, (1, 1)),
     "one patch": (7, 7, 3, 7, 5, (1, 1)),
-    "a pixel is a patch": (9, 6, 1, 1, 3, (1, 1)),
+    "patches of one pixel": (9, 6, 1, 1, 3, (1, 1)),
     "four channels": (12, 20, 4, 3, 17, (1, 1)),
     "sixteen channels": (4, 5, 16, 3, 2, (1, 1)),
     "many filters": (6, 9, 1, 4, 131, (1, 1)),
@@ -46,29 +47,33 @@ SHAPES = {
     "stride": (23, 40, 3, 7, 5, (2, 3)),
     "stride beyond the patch": (23, 40, 3, 3, 5, (5, 4)),
 }
+"""Height, width, channels, patch size, number of filters, stride."""
 
 
 @pytest.fixture
-def poisoned() -> Iterator[None]:
-    """Memory that is asked for and not yet written to holds NaN."""
+def uninitialised_memory_is_nan() -> Iterator[None]:
+    """New memory is filled with NaN."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     yield
     torch.use_deterministic_algorithms(False)
 
 
-def test_kernels_and_oracle_take_and_return_the_same() -> None:
+def test_kernels_have_the_names_of_the_oracle() -> None:
     names = [name for name in vars(triton_kernels) if not name.startswith("_")]
-    assert sorted(names) == ["adam", "backproject", "compare", "project_and_count", "weighted_mse"]
-    for name in names:
-        kernel, oracle = (inspect.signature(getattr(module, name)) for module in (triton_kernels, reference))
-        assert kernel == oracle, name
+    assert sorted(names) == sorted(KERNELS)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_kernels_have_the_signatures_of_the_oracle(name: str) -> None:
+    kernel, oracle = (inspect.signature(getattr(module, name)) for module in (triton_kernels, reference))
+    assert kernel == oracle
 
 
 WEIGHTED = [(name, False) for name in SHAPES] + [(name, True) for name in ("63 patches", "sixteen channels", "stride")]
 
 
 @pytest.mark.parametrize(("name", "weighted"), WEIGHTED)
-def test_counts_are_the_oracles_to_the_last_one(name: str, weighted: bool) -> None:
+def test_counts_equal_those_of_the_oracle(name: str, weighted: bool) -> None:
     c, stride = case(*SHAPES[name]), SHAPES[name][5]
     weights = c.weights if weighted else None
     counts = triton_count.project_and_count(c.image, c.filters, c.bins, stride, weights)
@@ -77,9 +82,9 @@ def test_counts_are_the_oracles_to_the_last_one(name: str, weighted: bool) -> No
     assert len(counts.unique()) > 1 or c.weights.numel() == 1
 
 
-@pytest.mark.usefixtures("poisoned")
+@pytest.mark.usefixtures("uninitialised_memory_is_nan")
 @pytest.mark.parametrize(("name", "weighted"), WEIGHTED)
-def test_gradients_are_the_oracles_to_the_last_bit(name: str, weighted: bool) -> None:
+def test_gradients_equal_those_of_the_oracle(name: str, weighted: bool) -> None:
     c, stride = case(*SHAPES[name]), SHAPES[name][5]
     weights = c.weights.float() if weighted else None
     gradient = triton_gradient.backproject(c.image, c.filters, c.bins, c.bin_gradients, stride, weights)
@@ -97,78 +102,82 @@ def test_every_patch_size(patch: int) -> None:
     assert torch.equal(gradient, reference.backproject(*arguments, c.bin_gradients))
 
 
-def test_masses_do_not_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(triton_count, "SHARDS", 1)
+def test_sums_of_weights_do_not_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(triton_count, "COUNT_SHARDS", 1)
     c = case(40, 60, 1, 1, 1)
-    c.bins.low.fill_(1e6)  # everything falls into the first bin
+    c.bins.low.fill_(1e6)  # all projections fall into the first bin
     weights = quantize_weights(torch.full_like(c.weights, 0.7))
     counts = triton_count.project_and_count(c.image, c.filters, c.bins, (1, 1), weights)
     assert int(counts[0, 0]) == 40 * 60 * 2**20 > 2**31
 
 
 def views(image: Tensor) -> dict[str, Tensor]:
-    """The same numbers in other layouts."""
+    """The same image in other memory layouts."""
     _, channels, height, width = image.shape
-    wider = image.new_full((1, channels + 1, height + 2, 2 * width), 99.0)
-    wider[:, 1:, 2:, ::2] = image
+    larger = image.new_full((1, channels + 1, height + 2, 2 * width), 99.0)
+    larger[:, 1:, 2:, ::2] = image
     return {
         "channels last": image.contiguous(memory_format=torch.channels_last),
-        "part of a larger one": wider[:, 1:, 2:, ::2],
-        "turned": image.transpose(2, 3).contiguous().transpose(2, 3),
+        "part of a larger tensor": larger[:, 1:, 2:, ::2],
+        "transposed": image.transpose(2, 3).contiguous().transpose(2, 3),
     }
 
 
-@pytest.mark.parametrize("name", ["channels last", "part of a larger one", "turned"])
-def test_layout_changes_nothing(name: str) -> None:
+@pytest.mark.parametrize("name", ["channels last", "part of a larger tensor", "transposed"])
+def test_memory_layout_has_no_effect(name: str) -> None:
     c = case(8, 17, number=3)
-    other = views(c.image)[name]
-    assert torch.equal(other, c.image) and not other.is_contiguous()
-    more = (c.filters.transpose(2, 3).contiguous().transpose(2, 3), c.bins)
-    counts = triton_count.project_and_count(other, *more)
+    image, filters = views(c.image)[name], c.filters.transpose(2, 3).contiguous().transpose(2, 3)
+    assert torch.equal(image, c.image) and not image.is_contiguous()
+    counts = triton_count.project_and_count(image, filters, c.bins)
     assert torch.equal(counts, triton_count.project_and_count(c.image, c.filters, c.bins))
     bin_gradients = c.bin_gradients.T.contiguous().T
-    gradient = triton_gradient.backproject(other, *more, bin_gradients)
+    gradient = triton_gradient.backproject(image, filters, c.bins, bin_gradients)
     assert torch.equal(gradient, triton_gradient.backproject(c.image, c.filters, c.bins, c.bin_gradients))
 
 
 def natural(height: int = 12, width: int = 22) -> Case:
-    """A picture with independent filters of unit length."""
+    """An image with independent filters of unit length."""
     generator = Generator().manual_seed(3)
     image = picture(height, width, seed=1).to(DEVICE)
     filters = F.normalize(torch.randn(9, 147, generator=generator)).reshape(9, 3, 7, 7).to(DEVICE)
     projections = reference.project(image, filters, (1, 1)).flatten(1)
-    bins = bin_range(projections.amin(1) - 0.01, projections.amax(1) + 0.01, 128)  # the ends lie in bins, not at edges
+    bins = bin_range(projections.amin(1) - 0.01, projections.amax(1) + 0.01, 128)  # no end lies at the edge of a bin
     bin_gradients = torch.randn(9, 128, generator=generator).to(DEVICE)
     return Case(image, filters, bins, bin_gradients, torch.ones(1, device=DEVICE))
 
 
-def test_pictures_within_the_precision_of_tensor_cores() -> None:
+def test_counts_and_gradients_of_an_image_within_the_precision_of_tensor_cores() -> None:
     c = natural()
     counts, expected = (m.project_and_count(c.image, c.filters, c.bins) for m in (triton_count, reference))
     assert (counts - expected).abs().sum() <= (0.02 * expected.sum() if DEVICE.type == "cuda" else 4)
-    smooth = torch.linspace(-1, 2, 128, device=DEVICE).expand(9, 128)  # a patch in the next bin has nearly the same
-    gradient, slope = (m.backproject(c.image, c.filters, c.bins, smooth) for m in (triton_gradient, reference))
-    assert float((gradient - slope).norm() / slope.norm()) < 1e-2
+    smooth = torch.linspace(-1, 2, 128, device=DEVICE).expand(9, 128)  # neighbouring bins have nearly the same gradient
+    gradient, expected = (m.backproject(c.image, c.filters, c.bins, smooth) for m in (triton_gradient, reference))
+    assert float((gradient - expected).norm() / expected.norm()) < 1e-2
 
 
-def test_the_same_bits_every_time_and_whatever_the_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("heights", [triton_gradient.TILE_HEIGHTS, (4, 4), (1, 3)])
+def test_the_gradient_has_the_same_bits_with_any_tiles(
+    heights: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     c = natural(9, 28)
     arguments = c.image, c.filters, c.bins, c.bin_gradients
-    first = triton_gradient.backproject(*arguments)
-    assert torch.equal(triton_gradient.backproject(*arguments), first)
-    for heights in ((4, 4), (1, 3)):
-        monkeypatch.setattr(triton_gradient, "HEIGHTS", heights)
-        assert torch.equal(triton_gradient.backproject(*arguments), first)
-    counts = triton_count.project_and_count(*arguments[:3])
-    for shards in (1, 3):
-        monkeypatch.setattr(triton_count, "SHARDS", shards)
-        assert torch.equal(triton_count.project_and_count(*arguments[:3]), counts)
+    expected = triton_gradient.backproject(*arguments)
+    monkeypatch.setattr(triton_gradient, "TILE_HEIGHTS", heights)
+    assert torch.equal(triton_gradient.backproject(*arguments), expected)
 
 
-@pytest.mark.usefixtures("poisoned")
+@pytest.mark.parametrize("shards", [1, 3])
+def test_counts_do_not_depend_on_the_number_of_shards(shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    c = natural(9, 28)
+    expected = triton_count.project_and_count(c.image, c.filters, c.bins)
+    monkeypatch.setattr(triton_count, "COUNT_SHARDS", shards)
+    assert torch.equal(triton_count.project_and_count(c.image, c.filters, c.bins), expected)
+
+
+@pytest.mark.usefixtures("uninitialised_memory_is_nan")
 @pytest.mark.parametrize("bins", [128, 512, 100])
 @pytest.mark.parametrize("distance", ["l1", "l2"])
-def test_distance_and_gradients_of_bins(distance: str, bins: int) -> None:
+def test_distance_and_bin_gradients(distance: str, bins: int) -> None:
     generator = Generator().manual_seed(bins)
     number = 4
     grid = bin_range(torch.full((number,), -1.0), torch.tensor([1.0, 2.0, 0.5, 9.0]), bins)
@@ -181,36 +190,36 @@ def test_distance_and_gradients_of_bins(distance: str, bins: int) -> None:
     counts[2, 5] = 2**40  # all in one bin
     counts[3, : bins // 2] = 0
     value, bin_gradients = triton_compare.compare(cdf_p, counts.to(DEVICE), grid, distance)
-    expected, slope = reference.compare(cdf_p, counts.to(DEVICE), grid, distance)
+    expected, expected_gradients = reference.compare(cdf_p, counts.to(DEVICE), grid, distance)
     assert float(value) == pytest.approx(float(expected), rel=1e-5)
-    assert torch.allclose(bin_gradients, slope, rtol=1e-4, atol=1e-5)
+    assert torch.allclose(bin_gradients, expected_gradients, rtol=1e-4, atol=1e-5)
     if distance == "l1":
-        assert torch.equal(bin_gradients, slope)
+        assert torch.equal(bin_gradients, expected_gradients)
 
 
-@pytest.mark.parametrize("turned", [False, True], ids=["contiguous", "turned"])
-def test_adam_is_that_of_torch(turned: bool) -> None:
+@pytest.mark.parametrize("transposed", [False, True], ids=["contiguous", "transposed"])
+def test_adam_agrees_with_torch(transposed: bool) -> None:
     generator = Generator().manual_seed(0)
     image = torch.randn(1, 3, 37, 41, generator=generator).to(DEVICE)
-    own = image.transpose(2, 3).contiguous().transpose(2, 3) if turned else image.clone()
-    moments = [torch.zeros_like(own), torch.zeros_like(own)]
+    iterate = image.transpose(2, 3).contiguous().transpose(2, 3) if transposed else image.clone()
+    moments = [torch.zeros_like(iterate), torch.zeros_like(iterate)]
     leaf = image.clone().requires_grad_()
     adam = torch.optim.Adam([leaf], lr=0.03, betas=(0.9, 0.99))
     for n in range(1, 4):
         gradient = torch.randn(1, 3, 37, 41, generator=generator).to(DEVICE)
         rates = torch.tensor([0.03 / (1 - 0.9**n), (1 - 0.99**n) ** 0.5], device=DEVICE)
-        triton_adam.adam(own, gradient / 64, *moments, rates, 64.0, (0.9, 0.99))
+        triton_adam.adam(iterate, gradient / 64, *moments, rates, 64.0, (0.9, 0.99))
         leaf.grad = gradient
         adam.step()
-    assert torch.allclose(own, leaf.detach(), rtol=1e-5, atol=1e-6)
+    assert torch.allclose(iterate, leaf.detach(), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.usefixtures("poisoned")
+@pytest.mark.usefixtures("uninitialised_memory_is_nan")
 @pytest.mark.parametrize("module", [reference, triton_mse], ids=["oracle", "triton"])
-@pytest.mark.parametrize("last", ["", "image", "into"])
+@pytest.mark.parametrize("channels_last", ["", "image", "into"])
 @pytest.mark.parametrize(("height", "width", "channels"), [(7, 9, 3), (40, 41, 1), (32, 32, 16)])
-def test_weighted_mse(height: int, width: int, channels: int, last: str, module: ModuleType) -> None:
-    """`last`: which of them has its channels last in memory."""
+def test_weighted_mse(height: int, width: int, channels: int, channels_last: str, module: ModuleType) -> None:
+    """`channels_last` names the argument with that memory layout."""
     generator = Generator().manual_seed(0)
     image, target, gradient = (
         torch.randn(1, channels, height, width, generator=generator).to(DEVICE) for _ in range(3)
@@ -220,41 +229,41 @@ def test_weighted_mse(height: int, width: int, channels: int, last: str, module:
     cost = 0.3 * (weight * (leaf - target).square()).sum()
     cost.backward()
     assert leaf.grad is not None
-    given, into = image.clone(), gradient.clone()
-    if last == "image":
-        given = given.contiguous(memory_format=torch.channels_last)
-    elif last == "into":
+    copy, into = image.clone(), gradient.clone()
+    if channels_last == "image":
+        copy = copy.contiguous(memory_format=torch.channels_last)
+    elif channels_last == "into":
         into = into.contiguous(memory_format=torch.channels_last)
-    value = module.weighted_mse(given, target, weight, into, 0.3)
+    value = module.weighted_mse(copy, target, weight, into, 0.3)
     assert value.shape == ()
     assert float(value) == pytest.approx(float(cost.detach()), rel=1e-5)
     assert torch.allclose(into, gradient + leaf.grad, rtol=1e-5, atol=1e-5)
-    assert torch.equal(given, image)
+    assert torch.equal(copy, image)
 
 
-@pytest.mark.parametrize("name", ["project_and_count", "compare", "backproject", "weighted_mse", "adam"])
-def test_the_check_names_what_does_not_agree(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_check_names_a_kernel_that_is_wrong(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = getattr(triton_kernels, name)
 
-    def off(*arguments):
+    def wrong(*arguments):
         if name == "adam":
             return real(*arguments[:-1], (0.9, 0.8))
         result = real(*arguments)
         return (result[0] * 1.01, *result[1:]) if isinstance(result, tuple) else result + (result == result.max())
 
-    monkeypatch.setattr(triton_kernels, name, off)
+    monkeypatch.setattr(triton_kernels, name, wrong)
     assert triton_check.disagreement(DEVICE) == f"Triton's {name} and PyTorch do not agree on {DEVICE}"
 
 
-def test_the_check_sees_a_gradient_that_is_not_added(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_notices_a_gradient_that_is_not_added(monkeypatch: pytest.MonkeyPatch) -> None:
     real = triton_kernels.weighted_mse
 
-    def off(image: Tensor, target: Tensor, weight: Tensor, into: Tensor, share: float) -> Tensor:
-        return real(image, target, weight, into.clone(), share)
+    def wrong(image: Tensor, target: Tensor, weight: Tensor, into: Tensor, factor: float) -> Tensor:
+        return real(image, target, weight, into.clone(), factor)
 
-    monkeypatch.setattr(triton_kernels, "weighted_mse", off)
+    monkeypatch.setattr(triton_kernels, "weighted_mse", wrong)
     assert triton_check.disagreement(DEVICE) == f"Triton's weighted_mse and PyTorch do not agree on {DEVICE}"
 
 
-def test_the_check_agrees() -> None:
+def test_the_check_passes() -> None:
     assert triton_check.disagreement(DEVICE) is None

@@ -1,4 +1,4 @@
-"""Masks, weights and regions end to end: what is hidden stays out, weights move the distances, and each region has its own."""
+"""Masks, weights and regions of references in finished images."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from gpdm import (
 )
 from gpdm.borders import gaussian_blur
 from gpdm.evaluation.metrics import held_out
-from gpdm.losses.base import Sum
+from gpdm.losses.base import SumObjective
 
 SHORT = Optimizer(num_steps=50, fine_steps=20)
 
 
 def texture(colour: tuple[float, float, float], height: int, width: int, sigma: float, seed: int) -> torch.Tensor:
-    """Blobs of this size around a colour, (1, 3, height, width) in [-1, 1]."""
+    """Blurred noise around a colour, (1, 3, height, width) in [-1, 1]."""
     noise = torch.randn(1, 3, height, width, generator=torch.Generator().manual_seed(seed))
     return (torch.tensor(colour).view(1, 3, 1, 1) + gaussian_blur(noise, sigma).mul(sigma)).clamp(-1, 1)
 
@@ -43,12 +43,12 @@ def cold(height: int = 32, width: int = 32) -> torch.Tensor:
 
 
 def distances(image: torch.Tensor) -> tuple[float, float]:
-    """From the warm texture and from the cold one."""
+    """Held-out distances of an image to the warm and to the cold texture."""
     return held_out([warm()], image, 3, 1.0), held_out([cold()], image, 3, 1.0)
 
 
 def masked(side: int = 32) -> Reference:
-    """Warm on the left, cold on the right, where it is hidden."""
+    """A reference with the warm texture on the left and the cold one, masked, on the right."""
     visible = torch.zeros(side, 2 * side)
     visible[:, :side] = 1
     return Reference(torch.cat([warm(side, side), cold(side, side)], 3), visible)
@@ -69,18 +69,18 @@ def masked(side: int = 32) -> Reference:
     ],
     ids=lambda x: type(x).__name__,
 )
-def test_what_a_mask_hides_stays_out(loss: Loss, optimizer: LevelSolver) -> None:
-    def made(reference) -> torch.Tensor:
-        return synthesize(reference, size=(32, 32), loss=loss, optimizer=optimizer).images
+def test_masked_parts_of_a_reference_do_not_appear(loss: Loss, optimizer: LevelSolver) -> None:
+    def distances_of(reference: Reference | torch.Tensor) -> tuple[float, float]:
+        return distances(synthesize(reference, size=(32, 32), loss=loss, optimizer=optimizer).images)
 
-    near, far = distances(made(masked()))
-    mixed, less = distances(made(masked().image))
-    assert near < (0.6 if isinstance(loss, BidirectionalLoss) else 0.35) and far > 1
-    assert near < 0.6 * mixed and far > 1.2 * less
+    to_warm, to_cold = distances_of(masked())
+    unmasked_to_warm, unmasked_to_cold = distances_of(masked().image)
+    assert to_warm < (0.6 if isinstance(loss, BidirectionalLoss) else 0.35) and to_cold > 1
+    assert to_warm < 0.6 * unmasked_to_warm and to_cold > 1.2 * unmasked_to_cold
 
 
-def test_coherence_takes_no_hidden_patch() -> None:
-    """With every patch size of the distance; levels of 64 pixels have coherence."""
+def test_coherence_uses_no_masked_patch() -> None:
+    """Coherence is active at levels of 64 pixels."""
     reference = masked(64)
     loss = CombinedLoss(
         first=SWDLoss(num_proj=8, patch_size=5, coherence=0.0), second=SWDLoss(num_proj=8, coherence=5.0)
@@ -88,46 +88,46 @@ def test_coherence_takes_no_hidden_patch() -> None:
     start = torch.cat([cold(64, 32), warm(64, 32)], 3)
     pyramid = PyramidSchedule(coarse_dim=64)
     image = synthesize(reference, init=start, loss=loss, pyramid=pyramid, optimizer=SHORT).images
-    near, far = held_out([warm(64, 64)], image, 3, 1.0), held_out([cold(64, 64)], image, 3, 1.0)
-    assert near < 0.4 and far > 1
+    assert held_out([warm(64, 64)], image, 3, 1.0) < 0.4
+    assert held_out([cold(64, 64)], image, 3, 1.0) > 1
 
 
 @pytest.mark.parametrize("solver", ["histogram", "exact"])
-def test_weights_move_the_distances_monotonically(solver: str) -> None:
-    found = []
-    for share in (0.0, 0.3, 0.7, 1.0):
-        references = [Reference(warm(), share), Reference(cold(), 1 - share)]
+def test_distances_are_monotonic_in_the_weights(solver: str) -> None:
+    results = []
+    for weight in (0.0, 0.3, 0.7, 1.0):
+        references = [Reference(warm(), weight), Reference(cold(), 1 - weight)]
         loss = SWDLoss(num_proj=16, solver=solver)
-        found.append(distances(synthesize(references, loss=loss, optimizer=SHORT).images))
-    near, far = zip(*found, strict=True)
-    assert list(near) == sorted(near, reverse=True)
-    assert list(far) == sorted(far)
-    assert near[0] - near[-1] > 1
+        results.append(distances(synthesize(references, loss=loss, optimizer=SHORT).images))
+    to_warm, to_cold = zip(*results, strict=True)
+    assert list(to_warm) == sorted(to_warm, reverse=True)
+    assert list(to_cold) == sorted(to_cold)
+    assert to_warm[0] - to_warm[-1] > 1
 
 
 def test_only_ratios_of_weights_matter() -> None:
-    def made(factor: float) -> torch.Tensor:
+    def images(factor: float) -> torch.Tensor:
         references = [Reference(warm(), 0.25 * factor), Reference(cold(), 0.75 * factor)]
         return synthesize(references, optimizer=Optimizer(num_steps=5)).images
 
-    assert torch.equal(made(1), made(4))
+    assert torch.equal(images(1), images(4))
 
 
 @pytest.mark.parametrize("optimizer", [SHORT, PatchNN(num_steps=3)], ids=["adam", "patch nn"])
 @pytest.mark.parametrize("loss", [SWDLoss(num_proj=16), BidirectionalLoss(patch_size=5)], ids=["swd", "bidirectional"])
-def test_a_region_map_gives_each_reference_its_side(optimizer: LevelSolver, loss: Loss) -> None:
+def test_references_appear_in_their_regions(optimizer: LevelSolver, loss: Loss) -> None:
     left = torch.zeros(32, 64)
     left[:, :32] = 1
     references = [Reference(warm(), region=left), Reference(cold(), region=1 - left)]
     image = synthesize(references, size=(32, 64), loss=loss, optimizer=optimizer).images
-    # A patch beside the border may hold both.
-    own, other = distances(image[..., :28])
-    assert own < 0.5 < 1 < other
-    other, own = distances(image[..., 36:])
-    assert own < 0.6 < 1 < other
+    # Patches at the border between the regions may contain both.
+    to_warm, to_cold = distances(image[..., :28])
+    assert to_warm < 0.5 and to_cold > 1
+    to_warm, to_cold = distances(image[..., 36:])
+    assert to_cold < 0.6 and to_warm > 1
 
 
-def test_a_region_may_have_any_size_and_references_may_share_it() -> None:
+def test_regions_may_have_any_size_and_may_be_shared() -> None:
     top = torch.zeros(1, 1, 4, 4)
     top[:, :, :2] = 1
     references = [
@@ -140,12 +140,12 @@ def test_a_region_may_have_any_size_and_references_may_share_it() -> None:
     assert distances(image[..., 40:, :])[1] < 0.6
 
 
-def test_a_region_counts_by_its_share_of_the_output() -> None:
+def test_a_region_is_weighted_by_its_fraction_of_the_output() -> None:
     left = torch.zeros(32, 64)
     left[:, :16] = 1
     references = as_references([Reference(warm(), region=left), Reference(cold(), region=1 - left)])
     objective = bind(SWDLoss(small_patches=0.0, coherence=0.0), references, Canvas(size=(32, 64)))
-    assert isinstance(objective, Sum)
+    assert isinstance(objective, SumObjective)
     assert [part.weight for part in objective.parts] == [0.25, 0.75]  # type: ignore[attr-defined]
 
 
@@ -154,16 +154,16 @@ def test_empty_regions_are_refused() -> None:
         synthesize(Reference(warm(), region=torch.zeros(8, 8)), optimizer=SHORT)
 
 
-def test_a_mask_too_small_for_the_coarsest_level_is_refused_at_once() -> None:
+def test_a_mask_too_small_for_the_coarsest_level_is_refused_before_any_step() -> None:
     visible = torch.zeros(64, 64)
     visible[20:30, 20:30] = 1
     with pytest.raises(OptionError, match="larger coarse_dim"):
-        synthesize(Reference(warm(64, 64), visible), on_step=lambda info: pytest.fail("work has begun"))
+        synthesize(Reference(warm(64, 64), visible), on_step=lambda info: pytest.fail("a step was made"))
 
 
 @pytest.mark.parametrize("optimizer", [SHORT, PatchNN(patch_size=3)], ids=["adam", "patch nn"])
-def test_levels_that_come_later_are_checked_before_any_work(optimizer: LevelSolver) -> None:
-    """A strip of 5 pixels at 64, where coherence looks for patches of 7x7, is one of 4 at 48; patch nearest neighbours do without."""
+def test_later_levels_are_checked_before_any_step(optimizer: LevelSolver) -> None:
+    """A visible strip of 5 pixels is too narrow for the 7x7 patches of coherence. `PatchNN` has no coherence."""
     visible = torch.zeros(72, 72)
     visible[:, 20:25] = 1
     loss, pyramid = SWDLoss(patch_size=3), PyramidSchedule(coarse_dim=48)
@@ -179,7 +179,7 @@ def test_levels_that_come_later_are_checked_before_any_work(optimizer: LevelSolv
 
 @pytest.mark.parametrize(("channels", "value_range"), [(8, (-1.0, 1.0)), (8, None), (16, None), (2, (0.0, 65535.0))])
 def test_data_of_any_channels_and_range(channels: int, value_range: tuple[float, float] | None) -> None:
-    """A stack of maps, latents: the result is as near to the reference, whatever the range of each channel."""
+    """Stacks of maps, or latents: the distance to the reference does not depend on the range of each channel."""
     noise = torch.randn(1, channels, 32, 40, generator=torch.Generator().manual_seed(0))
     data = gaussian_blur(noise, 1.5).mul(1.2).clamp(-1, 1)
     scale, offset = torch.ones(1), torch.zeros(1)
@@ -189,17 +189,17 @@ def test_data_of_any_channels_and_range(channels: int, value_range: tuple[float,
     elif value_range[0] == 0:
         scale = offset = torch.tensor(65535 / 2)
     loss = SWDLoss(num_proj=16)
-    made = synthesize(data * scale + offset, value_range=value_range, loss=loss, optimizer=SHORT).images
-    back = (made - offset) / scale
-    assert back.shape == data.shape
-    assert back.std() == pytest.approx(float(data.std()), rel=0.1)
-    assert held_out([data], back, 3, 1.0) < 0.4
+    images = synthesize(data * scale + offset, value_range=value_range, loss=loss, optimizer=SHORT).images
+    unscaled = (images - offset) / scale
+    assert unscaled.shape == data.shape
+    assert unscaled.std() == pytest.approx(float(data.std()), rel=0.1)
+    assert held_out([data], unscaled, 3, 1.0) < 0.4
     if value_range is None:
         plain = synthesize(data, value_range=None, loss=loss, optimizer=SHORT).images
-        assert float((back - plain).abs().mean()) < 0.05
+        assert float((unscaled - plain).abs().mean()) < 0.05
 
 
-def test_every_region_keeps_its_buffers_and_is_planned_for() -> None:
+def test_the_buffers_of_every_region_are_planned() -> None:
     left = torch.zeros(32, 32)
     left[:, :16] = 1
     steps = Optimizer(num_steps=1)
