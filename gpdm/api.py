@@ -8,8 +8,10 @@ from .errors import GPDMError as GPDMError
 from .errors import ImageError as ImageError
 from .errors import OptionError as OptionError
 from .evaluation.inception_weights import load_inception_file as load_inception_file
+from .evaluation.judgement import judge as judge
 from .evaluation.loss_curve import loss_curve as loss_curve
 from .evaluation.metrics import Evaluation as Evaluation
+from .evaluation.metrics import EvaluationOptions as EvaluationOptions
 from .evaluation.metrics import diversity as diversity
 from .evaluation.metrics import evaluate as evaluate
 from .evaluation.report import evaluation_maps as evaluation_maps

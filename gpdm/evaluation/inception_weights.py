@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 from ..errors import GPDMError
-from .sifid import WANTED, Inception, load_inception
+from .sifid import WEIGHTS_HINT, Inception, load_inception
 
-READABLE = (".pth", ".pt", ".safetensors")
+SUFFIXES = (".pth", ".pt", ".safetensors")
 
 
 def load_inception_file(path: Path | str) -> Inception:
@@ -22,17 +22,19 @@ def load_inception_file(path: Path | str) -> Inception:
         path: A state dict of Inception-v3 as written by PyTorch (.pth, .pt) or safetensors.
 
     Raises:
-        GPDMError: The file does not exist, its suffix is not one of `READABLE`, it cannot be read, or it holds other
+        GPDMError: The file does not exist, its suffix is not one of `SUFFIXES`, it cannot be read, or it holds other
             weights.
     """
     path = Path(path)
-    if path.suffix.lower() not in READABLE:
-        raise GPDMError(f"cannot read weights from {path}: its name must end in one of {', '.join(READABLE)}; {WANTED}")
+    if path.suffix.lower() not in SUFFIXES:
+        raise GPDMError(
+            f"cannot read weights from {path}: its name must end in one of {', '.join(SUFFIXES)}; {WEIGHTS_HINT}"
+        )
     if not path.is_file():
-        raise GPDMError(f"there is no file {path}; check the path, and {WANTED}")
+        raise GPDMError(f"there is no file {path}; check the path, and {WEIGHTS_HINT}")
     state = _read(path)
     if not isinstance(state, Mapping):
-        raise GPDMError(f"{path} holds {type(state).__name__} and not a state dict; {WANTED}")
+        raise GPDMError(f"{path} holds {type(state).__name__} and not a state dict; {WEIGHTS_HINT}")
     try:
         return load_inception(state)
     except GPDMError as error:
@@ -49,6 +51,6 @@ def _read(path: Path) -> Any:
             f"{path} needs the package safetensors, which is not installed; install it or use .pth"
         ) from None
     except Exception as error:
-        # A damaged file can raise many kinds of errors. Of PyTorch's long messages the first line gives the reason.
+        # A damaged file can raise many kinds of errors. The first line of PyTorch's long messages gives the reason.
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GPDMError(f"{path} cannot be read as weights: {reason}; {WANTED}") from None
+        raise GPDMError(f"{path} cannot be read as weights: {reason}; {WEIGHTS_HINT}") from None

@@ -12,31 +12,32 @@ from ..images import size_of
 from ..patches.linear import patch_grid
 from ..patches.nearest import all_patches, nearest
 from ..references import Reference, as_references, reference_patch_weights
-
-PATCH = 7
-"""Side of the patches, in pixels."""
+from .copying import PATCH_SIZE
 
 
 def seam_ratio(references: Sequence[Tensor | Reference], image: Tensor, tiles: str, search: str = "exact") -> float:
-    """Returns the mean distance to the nearest reference patch across the borders, over that inside.
+    """Returns the mean distance to the nearest reference patch of patches across the borders, over that of the others.
 
-    It is 1 if both are 0. A one-pixel edge along the border goes unnoticed if the reference has such edges; see
+    The value is 1 if both are 0. An edge along the border is not detected if the reference has such edges; see
     `seam_gradients`.
 
     Arguments:
         references: One or several, (1, C, h, w) each.
         image: (1, C, H, W).
-        tiles: One of `borders.BORDERS`, not free: in which directions the image tiles.
+        tiles: Directions in which the image tiles, one of `borders.BORDERS`, not "free".
         search: One of `nearest.SEARCHES`.
     """
-    own = as_references(references)
-    keys, weights = all_patches([each.image for each in own], PATCH), reference_patch_weights(own, PATCH)
+    references = as_references(references)
+    keys, weights = (
+        all_patches([x.image for x in references], PATCH_SIZE),
+        reference_patch_weights(references, PATCH_SIZE),
+    )
     if weights is not None:
-        keys = keys[torch.cat([each.flatten() for each in weights]) > 0]
-    wrapped = wrap(image, PATCH, tiles)
-    found = nearest(all_patches([wrapped], PATCH), keys, search)
-    distances = found.distance.view(patch_grid(size_of(wrapped), PATCH, 1))
-    rows, columns = patch_grid(size_of(image), PATCH, 1)
+        keys = keys[torch.cat([x.flatten() for x in weights]) > 0]
+    wrapped = wrap(image, PATCH_SIZE, tiles)
+    distances = nearest(all_patches([wrapped], PATCH_SIZE), keys, search).distance
+    distances = distances.view(patch_grid(size_of(wrapped), PATCH_SIZE, 1))
+    rows, columns = patch_grid(size_of(image), PATCH_SIZE, 1)
     inside = distances[:rows, :columns]
     across = (distances.sum() - inside.sum()) / (distances.numel() - inside.numel())
     return ratio(float(across), float(inside.mean()))
@@ -47,7 +48,7 @@ def seam_gradients(image: Tensor, tiles: str) -> dict[str, float]:
 
     Arguments:
         image: (1, C, H, W).
-        tiles: One of `borders.BORDERS`: in which directions the image tiles.
+        tiles: Directions in which the image tiles, one of `borders.BORDERS`.
 
     Returns:
         For each of these directions, x or y: "seam gradient", the mean absolute difference across the borders over the
@@ -55,15 +56,15 @@ def seam_gradients(image: Tensor, tiles: str) -> dict[str, float]:
         difference.
     """
     vertical, horizontal = wraps(tiles)
-    found = {}
-    for name, axis, around in (("x", 3, horizontal), ("y", 2, vertical)):
-        if around:
+    scores = {}
+    for name, axis, circular in (("x", 3, horizontal), ("y", 2, vertical)):
+        if circular:
             other = tuple(i for i in range(4) if i != axis)
             steps = (image - image.roll(1, axis)).abs().cpu().double().mean(other)
             across, inside = float(steps[0]), steps[1:]
-            found[f"seam gradient {name}"] = ratio(across, float(inside.median()))
-            found[f"seam rank {name}"] = float((inside < across).double().mean())
-    return found
+            scores[f"seam gradient {name}"] = ratio(across, float(inside.median()))
+            scores[f"seam rank {name}"] = float((inside < across).double().mean())
+    return scores
 
 
 def ratio(a: float, b: float) -> float:

@@ -1,4 +1,4 @@
-"""SIFID, the single-image FID of SinGAN: a Frechet distance between Inception features of an image and its reference.
+"""SIFID, the single-image FID of SinGAN: the Frechet distance between Inception features of two images.
 
 Shaham et al., SinGAN, ICCV 2019, section 4. The caller supplies the weights; nothing is downloaded.
 """
@@ -15,13 +15,13 @@ from torch import Tensor
 from ..errors import GPDMError, ImageError
 from ..images import check_image, size_of
 
-WANTED = (
+WEIGHTS_HINT = (
     "give the state dict of Inception-v3, as in torchvision's inception_v3_google-0cc3c7bd.pth (which SinGAN uses) "
     "or pytorch-fid's pt_inception-2015-12-05-6726825d.pth"
 )
-SMALLEST = 9
-"""Minimum side of an image, in pixels: it gives two feature positions in each direction, enough for a covariance."""
-EPSILON = 0.001
+MIN_SIDE = 9
+"""Minimum side of an image, in pixels. It gives two feature positions in each direction, enough for a covariance."""
+BATCH_NORM_EPSILON = 0.001
 """Epsilon of Inception-v3's batch normalisation."""
 
 
@@ -36,10 +36,10 @@ class Layer:
     padding: int = 0
 
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Returns key and shape of all weights of the layer."""
+        """Returns the keys of the layer's weights in a state dict, and their shapes."""
         normalisation = ("weight", "bias", "running_mean", "running_var")
         return {f"{self.name}.conv.weight": (self.outputs, self.inputs, 3, 3)} | {
-            f"{self.name}.bn.{part}": (self.outputs,) for part in normalisation
+            f"{self.name}.bn.{name}": (self.outputs,) for name in normalisation
         }
 
 
@@ -62,14 +62,14 @@ class Inception:
 
         Positions are at half the resolution of the image. As in SinGAN's code (SIFID/inception.py, block 0) features
         are taken before the first pooling. pytorch-fid takes its 64 dimensions after it, and other reports take 192
-        before the second, so that their values are on other scales.
+        dimensions before the second, so that their values are on other scales.
 
         Arguments:
             image: (1, C, H, W) in [-1, 1]. Grey (C = 1) is repeated to RGB, and the alpha of RGBA (C = 4) is ignored.
 
         Raises:
             ImageError: `image` is unusable, a batch of several, has another number of channels, or a side below
-                `SMALLEST`.
+                `MIN_SIDE`.
         """
         # The network was trained on values from -1 to 1, the range of images here. pytorch-fid and SinGAN map 0..1 to
         # it; the reference implementation of GPDM divides -1..1 by 255 before that, so that the network gets a nearly
@@ -89,15 +89,15 @@ def _as_rgb(image: Tensor) -> Tensor:
         raise ImageError(f"image is a batch of {count} pictures; compare them one by one")
     if channels not in (1, 3, 4):
         raise ImageError(f"image has {channels} channels; convert it to grey (1), RGB (3) or RGBA (4)")
-    if min(size_of(image)) < SMALLEST:
-        raise ImageError(f"image is {width}x{height}; {SMALLEST} pixels on the smaller side are needed for SIFID")
+    if min(size_of(image)) < MIN_SIDE:
+        raise ImageError(f"image is {width}x{height}; {MIN_SIDE} pixels on the smaller side are needed for SIFID")
     return image[:, :3].to("cpu", torch.float64).expand(-1, 3, -1, -1)
 
 
 def _normalised(x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
-    # With the running statistics of training. Those of the image itself, which the reference implementation of GPDM
-    # uses because it never calls eval(), would normalise away the differences to be measured.
-    return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=EPSILON)
+    # With the running statistics of training. The reference implementation of GPDM never calls eval(), and so uses
+    # those of the image, which removes the differences that are to be measured.
+    return F.batch_norm(x, mean, variance, weight, bias, training=False, eps=BATCH_NORM_EPSILON)
 
 
 def load_inception(state: Mapping[str, Tensor]) -> Inception:
@@ -115,15 +115,15 @@ def load_inception(state: Mapping[str, Tensor]) -> Inception:
 
 def _checked(state: Mapping[str, object], key: str, shape: tuple[int, ...]) -> Tensor:
     if key not in state:
-        raise GPDMError(f"there is no {key} among the weights; {WANTED}")
+        raise GPDMError(f"there is no {key} among the weights; {WEIGHTS_HINT}")
     value = state[key]
     if not isinstance(value, Tensor) or not value.is_floating_point():
         kind = value.dtype if isinstance(value, Tensor) else type(value).__name__
-        raise GPDMError(f"{key} is {kind} and must be a floating-point tensor; {WANTED}")
+        raise GPDMError(f"{key} is {kind} and must be a floating-point tensor; {WEIGHTS_HINT}")
     if tuple(value.shape) != shape:
-        raise GPDMError(f"{key} has shape {tuple(value.shape)} and must have {shape}; {WANTED}")
+        raise GPDMError(f"{key} has shape {tuple(value.shape)} and must have {shape}; {WEIGHTS_HINT}")
     if not torch.isfinite(value).all() or (key.endswith("running_var") and bool((value < 0).any())):
-        raise GPDMError(f"{key} holds values that are not finite, or variances below 0; {WANTED}")
+        raise GPDMError(f"{key} holds values that are not finite, or variances below 0; {WEIGHTS_HINT}")
     return value.detach().to("cpu", torch.float64)
 
 
@@ -137,8 +137,8 @@ def sifid(network: Inception, reference: Tensor, image: Tensor) -> float:
     Raises:
         ImageError: See `Inception.features`.
     """
-    ours, theirs = network.features(image), network.features(reference)
-    return frechet_distance(ours.mean(0), ours.T.cov(), theirs.mean(0), theirs.T.cov())
+    x, y = network.features(image), network.features(reference)
+    return frechet_distance(x.mean(0), x.T.cov(), y.mean(0), y.T.cov())
 
 
 def frechet_distance(mean: Tensor, covariance: Tensor, other_mean: Tensor, other_covariance: Tensor) -> float:
@@ -149,12 +149,13 @@ def frechet_distance(mean: Tensor, covariance: Tensor, other_mean: Tensor, other
         covariance, other_covariance: (D, D), float64, symmetric, without negative eigenvalues.
     """
     # The trace of the last root is the sum of the singular values of C1^1/2 C2^1/2. Roots of the eigenvalues of the
-    # product would turn rounding errors of 1e-16 into 1e-8, once for each channel that a picture leaves empty.
+    # product would turn rounding errors of 1e-16 into 1e-8, for each feature that is constant in an image.
     common = torch.linalg.svdvals(_root(covariance) @ _root(other_covariance)).sum()
     spread = covariance.trace() + other_covariance.trace() - 2 * common
     return float(((mean - other_mean).square().sum() + spread).clamp(min=0))
 
 
 def _root(covariance: Tensor) -> Tensor:
+    """Returns the symmetric square root of a covariance matrix, (D, D)."""
     values, vectors = torch.linalg.eigh(covariance)
     return vectors * values.clamp(min=0).sqrt() @ vectors.T

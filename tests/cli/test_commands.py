@@ -16,7 +16,7 @@ from gpdm import TASKS, GPDMError, Task, evaluate, from_pil, to_pil
 from gpdm.cli import evaluate as eval_command
 from gpdm.cli import files
 from gpdm.cli.main import build_parser, main
-from gpdm.evaluation.metrics import MEANINGS
+from gpdm.evaluation.metrics import DESCRIPTIONS, EvaluationOptions
 from gpdm.evaluation.sifid import LAYERS
 from library.problems import picture
 
@@ -264,8 +264,8 @@ def test_eval_finds_nothing_wrong_with_the_same_picture(judged: Path, capsys: py
     for name in ("held-out distance", "detail distance", "coherence", "completeness", "high frequencies"):
         assert found[name] == pytest.approx(0, abs=1e-6)
     assert found["copied"] == found["largest verbatim region"] == 1
-    assert set(found["cells"].values()) == {0.0}
-    assert found.keys() - {"picture", "cells"} <= MEANINGS.keys()
+    assert set(found["per_scale"].values()) == {0.0}
+    assert found.keys() - {"picture", "per_scale"} <= DESCRIPTIONS.keys()
 
 
 def test_eval_tells_what_the_library_finds(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -273,8 +273,8 @@ def test_eval_tells_what_the_library_finds(judged: Path, capsys: pytest.CaptureF
     reference = from_pil(Image.open("ref.png"))
     for name, found in zip(("wide", "other"), report["pictures"], strict=True):
         expected = evaluate(reference, from_pil(Image.open(f"{name}.png")), tiles="circular y")
-        assert {figure: found[figure] for figure in expected.figures} == pytest.approx(dict(expected.figures))
-        assert found["cells"] == pytest.approx(dict(expected.cells))
+        assert {score: found[score] for score in expected.scores} == pytest.approx(dict(expected.scores))
+        assert found["per_scale"] == pytest.approx(dict(expected.per_scale))
         assert "seam" in found
 
 
@@ -320,15 +320,15 @@ def test_eval_searches_as_it_is_told(
     assert main(["eval", "ref.png", "same.png", "--search", "faiss", "--device", "cpu"]) == 2
     assert "pip install faiss-cpu" in capsys.readouterr().err
     monkeypatch.setitem(sys.modules, "faiss", ModuleType("faiss"))
-    given: list[dict] = []
+    given: list[object] = []
 
-    def seen(*_: object, **more: object) -> None:
-        given.append(more)
+    def seen(reference: object, images: object, options: object, **_: object) -> None:
+        given.append(options)
         raise GPDMError("seen")
 
-    monkeypatch.setattr(eval_command, "evaluate", seen)
+    monkeypatch.setattr(eval_command, "judge", seen)
     assert main(["eval", "ref.png", "same.png", "--search", "faiss", "--device", "cpu"]) == 2
-    assert given == [{"search": "faiss", "tiles": "free"}]
+    assert given == [EvaluationOptions(search="faiss")]
 
 
 @pytest.mark.parametrize(
@@ -356,7 +356,7 @@ def test_eval_refuses_what_it_cannot_do_before_any_work(
     def work(*_: object, **__: object) -> None:
         raise AssertionError("work began")
 
-    monkeypatch.setattr(eval_command, "evaluate", work)
+    monkeypatch.setattr(eval_command, "judge", work)
     before = sorted(judged.iterdir())
     assert main(["eval", *arguments, "--device", "cpu"]) == 2
     error = capsys.readouterr().err

@@ -31,7 +31,7 @@ ROOMS = {
     "guess": "errors options borders images references canvas pyramid",
     "synthesis": "errors options borders images references canvas pyramid memory guess losses optimizers",
     "tasks": "errors options images references canvas pyramid guess losses optimizers synthesis",
-    "evaluation": "errors borders images references patches transport synthesis",
+    "evaluation": "errors options borders images references patches transport synthesis",
 }
 """Every room of the core, a module or a folder of gpdm/, with the rooms it may import. The terminal (cli) and the list of public
 names (api) may import all."""

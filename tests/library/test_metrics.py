@@ -1,4 +1,4 @@
-"""The instruments: nothing is wrong with the same picture, and each fault moves the figure made for it by what it should."""
+"""Metrics: their values for equal images, and the effect of each fault on the metric that measures it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
@@ -16,22 +17,20 @@ from gpdm import Reference, from_pil
 from gpdm.borders import gaussian_blur
 from gpdm.errors import GPDMError, ImageError, OptionError
 from gpdm.evaluation import metrics
+from gpdm.evaluation.copying import PATCH_SIZE
 from gpdm.evaluation.metrics import (
-    BORDER,
-    HIGH,
-    MEANINGS,
-    PATCH,
+    BORDER_WIDTH,
+    DESCRIPTIONS,
     PATCH_SIZES,
     SCALES,
     Evaluation,
-    _high,
     border_ratio,
     diversity,
     evaluate,
     held_out,
-    spectra,
 )
 from gpdm.evaluation.seams import seam_gradients, seam_ratio
+from gpdm.evaluation.spectrum import HIGH_FREQUENCY, high_frequencies, spectra
 from gpdm.images import resize
 from gpdm.patches.nearest import all_patches, nearest
 
@@ -52,163 +51,162 @@ GOOD = textured(48, 48)
 
 
 def wave(cycles: float, side: int = 65) -> Tensor:
-    """A cosine from left to right, so many cycles a picture, which goes on when it is mirrored."""
+    """A cosine from left to right with a number of cycles, which continues when it is mirrored."""
     x = torch.arange(side) / (side - 1)
     return torch.cos(2 * math.pi * cycles * x).expand(1, 1, side, side)
 
 
 def periodic(side: int = 48, seed: int = 0) -> Tensor:
-    """Goes on at the opposite border: waves with whole numbers of cycles, of many directions."""
+    """An image that tiles: waves with whole numbers of cycles in many directions."""
     g = torch.Generator().manual_seed(seed)
     y, x = torch.meshgrid(*[torch.arange(side, dtype=torch.float64) / side] * 2, indexing="ij")
-    picture = torch.zeros(1, 3, side, side, dtype=torch.float64)
+    image = torch.zeros(1, 3, side, side, dtype=torch.float64)
     for _ in range(40):
         down, right = torch.randint(-11, 12, (2,), generator=g).tolist()
         phases = 2 * math.pi * torch.rand(3, 1, 1, generator=g, dtype=torch.float64)
-        picture += 0.1 * torch.sin(2 * math.pi * (down * y + right * x) + phases)
-    return picture.float()
+        image += 0.1 * torch.sin(2 * math.pi * (down * y + right * x) + phases)
+    return image.float()
 
 
-def high_frequencies(references: list[Tensor], image: Tensor) -> float:
-    return _high(*spectra(references, image))
+def high_frequencies_of(references: list[Tensor], image: Tensor) -> float:
+    return high_frequencies(*spectra(references, image))
 
 
-def assert_same(result: Evaluation) -> None:
-    figures = dict(result.figures)
-    assert figures.pop("completeness") == pytest.approx(0, abs=1e-6)  # float32, and not worked out anew
-    nothing = {"held-out distance", "detail distance", "coherence", "high frequencies"}
-    assert figures == {name: 0.0 if name in nothing else 1.0 for name in figures}
-    assert not any(result.cells.values())
+def assert_no_faults(result: Evaluation) -> None:
+    """Checks the evaluation of an image against itself."""
+    scores = dict(result.scores)
+    assert scores.pop("completeness") == pytest.approx(0, abs=1e-6)  # rounded in float32
+    zero = {"held-out distance", "detail distance", "coherence", "high frequencies"}
+    assert scores == {name: 0.0 if name in zero else 1.0 for name in scores}
+    assert not any(result.per_scale.values())
     assert not result.errors.any()
     assert torch.equal(result.spectra[1], result.spectra[2])
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-def test_nothing_is_wrong_with_the_same_picture(channels: int) -> None:
-    picture = textured(48, 56, channels=channels)
-    result = evaluate(picture, picture)
-    assert_same(result)
-    assert result.figures.keys() <= MEANINGS.keys()
+def test_an_image_has_no_faults_against_itself(channels: int) -> None:
+    image = textured(48, 56, channels=channels)
+    result = evaluate(image, image)
+    assert_no_faults(result)
+    assert result.scores.keys() <= DESCRIPTIONS.keys()
 
 
 @pytest.mark.parametrize("name", ["cat", "wood"])
-def test_nothing_is_wrong_with_the_same_photograph(name: str) -> None:
-    picture = from_pil(Image.open(INPUTS / f"{name}.jpg").crop((20, 20, 84, 84)))
-    assert_same(evaluate(picture, picture))
+def test_a_photograph_has_no_faults_against_itself(name: str) -> None:
+    image = from_pil(Image.open(INPUTS / f"{name}.jpg").crop((20, 20, 84, 84)))
+    assert_no_faults(evaluate(image, image))
 
 
-def test_a_figure_more_leaves_the_others_and_the_evaluation_alone() -> None:
+def test_with_score_returns_a_copy_with_one_more_score() -> None:
     result = evaluate(GOOD, GOOD)
-    more = result.with_figure("diversity", 0.5)
-    assert dict(more.figures) == {**result.figures, "diversity": 0.5}
-    assert "diversity" not in result.figures
+    more = result.with_score("diversity", 0.5)
+    assert dict(more.scores) == {**result.scores, "diversity": 0.5}
+    assert "diversity" not in result.scores
     assert more.errors is result.errors
 
 
-def test_a_tiling_picture_beside_its_tiling_is_the_same_without_seam() -> None:
-    picture = periodic()
-    result = evaluate(picture.repeat(1, 1, 2, 2), picture, tiles="circular")
-    assert result.figures["coherence"] == 0
-    assert result.figures["seam"] == result.figures["border"] == result.figures["copied"] == 1
+def test_an_image_that_tiles_has_no_seam_against_its_tiling() -> None:
+    image = periodic()
+    result = evaluate(image.repeat(1, 1, 2, 2), image, tiles="circular")
+    assert result.scores["coherence"] == 0
+    assert result.scores["seam"] == result.scores["border"] == result.scores["copied"] == 1
 
 
-def test_the_first_two_figures_are_means_of_their_cells() -> None:
+@pytest.mark.parametrize(("kind", "score"), [("all", "held-out distance"), ("detail", "detail distance")])
+def test_the_distances_are_means_over_patch_sizes_and_scales(kind: str, score: str) -> None:
     result = evaluate(textured(48, 48), textured(48, 48, seed=1))
-    for kind, figure in (("all", "held-out distance"), ("detail", "detail distance")):
-        names = [f"{kind} {p}x{p} at {scale:g}" for scale in SCALES for p in PATCH_SIZES]
-        assert result.figures[figure] == pytest.approx(sum(result.cells[name] for name in names) / len(names))
-    assert len(result.cells) == 2 * len(SCALES) * len(PATCH_SIZES)
+    names = [f"{kind} {p}x{p} at {scale:g}" for scale in SCALES for p in PATCH_SIZES]
+    assert result.scores[score] == pytest.approx(sum(result.per_scale[name] for name in names) / len(names))
+    assert len(result.per_scale) == 2 * len(SCALES) * len(PATCH_SIZES)
 
 
-def test_cells_are_at_the_patch_size_and_scale_in_their_names() -> None:
-    reference, picture = textured(48, 64), textured(56, 48, seed=1)
-    cells = evaluate(reference, picture).cells
-    assert cells["detail 5x5 at 1"] == held_out([reference], picture, 5, 1.0, "detail")
-    smaller = [resize(reference, (24, 32))], resize(picture, (28, 24))
-    assert cells["all 3x3 at 0.5"] == held_out(*smaller, 3, 1.0)
-    assert len(set(cells.values())) == len(cells)
+def test_distances_per_scale_are_at_the_patch_size_and_scale_in_their_names() -> None:
+    reference, image = textured(48, 64), textured(56, 48, seed=1)
+    per_scale = evaluate(reference, image).per_scale
+    assert per_scale["detail 5x5 at 1"] == held_out([reference], image, 5, 1.0, "detail")
+    smaller = [resize(reference, (24, 32))], resize(image, (28, 24))
+    assert per_scale["all 3x3 at 0.5"] == held_out(*smaller, 3, 1.0)
+    assert len(set(per_scale.values())) == len(per_scale)
 
 
 @pytest.mark.parametrize("patch_size", PATCH_SIZES)
 @pytest.mark.parametrize("kind", ["all", "detail"])
 @pytest.mark.parametrize("contrast", [0.0, 0.5, 1.5])
-def test_distance_of_another_contrast_is_the_change_of_the_contrast(
-    contrast: float, kind: str, patch_size: int
-) -> None:
-    """Projections shrink towards those of the mean colour: the distance is |1 - contrast| of their spread."""
+def test_the_distance_of_another_contrast_is_its_difference(contrast: float, kind: str, patch_size: int) -> None:
+    """The contrast scales projections about their mean, so that the distance is |1 - contrast| times their spread."""
     reference = periodic()
     mean = reference.mean((2, 3), keepdim=True)
     distance = held_out([reference], mean + contrast * (reference - mean), patch_size, 1.0, kind)
     assert distance == pytest.approx(abs(1 - contrast), rel=0.01)
 
 
-def test_distance_of_a_flat_picture_is_one_for_a_reference_of_any_contrast_and_colour() -> None:
+@pytest.mark.parametrize("kind", ["all", "detail"])
+def test_the_distance_of_a_flat_image_is_1_for_a_reference_of_any_contrast_and_colour(kind: str) -> None:
     reference = 0.1 * periodic() + torch.tensor([0.5, -0.2, 0.1])[:, None, None]
     flat = reference.mean((2, 3), keepdim=True).expand_as(reference)
-    for kind in ("all", "detail"):
-        assert held_out([reference], flat, 7, 1.0, kind) == pytest.approx(1, rel=0.01)
+    assert held_out([reference], flat, 7, 1.0, kind) == pytest.approx(1, rel=0.01)
 
 
-def test_a_shift_of_colour_moves_all_but_the_detail_distance() -> None:
+def test_a_shift_of_colour_does_not_change_the_detail_distance() -> None:
     reference = textured()
     shifted = reference + torch.tensor([0.3, -0.1, 0.2])[:, None, None]
-    figures = evaluate(reference, shifted).figures
-    assert figures["held-out distance"] > 0.3
-    assert figures["detail distance"] == pytest.approx(0, abs=1e-5)
-    assert figures["coherence"] > 0.005
-    assert figures["high frequencies"] == pytest.approx(0, abs=1e-3)
+    scores = evaluate(reference, shifted).scores
+    assert scores["held-out distance"] > 0.3
+    assert scores["detail distance"] == pytest.approx(0, abs=1e-5)
+    assert scores["coherence"] > 0.005
+    assert scores["high frequencies"] == pytest.approx(0, abs=1e-3)
 
 
-def test_where_the_patches_are_does_not_count_for_the_distances() -> None:
+@pytest.mark.parametrize("kind", ["all", "detail"])
+def test_the_distances_do_not_depend_on_the_positions_of_patches(kind: str) -> None:
     reference = periodic()
     rolled = reference.roll((17, 9), (2, 3))
-    for kind in ("all", "detail"):
-        assert held_out([reference], rolled, 7, 1.0, kind) < 0.05 < held_out([reference], rolled.flip(1), 7, 1.0, kind)
+    assert held_out([reference], rolled, 7, 1.0, kind) < 0.05 < held_out([reference], rolled.flip(1), 7, 1.0, kind)
 
 
-def test_held_out_filters_are_always_the_same_and_leave_the_generator_alone() -> None:
-    reference, picture = textured(48, 48), textured(48, 48, seed=1)
+def test_held_out_filters_are_fixed_and_do_not_change_the_global_random_state() -> None:
+    reference, image = textured(48, 48), textured(48, 48, seed=1)
     before = torch.get_rng_state()
-    once = held_out([reference], picture, 5, 1.0)
+    once = held_out([reference], image, 5, 1.0)
     torch.rand(1)
-    assert held_out([reference], picture, 5, 1.0) == once
+    assert held_out([reference], image, 5, 1.0) == once
     torch.set_rng_state(before)
-    held_out([reference], picture, 5, 1.0)
+    held_out([reference], image, 5, 1.0)
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_held_out_distance_to_several_references_is_to_all_their_patches() -> None:
+def test_the_distance_to_several_references_is_that_to_all_their_patches() -> None:
     one, two = textured(48, 48), textured(56, 44, seed=1) + 0.3
-    pieces = torch.cat([one, one + 2], 3)  # whatever lies across the middle counts little
+    pieces = torch.cat([one, one + 2], 3)  # only few patches lie across the middle
     assert held_out([one, one], one, 3, 1.0) == pytest.approx(0, abs=1e-6)
     assert held_out([one, one + 2], pieces, 3, 1.0) < 0.05 < held_out([one], pieces, 3, 1.0)
     assert held_out([one, two], one, 3, 1.0) == pytest.approx(held_out([two, one], one, 3, 1.0), rel=1e-5)
 
 
-def test_a_blurred_picture_is_soft() -> None:
+def test_a_blurred_image_has_less_high_frequencies() -> None:
     reference = textured()
-    figures = evaluate(reference, gaussian_blur(reference, 1.0)).figures
-    assert figures["high frequencies"] < -10
-    assert figures["detail distance"] > 0.2
-    assert figures["held-out distance"] < 0.8 * figures["detail distance"]
+    scores = evaluate(reference, gaussian_blur(reference, 1.0)).scores
+    assert scores["high frequencies"] < -10
+    assert scores["detail distance"] > 0.2
+    assert scores["held-out distance"] < 0.8 * scores["detail distance"]
 
 
-def test_blur_takes_from_the_spectrum_what_its_transfer_function_says() -> None:
+def test_a_blur_multiplies_the_spectrum_by_its_transfer_function() -> None:
     """A Gaussian of deviation s leaves exp(-(2 pi s f)^2) of the power at frequency f."""
     reference, sigma = noise(96, 96, 0), 0.6
     y, x = (torch.fft.fftfreq(96, dtype=torch.float64) for _ in range(2))
     transfer = torch.exp(-2 * (math.pi * sigma) ** 2 * (y[:, None].square() + x.square()))
     blurred = torch.fft.ifft2(torch.fft.fft2(reference.double()) * transfer).real.float()
-    frequencies, theirs, own = spectra([reference], blurred)
+    frequencies, reference_power, image_power = spectra([reference], blurred)
     expected = -10 * math.log10(math.e) * (2 * math.pi * sigma * frequencies) ** 2
     rings = frequencies > 0.1
-    assert torch.allclose((10 * torch.log10(own / theirs))[rings], expected[rings].double(), atol=0.7)
-    high = float(expected[frequencies > HIGH].mean())
-    assert high_frequencies([reference], blurred) == pytest.approx(high, abs=0.2)
+    assert torch.allclose((10 * torch.log10(image_power / reference_power))[rings], expected[rings].double(), atol=0.7)
+    high = float(expected[frequencies > HIGH_FREQUENCY].mean())
+    assert high_frequencies_of([reference], blurred) == pytest.approx(high, abs=0.2)
 
 
-def test_our_blur_takes_what_its_kernel_says() -> None:
-    """The Fourier transform of the taps, and its mean over all directions."""
+def test_gaussian_blur_multiplies_the_spectrum_by_that_of_its_kernel() -> None:
+    """The Fourier transform of the kernel, averaged over all directions."""
     reference, sigma = noise(96, 96, 1), 0.8
     taps = torch.arange(-3, 4, dtype=torch.float64)
     kernel = torch.exp(-taps.square() / (2 * sigma**2))
@@ -218,116 +216,122 @@ def test_our_blur_takes_what_its_kernel_says() -> None:
     radius = (f[:, None].square() + f.square()).sqrt()
     frequencies, _, _ = spectra([reference], reference)
     ring = (radius / frequencies[0]).round()
-    means = [power[ring == k + 1].mean() for k in range(len(frequencies)) if frequencies[k] > HIGH]
+    means = [power[ring == k + 1].mean() for k in range(len(frequencies)) if frequencies[k] > HIGH_FREQUENCY]
     expected = float(10 * torch.log10(torch.stack(means)).mean())
-    # A window leaks from a frequency to the next, which fills a steep fall a little: 0.4 dB of 16.
-    assert high_frequencies([reference], gaussian_blur(reference, sigma)) == pytest.approx(expected, abs=0.5)
+    # The window leaks power to neighbouring frequencies, 0.4 dB of 16 where the spectrum falls steeply.
+    assert high_frequencies_of([reference], gaussian_blur(reference, sigma)) == pytest.approx(expected, abs=0.5)
 
 
 @pytest.mark.parametrize("size", [(48, 48), (45, 83), (96, 64)])
-def test_spectrum_of_white_noise_is_its_variance(size: tuple[int, int]) -> None:
-    frequencies, theirs, own = spectra([noise(96, 96, 0), 2 * noise(70, 50, 1)], 0.5 * noise(*size, 2))
+def test_the_spectrum_of_white_noise_is_its_variance(size: tuple[int, int]) -> None:
+    frequencies, reference_power, image_power = spectra([noise(96, 96, 0), 2 * noise(70, 50, 1)], 0.5 * noise(*size, 2))
     rings = frequencies > 0.2
-    assert float(theirs[rings].mean()) == pytest.approx((1 + 4) / 2, rel=0.05)
-    assert float(own[rings].mean()) == pytest.approx(0.25, rel=0.05)
-    assert high_frequencies([noise(96, 96, 0)], 0.5 * noise(*size, 2)) == pytest.approx(-6.02, abs=0.3)
+    assert float(reference_power[rings].mean()) == pytest.approx((1 + 4) / 2, rel=0.05)
+    assert float(image_power[rings].mean()) == pytest.approx(0.25, rel=0.05)
+    assert high_frequencies_of([noise(96, 96, 0)], 0.5 * noise(*size, 2)) == pytest.approx(-6.02, abs=0.3)
 
 
 @pytest.mark.parametrize("cycles", [4, 13, 25, 29])
-def test_spectrum_of_a_wave_is_at_its_frequency(cycles: int) -> None:
-    frequencies, theirs, own = spectra([wave(9).mT], wave(cycles) + 5)
-    assert float(frequencies[own.argmax()]) == cycles / 64
-    assert float(frequencies[theirs.argmax()]) == 9 / 64
+def test_the_spectrum_of_a_wave_is_at_its_frequency(cycles: int) -> None:
+    frequencies, reference_power, image_power = spectra([wave(9).mT], wave(cycles) + 5)
+    assert float(frequencies[image_power.argmax()]) == cycles / 64
+    assert float(frequencies[reference_power.argmax()]) == 9 / 64
 
 
-def test_only_frequencies_above_a_quarter_count_as_high() -> None:
+def test_a_wave_below_a_quarter_of_the_sampling_rate_is_no_high_frequency() -> None:
     reference = textured(65, 65, channels=1)
-    assert high_frequencies([reference], reference + 0.5 * wave(14)) == pytest.approx(0, abs=0.02)
-    assert high_frequencies([reference], reference + 0.5 * wave(18)) > 0.5
-    assert high_frequencies([reference], reference + 0.5 * wave(31)) > 0.5
+    assert high_frequencies_of([reference], reference + 0.5 * wave(14)) == pytest.approx(0, abs=0.02)
+
+
+@pytest.mark.parametrize("cycles", [18, 31])
+def test_a_wave_above_a_quarter_of_the_sampling_rate_is_a_high_frequency(cycles: int) -> None:
+    reference = textured(65, 65, channels=1)
+    assert high_frequencies_of([reference], reference + 0.5 * wave(cycles)) > 0.5
 
 
 @pytest.mark.parametrize("corner", [(0, 0), (0, 112), (96, 40)])
-def test_detail_counts_the_same_wherever_it_lies(corner: tuple[int, int]) -> None:
-    """A texture on even ground, in the middle and at the border."""
+def test_high_frequencies_do_not_depend_on_the_position_of_a_texture(corner: tuple[int, int]) -> None:
+    """A texture on a flat image, in the middle and at the border."""
     size, piece = (128, 160), textured(32, 48)
-    pictures = []
+    images = []
     for row, column in ((48, 56), corner):
-        picture = torch.zeros(1, 3, *size)
-        picture[..., row : row + 32, column : column + 48] = piece
-        pictures.append(picture)
-    assert high_frequencies(pictures[:1], pictures[1]) == pytest.approx(0, abs=0.5)
+        image = torch.zeros(1, 3, *size)
+        image[..., row : row + 32, column : column + 48] = piece
+        images.append(image)
+    assert high_frequencies_of(images[:1], images[1]) == pytest.approx(0, abs=0.5)
 
 
-def test_unlike_borders_are_not_taken_for_high_frequencies() -> None:
+def test_a_difference_between_opposite_borders_is_no_high_frequency() -> None:
     reference = textured(channels=1)
     ramp = torch.linspace(-1, 1, 64).expand_as(reference)
-    assert high_frequencies([reference], reference + ramp) == pytest.approx(0, abs=0.02)
+    assert high_frequencies_of([reference], reference + ramp) == pytest.approx(0, abs=0.02)
 
 
 def test_the_mean_colour_is_not_in_the_spectrum() -> None:
     reference = textured()
-    _, theirs, own = spectra([reference], reference + 3)
-    assert torch.allclose(theirs, own, rtol=1e-3, atol=1e-6)
+    _, reference_power, image_power = spectra([reference], reference + 3)
+    assert torch.allclose(reference_power, image_power, rtol=1e-3, atol=1e-6)
 
 
-def test_spectra_have_power_at_every_frequency_and_size() -> None:
-    """A ring without any frequency of the picture in it would read as no power there."""
-    for height, width in ((44, 44), (48, 48), (45, 90), (44, 300)):
-        _, theirs, own = spectra([noise(height, width, 0)], noise(64, 96, 1))
-        assert (theirs > 0).all() and (own > 0).all()
+@pytest.mark.parametrize("size", [(44, 44), (48, 48), (45, 90), (44, 300)])
+def test_spectra_of_noise_have_power_at_every_frequency(size: tuple[int, int]) -> None:
+    """A ring that contains no frequency of the transform would have power 0."""
+    _, reference_power, image_power = spectra([noise(*size, 0)], noise(64, 96, 1))
+    assert (reference_power > 0).all() and (image_power > 0).all()
 
 
-def test_a_flat_picture_is_very_soft_but_finite() -> None:
-    assert -150 < high_frequencies([textured()], torch.zeros(1, 3, 64, 64)) < -60
+def test_high_frequencies_of_a_flat_image_are_low_but_finite() -> None:
+    assert -150 < high_frequencies_of([textured()], torch.zeros(1, 3, 64, 64)) < -60
 
 
-def test_a_noisy_picture_is_noisy() -> None:
+def test_noise_raises_coherence_completeness_and_high_frequencies() -> None:
     reference, sigma = textured(72, 72), 0.1
-    figures = evaluate(reference, reference + sigma * noise(72, 72, 99)).figures
+    scores = evaluate(reference, reference + sigma * noise(72, 72, 99)).scores
     variance = (sigma / 2) ** 2  # in units of values from 0 to 1
-    assert figures["coherence"] == pytest.approx(variance, rel=0.03)
-    assert figures["completeness"] == pytest.approx(variance, rel=0.03)
-    assert figures["high frequencies"] > 0.3
-    assert figures["border"] == pytest.approx(1, abs=0.1)
-    assert figures["copied"] > 0.99
-    assert figures["largest verbatim region"] == 0
+    assert scores["coherence"] == pytest.approx(variance, rel=0.03)
+    assert scores["completeness"] == pytest.approx(variance, rel=0.03)
+    assert scores["high frequencies"] > 0.3
+    assert scores["border"] == pytest.approx(1, abs=0.1)
+    assert scores["copied"] > 0.99
+    assert scores["largest verbatim region"] == 0
 
 
-def test_shuffled_tiles_are_near_in_distribution_and_copied() -> None:
+def test_shuffled_tiles_have_a_small_distance_and_are_copied() -> None:
     reference = textured(72, 72)
     tiles = [tile for row in reference.split(24, 2) for tile in row.split(24, 3)]
     order = (4, 8, 3, 6, 1, 5, 2, 0, 7)
     shuffled = torch.cat([torch.cat([tiles[i] for i in order[j : j + 3]], 3) for j in (0, 3, 6)], 2)
-    figures = evaluate(reference, shuffled).figures
-    assert figures["held-out distance"] < 0.2
-    assert figures["detail distance"] < 0.2
-    assert 0.55 < figures["copied"] < 0.9
-    assert figures["largest verbatim region"] == pytest.approx((24 - PATCH + 1) ** 2 / (72 - PATCH + 1) ** 2)
+    scores = evaluate(reference, shuffled).scores
+    assert scores["held-out distance"] < 0.2
+    assert scores["detail distance"] < 0.2
+    assert 0.55 < scores["copied"] < 0.9
+    assert scores["largest verbatim region"] == pytest.approx((24 - PATCH_SIZE + 1) ** 2 / (72 - PATCH_SIZE + 1) ** 2)
 
 
-def test_a_rolled_copy_is_copied_and_moved_by_the_roll() -> None:
+def test_a_rolled_copy_is_copied_with_the_offset_of_the_roll() -> None:
     reference = textured()
     result = evaluate(reference, reference.roll(20, 3))
-    rows = columns = 64 - PATCH + 1
-    assert result.figures["copied"] >= (columns - PATCH - 1) / columns
-    assert result.figures["largest verbatim region"] == pytest.approx((columns - 20) / columns)
+    rows = columns = 64 - PATCH_SIZE + 1
+    assert result.scores["copied"] >= (columns - PATCH_SIZE - 1) / columns
+    assert result.scores["largest verbatim region"] == pytest.approx((columns - 20) / columns)
     offsets = result.sources.offsets()
     assert torch.equal(offsets[:, 20:], torch.tensor([0, 0, 20]).expand(rows, columns - 20, 3))
-    assert torch.equal(offsets[:, : 20 - PATCH + 1], torch.tensor([0, 0, -44]).expand(rows, 20 - PATCH + 1, 3))
+    assert torch.equal(
+        offsets[:, : 20 - PATCH_SIZE + 1], torch.tensor([0, 0, -44]).expand(rows, 20 - PATCH_SIZE + 1, 3)
+    )
 
 
-def test_half_of_the_reference_missing_is_incomplete_and_half_made_up_incoherent() -> None:
+def test_a_missing_half_raises_completeness_and_an_invented_half_coherence() -> None:
     half, other = textured(64, 48), textured(64, 48, seed=1)
-    whole = torch.cat([half, other], 3)
-    missing, made_up = evaluate(whole, half).figures, evaluate(half, whole).figures
+    both = torch.cat([half, other], 3)
+    missing, invented = evaluate(both, half).scores, evaluate(half, both).scores
     assert missing["coherence"] == 0
     assert missing["completeness"] > 0.005
-    assert made_up["completeness"] == pytest.approx(0, abs=1e-6)
-    assert made_up["coherence"] == pytest.approx(missing["completeness"], rel=1e-3)
+    assert invented["completeness"] == pytest.approx(0, abs=1e-6)
+    assert invented["coherence"] == pytest.approx(missing["completeness"], rel=1e-3)
 
 
-def test_one_changed_pixel_is_found_where_it_is() -> None:
+def test_errors_are_at_the_position_of_a_changed_pixel() -> None:
     reference = textured(48, 52)
     image = reference.clone()
     image[0, 1, 20, 30] += 0.4
@@ -335,23 +339,23 @@ def test_one_changed_pixel_is_found_where_it_is() -> None:
     changed = torch.zeros(48, 52)
     changed[20, 30] = 0.2**2 / 3  # values from 0 to 1, the mean of three channels
     assert torch.allclose(result.errors, changed, atol=1e-8)
-    patches = (48 - PATCH + 1) * (52 - PATCH + 1)
-    assert result.figures["coherence"] == pytest.approx(0.2**2 / 3 / patches, rel=1e-4)
+    patches = (48 - PATCH_SIZE + 1) * (52 - PATCH_SIZE + 1)
+    assert result.scores["coherence"] == pytest.approx(0.2**2 / 3 / patches, rel=1e-4)
     inside = torch.zeros_like(result.sources.distance)
-    inside[20 - PATCH + 1 : 21, 30 - PATCH + 1 : 31] = 0.2**2 / (3 * PATCH**2)
+    inside[20 - PATCH_SIZE + 1 : 21, 30 - PATCH_SIZE + 1 : 31] = 0.2**2 / (3 * PATCH_SIZE**2)
     assert torch.allclose(result.sources.distance, inside, atol=1e-8)
 
 
-def test_border_tells_noise_outside_from_noise_inside() -> None:
+def test_border_is_high_for_noise_at_the_border_and_low_for_noise_inside() -> None:
     reference = textured(72, 72)
     outside = torch.ones(72, 72)
-    outside[BORDER:-BORDER, BORDER:-BORDER] = 0
+    outside[BORDER_WIDTH:-BORDER_WIDTH, BORDER_WIDTH:-BORDER_WIDTH] = 0
     grain = 0.2 * noise(72, 72, 99)
-    assert evaluate(reference, reference + grain * outside).figures["border"] > 50
-    assert evaluate(reference, reference + grain * (1 - outside)).figures["border"] < 0.02
+    assert evaluate(reference, reference + grain * outside).scores["border"] > 50
+    assert evaluate(reference, reference + grain * (1 - outside)).scores["border"] < 0.02
 
 
-def test_border_is_three_pixels_wide_on_all_sides() -> None:
+def test_the_border_is_three_pixels_wide_on_all_sides() -> None:
     errors = torch.zeros(20, 30)
     assert border_ratio(errors) == 1
     errors[3:-3, 3:-3] = 2.0
@@ -363,9 +367,9 @@ def test_border_is_three_pixels_wide_on_all_sides() -> None:
 
 
 @pytest.mark.parametrize("tiles", ["circular", "circular x", "circular y"])
-def test_a_seam_shows_only_if_the_picture_does_not_tile(tiles: str) -> None:
+def test_the_seam_ratio_is_high_only_if_the_image_does_not_tile(tiles: str) -> None:
     tiling = periodic()
-    grain = 0.05 * noise(48, 48, 99)  # errors everywhere, so that there is something to compare
+    grain = 0.05 * noise(48, 48, 99)  # so that errors inside are not 0
     reference = tiling.repeat(1, 1, 2, 2)
     assert seam_ratio([reference], tiling + grain, tiles) == pytest.approx(1, abs=0.1)
     torn = reference[..., :44, :44]
@@ -373,43 +377,43 @@ def test_a_seam_shows_only_if_the_picture_does_not_tile(tiles: str) -> None:
     assert seam_ratio([reference], torn, tiles) > 1000
 
 
-def test_a_seam_is_looked_for_only_where_the_picture_is_to_tile() -> None:
+def test_the_seam_is_measured_only_in_the_given_direction() -> None:
     reference = periodic().repeat(1, 1, 2, 2)
-    upright = reference[..., :48, :44]  # goes on downwards, and not to the right
-    assert seam_ratio([reference], upright, "circular y") == 1
-    assert seam_ratio([reference], upright, "circular x") > 1000
-    assert seam_ratio([reference.mT], upright.mT, "circular y") > 1000
-    assert seam_ratio([reference.mT], upright.mT, "circular x") == 1
+    image = reference[..., :48, :44]  # tiles vertically only
+    assert seam_ratio([reference], image, "circular y") == 1
+    assert seam_ratio([reference], image, "circular x") > 1000
+    assert seam_ratio([reference.mT], image.mT, "circular y") > 1000
+    assert seam_ratio([reference.mT], image.mT, "circular x") == 1
 
 
-def test_seam_compares_the_strip_across_the_border_with_the_picture() -> None:
+def test_the_seam_ratio_compares_patches_across_the_border_with_those_inside() -> None:
     reference, image = textured(48, 60), textured(52, 44, seed=1)
-    strip = torch.cat([image[..., 1 - PATCH :], image[..., : PATCH - 1]], 3)  # all patches in it lie across
-    keys = all_patches([reference], PATCH)
-    across, inside = (nearest(all_patches([x], PATCH), keys).distance.mean() for x in (strip, image))
+    strip = torch.cat([image[..., 1 - PATCH_SIZE :], image[..., : PATCH_SIZE - 1]], 3)  # its patches cross the border
+    keys = all_patches([reference], PATCH_SIZE)
+    across, inside = (nearest(all_patches([x], PATCH_SIZE), keys).distance.mean() for x in (strip, image))
     assert seam_ratio([reference], image, "circular x") == pytest.approx(float(across / inside), rel=1e-5)
     assert seam_ratio([reference.mT], image.mT, "circular y") == pytest.approx(float(across / inside), rel=1e-5)
 
 
-def test_seam_is_among_the_figures_if_the_picture_is_to_tile() -> None:
+def test_the_scores_include_the_seam_if_the_image_is_meant_to_tile() -> None:
     reference = textured(48, 48)
-    assert "seam" not in evaluate(reference, reference).figures
-    figures = evaluate(reference, reference, tiles="circular x").figures
-    assert figures["seam"] == seam_ratio([reference], reference, "circular x") > 1000
+    assert "seam" not in evaluate(reference, reference).scores
+    scores = evaluate(reference, reference, tiles="circular x").scores
+    assert scores["seam"] == seam_ratio([reference], reference, "circular x") > 1000
 
 
 @pytest.mark.parametrize("tiles", ["circular", "circular x", "circular y"])
-def test_the_step_across_borders_is_as_any_other_if_the_picture_tiles(tiles: str) -> None:
+def test_the_step_across_borders_is_normal_if_the_image_tiles(tiles: str) -> None:
     smooth = gaussian_blur(periodic(), 2.0, "circular")
-    found = seam_gradients(smooth, tiles)
+    scores = seam_gradients(smooth, tiles)
     names = {"circular": "xy", "circular x": "x", "circular y": "y"}[tiles]
-    assert found.keys() == {f"seam {kind} {name}" for kind in ("gradient", "rank") for name in names}
-    assert all(0.5 < found[f"seam gradient {name}"] < 2 for name in names)
+    assert scores.keys() == {f"seam {kind} {name}" for kind in ("gradient", "rank") for name in names}
+    assert all(0.5 < scores[f"seam gradient {name}"] < 2 for name in names)
     torn = seam_gradients(smooth[..., :44, :44], tiles)
     assert all(torn[f"seam gradient {name}"] > 2 and torn[f"seam rank {name}"] == 1 for name in names)
 
 
-def test_the_step_across_borders_is_told_beside_the_median_and_among_all() -> None:
+def test_seam_gradient_and_rank_of_known_steps() -> None:
     """Columns 0, 1, 3, 6, 10: steps of 1, 2, 3 and 4 between them, and one of 10 across the borders."""
     image = torch.tensor([0.0, 1.0, 3.0, 6.0, 10.0]).expand(1, 3, 4, 5)
     assert seam_gradients(image, "circular x") == {"seam gradient x": 10 / 2, "seam rank x": 1.0}
@@ -418,18 +422,17 @@ def test_the_step_across_borders_is_told_beside_the_median_and_among_all() -> No
     assert seam_gradients(image, "free") == {}
 
 
-def test_what_counts_of_a_reference_is_what_a_picture_is_judged_against() -> None:
-    """A part of weight 0 is as if it were not there."""
+def test_pixels_of_weight_0_do_not_change_the_scores() -> None:
     kept, other = textured(64, 48), textured(64, 48, seed=1)
     weight = torch.ones(64, 96)
     weight[:, 48:] = 0
     masked = Reference(torch.cat([kept, other], 3), weight)
     image = textured(48, 48, seed=2)
-    found, expected = evaluate(masked, image), evaluate(kept, image)
-    assert found.figures["coherence"] == pytest.approx(expected.figures["coherence"], rel=1e-5)
-    assert found.figures["completeness"] == pytest.approx(expected.figures["completeness"], rel=1e-5)
-    assert found.cells["all 7x7 at 1"] == pytest.approx(expected.cells["all 7x7 at 1"], rel=1e-3)
-    assert evaluate(kept, other).figures["coherence"] == pytest.approx(evaluate(masked, other).figures["coherence"])
+    result, expected = evaluate(masked, image), evaluate(kept, image)
+    assert result.scores["coherence"] == pytest.approx(expected.scores["coherence"], rel=1e-5)
+    assert result.scores["completeness"] == pytest.approx(expected.scores["completeness"], rel=1e-5)
+    assert result.per_scale["all 7x7 at 1"] == pytest.approx(expected.per_scale["all 7x7 at 1"], rel=1e-3)
+    assert evaluate(kept, other).scores["coherence"] == pytest.approx(evaluate(masked, other).scores["coherence"])
 
 
 def test_several_references_of_different_sizes() -> None:
@@ -437,20 +440,20 @@ def test_several_references_of_different_sizes() -> None:
     result = evaluate(references, references[1])
     assert (result.sources.reference == 1).all()
     assert not result.sources.offsets()[..., 1:].any()
-    assert result.figures["coherence"] == 0
-    assert result.figures["completeness"] > 0.005
-    assert result.figures["copied"] == result.figures["largest verbatim region"] == 1
+    assert result.scores["coherence"] == 0
+    assert result.scores["completeness"] > 0.005
+    assert result.scores["copied"] == result.scores["largest verbatim region"] == 1
     batch = torch.cat([textured(48, 48), textured(48, 48, seed=1)])
     assert (evaluate(batch, batch[1:]).sources.reference == 1).all()
 
 
-def test_precision_of_the_picture_is_that_of_the_reference() -> None:
+def test_the_precision_is_that_of_the_reference() -> None:
     reference = textured(48, 48)
-    assert evaluate(reference.half(), reference.half()).figures["coherence"] == 0
+    assert evaluate(reference.half(), reference.half()).scores["coherence"] == 0
     assert evaluate(reference.double(), reference).errors.dtype == torch.float64
 
 
-def test_faiss_sees_the_same_as_exact_search() -> None:
+def test_scores_with_faiss_are_close_to_those_of_the_exact_search() -> None:
     reference = textured()
     image = reference.roll(20, 3) + 0.02 * noise(64, 64, 99)
     try:
@@ -460,11 +463,11 @@ def test_faiss_sees_the_same_as_exact_search() -> None:
             evaluate(reference, image, search="faiss")
         return
     result, exact = (evaluate(reference, image, search=search, tiles="circular") for search in ("faiss", "exact"))
-    assert result.figures == pytest.approx(exact.figures, rel=0.05)
+    assert result.scores == pytest.approx(exact.scores, rel=0.05)
     assert float((result.sources.column == exact.sources.column).double().mean()) > 0.9
 
 
-def test_with_faiss_nothing_is_searched_exactly(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_faiss_the_exact_search_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     def first(queries: Tensor, *_: object) -> Tensor:
         return torch.zeros(len(queries), dtype=torch.int64)
 
@@ -479,7 +482,7 @@ def test_with_faiss_nothing_is_searched_exactly(monkeypatch: pytest.MonkeyPatch)
     assert not result.sources.column.any()
 
 
-def test_diversity_is_the_deviation_over_pictures() -> None:
+def test_diversity_is_the_deviation_over_the_images() -> None:
     reference = textured()
     same = reference.expand(4, -1, -1, -1)
     assert diversity(reference, same) == 0
@@ -489,65 +492,79 @@ def test_diversity_is_the_deviation_over_pictures() -> None:
     assert diversity(reference, same + 2 * steps) == pytest.approx(2, rel=1e-5)
 
 
-def test_diversity_is_of_the_brightness() -> None:
+def test_diversity_ignores_hue() -> None:
     reference = textured()
     colours = torch.tensor([[0.3, -0.3, 0.0], [-0.1, 0.0, 0.1]])[:, :, None, None]
     assert diversity(reference, reference + colours) == pytest.approx(0, abs=1e-6)
 
 
 def test_diversity_of_independent_noise_is_that_of_its_pixels() -> None:
-    pictures = noise(48, 48, 0, 1).expand(1, 3, -1, -1) * 0.5
+    reference = noise(48, 48, 0, 1).expand(1, 3, -1, -1) * 0.5
     many = torch.randn(50, 1, 48, 48, generator=torch.Generator().manual_seed(1)).expand(-1, 3, -1, -1)
-    assert diversity(pictures, many) == pytest.approx(2 * math.sqrt(1 - 1 / 50), rel=0.03)
+    assert diversity(reference, many) == pytest.approx(2 * math.sqrt(1 - 1 / 50), rel=0.03)
 
 
-def test_diversity_of_one_picture_is_refused() -> None:
+def test_diversity_of_one_image_is_refused() -> None:
     with pytest.raises(ImageError, match=r"1 picture.*two.*more"):
         diversity(textured(), textured())
 
 
-REFUSED = {
-    "a batch": (GOOD, GOOD.repeat(2, 1, 1, 1), r"image is a batch of 2 .*one by one"),
-    "a small picture": (GOOD, textured(60, 43), r"image is 43x60; 44 pixels"),
-    "a small reference": (textured(43, 60), GOOD, r"reference is 60x43; 44 pixels"),
-    "a small second reference": ([GOOD, textured(43, 60)], GOOD, r"reference.* is 60x43; 44 pixels"),
-    "grey beside colours": (GOOD, GOOD[:, :1], r"image has 1 channels and reference has 3; convert"),
-    "no batch dimension": (GOOD, GOOD[0], r"image has shape \(3, 48, 48\); it must be \(B, C, H, W\)"),
-    "no number": (GOOD, GOOD / 0, r"image contains NaN"),
-    "no reference": ([], GOOD, r"reference is an empty list; give at least one"),
-}
-
-
-@pytest.mark.parametrize("case", REFUSED)
-def test_unusable_pictures_are_refused(case: str) -> None:
-    reference, image, message = REFUSED[case]
+@pytest.mark.parametrize(
+    ("reference", "image", "message"),
+    [
+        (GOOD, GOOD.repeat(2, 1, 1, 1), r"image is a batch of 2 .*one by one"),
+        (GOOD, textured(60, 43), r"image is 43x60; 44 pixels"),
+        (textured(43, 60), GOOD, r"reference is 60x43; 44 pixels"),
+        ([GOOD, textured(43, 60)], GOOD, r"reference.* is 60x43; 44 pixels"),
+        (GOOD, GOOD[:, :1], r"image has 1 channels and reference has 3; convert"),
+        (GOOD, GOOD[0], r"image has shape \(3, 48, 48\); it must be \(B, C, H, W\)"),
+        (GOOD, GOOD / 0, r"image contains NaN"),
+        ([], GOOD, r"reference is an empty list; give at least one"),
+    ],
+    ids=[
+        "batch",
+        "small image",
+        "small reference",
+        "small second reference",
+        "other channels",
+        "no batch dimension",
+        "not finite",
+        "no reference",
+    ],
+)
+def test_unusable_images_are_refused(reference: Any, image: Tensor, message: str) -> None:
     with pytest.raises(ImageError, match=message):
         evaluate(reference, image)
 
 
-def test_pictures_just_large_enough_are_judged() -> None:
+def test_a_reference_with_a_region_is_refused() -> None:
+    with pytest.raises(OptionError, match="region"):
+        evaluate(Reference(GOOD, region=torch.ones(48, 48)), GOOD)
+
+
+def test_images_of_the_minimum_size_are_evaluated() -> None:
     smallest = textured(44, 44)
-    assert_same(evaluate(smallest, smallest))
+    assert_no_faults(evaluate(smallest, smallest))
 
 
-@pytest.mark.parametrize("search", ["fast", ""])
-def test_unknown_search_is_refused(search: str) -> None:
-    with pytest.raises(OptionError, match=rf"search = '{search}' is not allowed: it must be one of exact, faiss"):
-        evaluate(GOOD, GOOD, search=search)
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("search", "fast", "exact, faiss"),
+        ("search", "", "exact, faiss"),
+        ("tiles", "round", "free, circular, circular x"),
+    ],
+)
+def test_unknown_options_are_refused(name: str, value: str, allowed: str) -> None:
+    with pytest.raises(OptionError, match=f"{name} = '{value}' is not allowed: it must be one of {allowed}"):
+        evaluate(GOOD, GOOD, **{name: value})
 
 
-def test_unknown_tiles_are_refused() -> None:
-    with pytest.raises(
-        OptionError, match=r"tiles = 'round' is not allowed: it must be one of free, circular, circular x"
-    ):
-        evaluate(GOOD, GOOD, tiles="round")
-
-
-def test_missing_faiss_is_told_before_any_long_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    def long_work(*_: object) -> float:
+def test_missing_faiss_is_an_error_before_any_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> float:
         raise AssertionError("work began")
 
     monkeypatch.setitem(sys.modules, "faiss", None)  # as if it were not installed
-    monkeypatch.setattr(metrics, "held_out", long_work)
+    monkeypatch.setattr(metrics, "held_out", fail)
     with pytest.raises(GPDMError, match="pip install faiss-cpu"):
         evaluate(GOOD, GOOD, search="faiss")

@@ -1,8 +1,9 @@
-"""SIFID with random weights: laws, known distances, and a network that is built independently of ours."""
+"""SIFID with random weights: laws, known distances, and an independent implementation of the network."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -11,20 +12,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gpdm.errors import GPDMError, ImageError
-from gpdm.evaluation.sifid import LAYERS, SMALLEST, Inception, frechet_distance, load_inception, sifid
+from gpdm.evaluation.sifid import LAYERS, MIN_SIDE, Inception, frechet_distance, load_inception, sifid
 from library.problems import picture
 
-PLAN = {"Conv2d_1a_3x3": (3, 32, 2, 0), "Conv2d_2a_3x3": (32, 32, 1, 0), "Conv2d_2b_3x3": (32, 64, 1, 1)}
-"""Input channels, output channels, stride and padding; written here anew."""
+CONVOLUTIONS = {"Conv2d_1a_3x3": (3, 32, 2, 0), "Conv2d_2a_3x3": (32, 32, 1, 0), "Conv2d_2b_3x3": (32, 64, 1, 1)}
+"""Input channels, output channels, stride and padding of each convolution."""
 STRIDE = 2
-"""How far apart, in pixels, neighbouring positions are."""
+"""Distance of neighbouring positions, in pixels."""
 
 
 def weights(seed: int = 0) -> dict[str, Tensor]:
-    """A state dict whose channels are neither all dead nor all alike, with a key of a later layer."""
+    """A state dict with features that vary, and with a key of a later layer."""
     g = torch.Generator().manual_seed(seed)
     state: dict[str, Tensor] = {"Mixed_5b.branch1x1.conv.weight": torch.zeros(64, 192, 1, 1)}
-    for name, (inputs, outputs, _, _) in PLAN.items():
+    for name, (inputs, outputs, _, _) in CONVOLUTIONS.items():
         state[f"{name}.conv.weight"] = torch.randn(outputs, inputs, 3, 3, generator=g) / math.sqrt(9 * inputs)
         state[f"{name}.bn.weight"] = 0.5 + torch.rand(outputs, generator=g)
         state[f"{name}.bn.bias"] = 0.5 + 0.3 * torch.randn(outputs, generator=g)
@@ -35,19 +36,19 @@ def weights(seed: int = 0) -> dict[str, Tensor]:
 
 
 def independent(state: dict[str, Tensor]) -> nn.Sequential:
-    """The same network out of modules of torch.nn, which maps values from 0 to 1 itself at its input, in eval mode."""
+    """The same network from modules of torch.nn in eval mode. Its input has values from 0 to 1."""
 
     class FromUnit(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return 2 * x - 1
 
     modules: list[nn.Module] = [FromUnit()]
-    for name, (inputs, outputs, stride, padding) in PLAN.items():
+    for name, (inputs, outputs, stride, padding) in CONVOLUTIONS.items():
         convolution = nn.Conv2d(inputs, outputs, 3, stride, padding, bias=False)
         normalisation = nn.BatchNorm2d(outputs, eps=0.001)
         for prefix, module in ((f"{name}.conv.", convolution), (f"{name}.bn.", normalisation)):
-            own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-            module.load_state_dict(own)
+            values = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+            module.load_state_dict(values)
         modules += [convolution, normalisation, nn.ReLU()]
     return nn.Sequential(*modules).double().eval().requires_grad_(False)
 
@@ -57,17 +58,17 @@ def network() -> Inception:
     return load_inception(weights())
 
 
-def test_features_are_those_of_an_independent_network_that_maps_its_input_itself(network: Inception) -> None:
+def test_features_are_those_of_an_independent_network(network: Inception) -> None:
     image = picture(61, 48)
     expected = independent(weights())((image.double() + 1) / 2)
-    found = network.features(image)
-    assert found.dtype == torch.float64
-    assert found.shape == (expected.shape[2] * expected.shape[3], 64)
-    assert torch.allclose(found.T.reshape(expected.shape[1:]), expected[0], rtol=1e-9, atol=1e-12)
-    assert float(found.std(0).median()) > 0.1, "the weights of this test make features that vary"
+    features = network.features(image)
+    assert features.dtype == torch.float64
+    assert features.shape == (expected.shape[2] * expected.shape[3], 64)
+    assert torch.allclose(features.T.reshape(expected.shape[1:]), expected[0], rtol=1e-9, atol=1e-12)
+    assert float(features.std(0).median()) > 0.1, "the weights of this test give constant features"
 
 
-def test_running_statistics_and_not_those_of_the_picture(network: Inception) -> None:
+def test_normalisation_uses_running_statistics(network: Inception) -> None:
     training = independent(weights()).train()
     image = picture(64, 64)
     own_statistics = training((image.double() + 1) / 2)[0].flatten(1).T
@@ -75,19 +76,19 @@ def test_running_statistics_and_not_those_of_the_picture(network: Inception) -> 
 
 
 @pytest.mark.parametrize(("top", "left"), [(0, 0), (8, 20)])
-def test_features_of_a_part_are_a_part_of_the_features(network: Inception, top: int, left: int) -> None:
-    """What is elsewhere in the picture changes nothing, which normalisation by the picture's own statistics would not keep."""
+def test_features_of_a_crop_are_a_crop_of_the_features(network: Inception, top: int, left: int) -> None:
+    """Normalisation by the statistics of the image would make features depend on distant pixels."""
     image = picture(64, 80)
-    part = image[..., top : top + 40, left : left + 44]
-    whole, own = (grid(network.features(each), each) for each in (image, part))
-    rows, columns = own.shape[1:]
+    crop = image[..., top : top + 40, left : left + 44]
+    features, crop_features = (grid(network.features(x), x) for x in (image, crop))
+    rows, columns = crop_features.shape[1:]
     y, x = top // STRIDE, left // STRIDE
-    same = whole[:, y : y + rows, x : x + columns]
+    expected = features[:, y : y + rows, x : x + columns]
     # The padding of the third convolution changes the outermost positions.
-    assert torch.allclose(own[:, 1:-1, 1:-1], same[:, 1:-1, 1:-1], rtol=1e-9, atol=1e-12)
-    elsewhere = image.clone()
-    elsewhere[..., 60:, :] = 1
-    assert torch.equal(grid(network.features(elsewhere), image)[:, :8], whole[:, :8])
+    assert torch.allclose(crop_features[:, 1:-1, 1:-1], expected[:, 1:-1, 1:-1], rtol=1e-9, atol=1e-12)
+    changed = image.clone()
+    changed[..., 60:, :] = 1
+    assert torch.equal(grid(network.features(changed), image)[:, :8], features[:, :8])
 
 
 def grid(features: Tensor, image: Tensor) -> Tensor:
@@ -96,54 +97,59 @@ def grid(features: Tensor, image: Tensor) -> Tensor:
     return features.T.reshape(64, rows, columns)
 
 
-def test_the_range_matters(network: Inception) -> None:
-    """A picture from 0 to 1, or divided by 255 and mapped again as in the reference implementation, is another picture."""
+@pytest.mark.parametrize(
+    "wrong", [lambda image: (image + 1) / 2, lambda image: 2 * (image / 255) - 1], ids=["0 to 1", "reference code"]
+)
+def test_an_image_in_another_range_has_other_features(network: Inception, wrong: Callable[[Tensor], Tensor]) -> None:
     image = picture(48, 48)
-    for wrong in ((image + 1) / 2, 2 * (image / 255) - 1):
-        assert sifid(network, image, wrong) > 0.1
+    assert sifid(network, image, wrong(image)) > 0.1
 
 
-def test_the_same_picture(network: Inception) -> None:
-    for image in (picture(96, 96), picture(33, 50, seed=3), torch.full((1, 3, 40, 40), 0.3)):
-        assert 0 <= sifid(network, image, image) < 1e-9
+@pytest.mark.parametrize("image", [picture(96, 96), picture(33, 50, seed=3), torch.full((1, 3, 40, 40), 0.3)])
+def test_equal_images_have_distance_0(network: Inception, image: Tensor) -> None:
+    assert 0 <= sifid(network, image, image) < 1e-9
 
 
-def test_symmetric_and_free_of_size(network: Inception) -> None:
+def test_the_distance_is_symmetric_for_images_of_any_sizes(network: Inception) -> None:
     first, second = picture(64, 48), picture(40, 72, seed=5)
-    there, back = sifid(network, first, second), sifid(network, second, first)
-    assert there > 0.01
-    assert there == pytest.approx(back, rel=1e-9)
+    forward, backward = sifid(network, first, second), sifid(network, second, first)
+    assert forward > 0.01
+    assert forward == pytest.approx(backward, rel=1e-9)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_grows_with_noise(seed: int) -> None:
+def test_the_distance_grows_with_noise(seed: int) -> None:
     network, image = load_inception(weights(seed)), picture(80, 80, seed=seed)
     noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(seed))
-    figures = [sifid(network, image, image + strength * noise) for strength in (0, 0.02, 0.05, 0.1, 0.2)]
-    assert all(less < more for less, more in pairwise(figures))
+    distances = [sifid(network, image, image + strength * noise) for strength in (0, 0.02, 0.05, 0.1, 0.2)]
+    assert all(less < more for less, more in pairwise(distances))
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_grows_with_blur(seed: int) -> None:
+def test_the_distance_grows_with_blur(seed: int) -> None:
     network, image = load_inception(weights(seed)), picture(80, 80, seed=seed)
-    figures = [sifid(network, image, blurred(image, side)) for side in (1, 3, 7, 15)]
-    assert all(less < more for less, more in pairwise(figures))
+    distances = [sifid(network, image, blurred(image, side)) for side in (1, 3, 7, 15)]
+    assert all(less < more for less, more in pairwise(distances))
 
 
 def blurred(image: Tensor, side: int) -> Tensor:
     return F.avg_pool2d(F.pad(image, (side // 2,) * 4, mode="reflect"), side, 1)
 
 
-def test_grey_counts_as_rgb_and_alpha_does_not_count(network: Inception) -> None:
-    grey, colour = picture(40, 40, channels=1), picture(40, 40)
+def test_grey_is_repeated_to_rgb(network: Inception) -> None:
+    grey = picture(40, 40, channels=1)
     assert torch.equal(network.features(grey), network.features(grey.repeat(1, 3, 1, 1)))
-    for opacity in (-1.0, 0.5):
-        with_alpha = torch.cat([colour, torch.full((1, 1, 40, 40), opacity)], 1)
-        assert torch.equal(network.features(with_alpha), network.features(colour))
     assert sifid(network, grey, grey.repeat(1, 3, 1, 1)) < 1e-9
 
 
-def test_neither_picture_nor_weights_are_changed() -> None:
+@pytest.mark.parametrize("alpha", [-1.0, 0.5])
+def test_alpha_is_ignored(network: Inception, alpha: float) -> None:
+    image = picture(40, 40)
+    with_alpha = torch.cat([image, torch.full((1, 1, 40, 40), alpha)], 1)
+    assert torch.equal(network.features(with_alpha), network.features(image))
+
+
+def test_image_and_weights_are_not_changed() -> None:
     state, image = weights(), picture(40, 40).double()
     before, kept = {key: value.clone() for key, value in state.items()}, image.clone()
     sifid(load_inception(state), image, image)
@@ -152,12 +158,12 @@ def test_neither_picture_nor_weights_are_changed() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
-def test_weights_of_any_precision(dtype: torch.dtype) -> None:
+def test_weights_may_have_any_precision(dtype: torch.dtype) -> None:
     state = {key: value.to(dtype) if value.is_floating_point() else value for key, value in weights().items()}
     assert load_inception(state).features(picture(40, 40)).dtype == torch.float64
 
 
-def test_distance_of_gaussians_with_diagonal_covariances() -> None:
+def test_the_distance_of_gaussians_with_diagonal_covariances() -> None:
     g = torch.Generator().manual_seed(2)
     mean, other_mean = torch.randn(2, 64, generator=g, dtype=torch.float64)
     a, b = torch.rand(2, 64, generator=g, dtype=torch.float64) * 4
@@ -166,8 +172,8 @@ def test_distance_of_gaussians_with_diagonal_covariances() -> None:
     assert frechet_distance(mean, a.diag(), other_mean, b.diag()) == pytest.approx(float(expected), rel=1e-12)
 
 
-def test_distance_of_gaussians_whose_covariances_do_not_commute() -> None:
-    """For two dimensions: the trace of the root of M is the root of tr M + 2 sqrt(det M)."""
+def test_the_distance_of_gaussians_whose_covariances_do_not_commute() -> None:
+    """In two dimensions the trace of the root of M is the root of tr M + 2 sqrt(det M)."""
     a = torch.tensor([[2.0, 0.6], [0.6, 0.5]], dtype=torch.float64)
     b = torch.tensor([[1.0, -0.7], [-0.7, 3.0]], dtype=torch.float64)
     assert not torch.allclose(a @ b, b @ a)
@@ -179,7 +185,7 @@ def test_distance_of_gaussians_whose_covariances_do_not_commute() -> None:
 
 
 @pytest.mark.parametrize("rank", [1, 10, 63])
-def test_distance_is_zero_for_the_same_covariance_of_any_rank(rank: int) -> None:
+def test_the_distance_is_0_for_equal_covariances_of_any_rank(rank: int) -> None:
     g = torch.Generator().manual_seed(rank)
     samples = 3 * torch.randn(500, rank, generator=g, dtype=torch.float64) @ torch.randn(rank, 64, generator=g).double()
     mean, covariance = samples.mean(0), samples.T.cov()
@@ -187,7 +193,7 @@ def test_distance_is_zero_for_the_same_covariance_of_any_rank(rank: int) -> None
 
 
 def test_statistics_are_the_mean_and_the_unbiased_covariance_over_positions(network: Inception) -> None:
-    """The distance by hand, with the root of the product of the covariances out of its eigenvalues, as it is in the paper."""
+    """Compared with the formula of the paper, which needs the eigenvalues of the product of the covariances."""
     means, covariances = [], []
     for image in (picture(72, 80), picture(80, 72, seed=5)):
         features = network.features(image)
@@ -202,9 +208,9 @@ def test_statistics_are_the_mean_and_the_unbiased_covariance_over_positions(netw
 KEYS = [key for layer in LAYERS for key in layer.shapes()]
 
 
-def test_needed_keys_are_those_of_the_three_layers() -> None:
+def test_the_needed_keys_are_those_of_three_layers() -> None:
     parts = ("conv.weight", "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var")
-    assert [f"{name}.{part}" for name in PLAN for part in parts] == KEYS
+    assert [f"{name}.{part}" for name in CONVOLUTIONS for part in parts] == KEYS
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -250,16 +256,16 @@ def test_unusable_values_are_named(key: str, value: object, problem: str) -> Non
         (torch.zeros(2, 3, 40, 40), "batch of 2 pictures; compare them one by one"),
         (torch.zeros(3, 40, 40), "must be \\(B, C, H, W\\)"),
         (torch.full((1, 3, 40, 40), torch.nan), "NaN"),
-        (torch.zeros(1, 3, 40, SMALLEST - 1), f"{SMALLEST - 1}x40; {SMALLEST} pixels"),
+        (torch.zeros(1, 3, 40, MIN_SIDE - 1), f"{MIN_SIDE - 1}x40; {MIN_SIDE} pixels"),
     ],
 )
-def test_unusable_pictures_are_refused(network: Inception, image: Tensor, problem: str) -> None:
+def test_unusable_images_are_refused(network: Inception, image: Tensor, problem: str) -> None:
     usable = torch.zeros(1, 3, 40, 40)
     for pair in ((image, usable), (usable, image)):
         with pytest.raises(ImageError, match=problem):
             sifid(network, *pair)
 
 
-def test_the_smallest_picture(network: Inception) -> None:
-    assert len(network.features(picture(SMALLEST, SMALLEST))) == 4
-    assert math.isfinite(sifid(network, picture(SMALLEST, SMALLEST), picture(40, SMALLEST)))
+def test_the_smallest_image(network: Inception) -> None:
+    assert len(network.features(picture(MIN_SIDE, MIN_SIDE))) == 4
+    assert math.isfinite(sifid(network, picture(MIN_SIDE, MIN_SIDE), picture(40, MIN_SIDE)))

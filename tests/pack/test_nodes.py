@@ -20,6 +20,7 @@ from gpdm import (
     TASKS,
     BidirectionalLoss,
     Canvas,
+    EvaluationOptions,
     GPDMError,
     InitialGuess,
     Level,
@@ -519,16 +520,16 @@ def test_evaluate_takes_weights_from_a_path(comfyui_pack: ModuleType, terminal: 
 def test_evaluate_searches_as_it_is_told(
     comfyui_pack: ModuleType, terminal: TerminalHost, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given: list[dict[str, Any]] = []
+    given: list[Any] = []
 
-    def seen(*_: Any, **more: Any) -> None:
-        given.append(more)
+    def seen(reference: Any, images: Any, options: Any, **_: Any) -> None:
+        given.append(options)
         raise InterruptedError
 
-    monkeypatch.setattr(comfyui_pack.nodes.measure, "evaluate", seen)
+    monkeypatch.setattr(comfyui_pack.nodes.measure, "judge", seen)
     with pytest.raises(InterruptedError):
         judged(comfyui_pack, images=image(48, 50), search="faiss", tiles="circular y")
-    assert given == [{"search": "faiss", "tiles": "circular y"}]
+    assert given == [EvaluationOptions(tiles="circular y", search="faiss")]
 
 
 def test_evaluate_shows_progress_and_can_be_cancelled(comfyui_pack: ModuleType) -> None:
