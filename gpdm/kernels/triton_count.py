@@ -43,9 +43,9 @@ def _project_and_count(
     k = tl.program_id(1) * BLOCK + tl.arange(0, BLOCK)
     n = program * LANES + tl.arange(0, LANES)
     inside = n < patches
-    corner = (n // columns) * (patch_stride_y * row_stride) + (n % columns) * (patch_stride_x * column_stride)
+    origin = (n // columns) * (patch_stride_y * row_stride) + (n % columns) * (patch_stride_x * column_stride)
     bin = bins_of(
-        image, corner, inside, filters, low, width, k, number, bins, channel_stride, row_stride, column_stride,
+        image, origin, inside, filters, low, width, k, number, bins, channel_stride, row_stride, column_stride,
         C, P, LANES, BLOCK, DEPTH,
     )  # fmt: skip
     at = counts + (program % SHARDS) * (number * bins) + k[None, :] * bins + bin

@@ -52,7 +52,7 @@ def _backproject(
     left = tl.program_id(0) * (LANES - P + 1)
     top = tl.program_id(1) * tile_height
     lane = tl.arange(0, LANES)
-    x = left - (P - 1) + lane  # of the patches' corners, and of the pixels whose sums this lane holds
+    x = left - (P - 1) + lane  # of the patches' first pixels, and of the pixels whose sums this lane holds
     column = x // patch_stride_x
     inside = (x >= 0) & (x % patch_stride_x == 0) & (column < columns)
     channel = tl.program_id(2) * CHANNELS + tl.arange(0, CHANNELS * SLOTS) // SLOTS
@@ -62,7 +62,7 @@ def _backproject(
     while y < top + tile_height:
         row = y // patch_stride_y
         if (y >= 0) & (y % patch_stride_y == 0) & (row < rows):
-            corner = row * (patch_stride_y * row_stride) + column * (patch_stride_x * column_stride)
+            origin = row * (patch_stride_y * row_stride) + column * (patch_stride_x * column_stride)
             # Slot t holds the row of pixels y' with y' mod SLOTS = t, to which the patches here add their row y' - y.
             i = (slot - y) & (SLOTS - 1)
             element = (channel * P + i) * P
@@ -71,7 +71,7 @@ def _backproject(
                 k = start + tl.arange(0, BLOCK)
                 valid = k < NUMBER
                 bin = bins_of(
-                    image, corner, inside, filters, low, width, k, NUMBER, bins,
+                    image, origin, inside, filters, low, width, k, NUMBER, bins,
                     channel_stride, row_stride, column_stride, C, P, LANES, BLOCK, DEPTH,
                 )  # fmt: skip
                 s = tl.load(bin_gradients + (k[None, :] * bins + bin), mask=inside[:, None] & valid[None, :], other=0.0)

@@ -28,17 +28,17 @@ PRODUCT_DEPTH = 32
 
 @triton.jit
 def element_offsets(d, channel_stride, row_stride, column_stride, C: tl.constexpr, P: tl.constexpr):
-    """Returns the offsets in the image of elements `d` of a patch from its corner, and whether they exist."""
+    """Returns the offsets in the image of elements `d` of a patch from its origin, and whether they exist."""
     channel, rest = d // (P * P), d % (P * P)
     return channel * channel_stride + (rest // P) * row_stride + (rest % P) * column_stride, d < C * P * P
 
 
 @triton.jit
 def bins_of(
-    image, corner, inside, filters, low, width, k, number, bins, channel_stride, row_stride, column_stride,
+    image, origin, inside, filters, low, width, k, number, bins, channel_stride, row_stride, column_stride,
     C: tl.constexpr, P: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
 ):  # fmt: skip
-    """Returns the bins, int32 (LANES, BLOCK), of the patches with offsets `corner` along the filters `k`.
+    """Returns the bins, int32 (LANES, BLOCK), of the patches with offsets `origin` along the filters `k`.
 
     The projections are a matrix product on the tensor cores, which truncate operands to TF32, 11 significant bits; sums
     are float32.
@@ -48,7 +48,7 @@ def bins_of(
     for start in range(0, C * P * P, DEPTH):
         d = start + tl.arange(0, DEPTH)
         offset, exists = element_offsets(d, channel_stride, row_stride, column_stride, C, P)
-        x = tl.load(image + (corner[:, None] + offset[None, :]), mask=inside[:, None] & exists[None, :], other=0.0)
+        x = tl.load(image + (origin[:, None] + offset[None, :]), mask=inside[:, None] & exists[None, :], other=0.0)
         w = tl.load(filters + (k[None, :] * (C * P * P) + d[:, None]), mask=exists[:, None] & valid[None, :], other=0.0)
         sums = tl.dot(x, w, sums, input_precision="tf32")
     first = tl.load(low + k, mask=valid, other=0.0)

@@ -77,7 +77,7 @@ class Term(Protocol):
 
     @property
     def per_output(self) -> bool:
-        """Whether every output needs its own objective, because the term depends on its image at the level's start."""
+        """True if every output needs its own objective, because the term depends on its image at the level's start."""
         ...
 
     def check(self, level: Level, references: Sequence[Reference]) -> None:

@@ -72,7 +72,7 @@ class BidirectionalLoss(Options):
 
     @property
     def per_output(self) -> bool:
-        """Whether every output needs its own objective: False, since all share one."""
+        """False, since all outputs share an objective."""
         return False
 
     def check(self, level: Level, references: Sequence[Reference]) -> None:

@@ -219,8 +219,8 @@ def scatter_add_patches(image: Tensor, patches: Tensor, positions: Positions) ->
     _, channels, height, width = image.shape
     side = math.isqrt(patches.shape[1] // channels)
     flat, patches = image.view(channels, height * width), patches.unflatten(1, (channels, side, side))
-    corner = positions.row * width + positions.column
+    first_pixel = positions.row * width + positions.column
     for i in range(side):
         for j in range(side):
             # Positions are distinct: each element is added to once, so that the result does not depend on an order.
-            flat[:, corner + (i * width + j)] += patches[:, :, i, j].T
+            flat[:, first_pixel + (i * width + j)] += patches[:, :, i, j].T
