@@ -47,7 +47,7 @@ def choose(backend: str, device: torch.device, elements: int = 0, dtype: torch.d
         raise OptionError(
             "backend", backend, reason, "choose backend auto or torch, whose images are similar, not identical"
         )
-    say_once(f"GPDM: plain PyTorch is used on {device}, because {reason}.")
+    log_once(f"GPDM: plain PyTorch is used on {device}, because {reason}.")
     return "torch"
 
 
@@ -104,6 +104,6 @@ def is_interpreted() -> bool:
 
 
 @functools.cache
-def say_once(message: str, level: int = logging.WARNING) -> None:
+def log_once(message: str, level: int = logging.WARNING) -> None:
     """Logs a message, once per process."""
     logging.getLogger(__name__).log(level, message)

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
-from ..kernels.choose import say_once
+from ..kernels.choose import log_once
 
 T = TypeVar("T")
 WARMUP_STEPS = 3
@@ -62,7 +62,7 @@ def recorder_for(device: torch.device, backend: str) -> Recorder | None:
         return None
     # Triton refuses the addresses that this allocator returns during a capture, which are not mapped yet.
     if backend == "triton" and torch.cuda.get_allocator_backend() == "cudaMallocAsync":
-        say_once(
+        log_once(
             "GPDM: steps are not recorded as CUDA graphs, since PyTorch allocates with cudaMallocAsync; small pictures "
             "are faster without it (ComfyUI: --disable-cuda-malloc).",
             logging.INFO,

@@ -22,7 +22,7 @@ from gpdm import (
     SlicedWasserstein,
     SWDLoss,
 )
-from gpdm.kernels.choose import say_once
+from gpdm.kernels.choose import log_once
 from gpdm.losses.reference_cdfs import CountingLimits
 from gpdm.optimizers import base, cuda_graphs
 from gpdm.optimizers.cuda_graphs import (
@@ -145,7 +145,7 @@ def test_amd_gpus_do_not_record(no_capture_errors: None, monkeypatch: pytest.Mon
 def test_an_allocator_that_prevents_recording_is_logged_once(
     no_capture_errors: None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    say_once.cache_clear()
+    log_once.cache_clear()
     monkeypatch.setattr(torch.cuda, "get_allocator_backend", lambda: "cudaMallocAsync")
     with caplog.at_level("INFO"):
         for _ in range(2):

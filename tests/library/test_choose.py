@@ -19,7 +19,7 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda:0")
 def empty_caches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Nothing is cached from other tests, and kernels are not interpreted."""
     monkeypatch.setattr(choose, "is_interpreted", lambda: False)
-    for function in (choose.why_not_triton, choose.say_once):
+    for function in (choose.why_not_triton, choose.log_once):
         function.cache_clear()
     yield
     choose.why_not_triton.cache_clear()
