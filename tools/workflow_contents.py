@@ -110,11 +110,25 @@ WORKFLOWS: dict[str, list[Column]] = {
                 ),
             ],
         ),
-        Column("2  What stays", [Box("GPDM_Canvas", {}, {"keep_mask": (0, 1)})]),
         Column(
-            "3  Reshuffle", [Box("GPDM_Reshuffle", {"seed": 0, "height": 96}, {"reference": (0, 0), "canvas": (2, 0)})]
+            "2  What stays",
+            [
+                Box("GPDM_Canvas", {}, {"keep_mask": (0, 1)}),
+                Box("GPDM_PyramidSchedule", {"coarse_dim": 48}),
+                note("A large coarse_dim makes other surroundings. With the default, 28, they stay much as they are."),
+            ],
         ),
-        Column("4  Result", [save(3, "GPDM_keep"), curve(3)]),
+        Column(
+            "3  Reshuffle",
+            [
+                Box(
+                    "GPDM_Reshuffle",
+                    {"seed": 1, "height": 96},
+                    {"reference": (0, 0), "pyramid": (3, 0), "canvas": (2, 0)},
+                )
+            ],
+        ),
+        Column("4  Result", [save(5, "GPDM_keep"), curve(5)]),
     ],
     "regions": [
         Column(

@@ -169,7 +169,8 @@ def pixels(path: Path) -> Tensor:
 
 
 def test_the_kept_part_stays(tmp_path: Path) -> None:
-    small = ["--set", "GPDM_Reshuffle.height=36", "--set", "GPDM_Reshuffle.quality=fast"]
+    settings = ("GPDM_Reshuffle.height=36", "GPDM_Reshuffle.quality=fast", "GPDM_PyramidSchedule.coarse_dim=28")
+    small = [text for setting in settings for text in ("--set", setting)]
     (kept,) = run_small("keep_part", tmp_path, *small)
     picture = pixels(ROOT / "workflows" / "inputs" / "pavilion_painted.png")
     mask = (1 - picture[:, 3:]) / 2
