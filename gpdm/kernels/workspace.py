@@ -36,7 +36,7 @@ def retry_with_less_memory(work: Callable[[], T], reduce_memory: Callable[[], st
             if change is None:
                 raise
         # Outside of the handler, because the error keeps the failed frames, and with them their tensors, alive.
-        logging.getLogger(__name__).warning("GPDM: out of memory; %s and goes on.", change)
+        logging.getLogger(__name__).warning("GPDM: out of memory; %s and continues.", change)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -72,7 +72,7 @@ class Workspace:
             return "computes projections twice instead of keeping them"
         if self.strip_projections > 2**12:
             self.strip_projections //= 2
-            return "halves the strips it works in"
+            return "halves its strips"
         return None
 
     def strips(self, rows: int, columns: int, directions: int) -> list[slice]:
