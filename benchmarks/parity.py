@@ -2,9 +2,10 @@
 
     python -m benchmarks.parity [--images FILE ...] [--height 64] [--seeds 2] [--steps 300] [--threads 2]
 
-"Ours" is `gpdm.reshuffle` with the settings of quality paper. Algorithm 1 has the same levels, initial noise and number of
-steps. Both results are evaluated by the held-out distance of 7x7 patches at full size (`gpdm.evaluation.metrics.held_out`), whose
-filters no run uses. Prints one JSON row for each image and seed, then the mean ratio. Time is not compared.
+"Ours" is `gpdm.reshuffle` with the settings of quality paper. Algorithm 1 has the same levels, initial noise and
+number of steps. Both results are evaluated by the held-out distance of 7x7 patches at full size
+(`gpdm.evaluation.metrics.held_out`), whose filters no run uses. Prints one JSON row for each image and seed, then
+the mean ratio. Time is not compared.
 """
 
 from __future__ import annotations

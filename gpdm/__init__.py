@@ -1,4 +1,6 @@
-"""GPDM: new images with the patch distribution of a reference, by direct minimisation of the sliced Wasserstein distance.
+"""GPDM: new images with the patch distribution of a reference.
+
+The sliced Wasserstein distance between the two distributions is minimised directly.
 
 Elnekave and Weiss, "Generating Natural Images with Direct Patch Distributions Matching", ECCV 2022.
 """
@@ -15,7 +17,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Returns a public name from `gpdm.api`, which loads torch: so the `gpdm` command can set a thread policy before."""
+    """Returns a public name from `gpdm.api`, which loads torch. So the `gpdm` command can set a thread policy first."""
     if name.startswith("_") or name == "api":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(".api", __name__), name)

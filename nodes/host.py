@@ -1,4 +1,7 @@
-"""The one place that talks to ComfyUI. `comfy.*` is imported inside functions, so the pack loads and runs without it."""
+"""The one place that talks to ComfyUI.
+
+`comfy.*` is imported inside functions, so the pack loads and runs without it.
+"""
 
 from __future__ import annotations
 

@@ -69,7 +69,10 @@ def _widget(spec: OptionSpec) -> Input:
 
 
 def part_sockets(recipe: Recipe) -> dict[str, Input]:
-    """Returns the four sockets for parts of a recipe. Their tooltips name the values that hold if nothing is connected."""
+    """Returns the four sockets for parts of a recipe.
+
+    Their tooltips name the values that hold if nothing is connected.
+    """
     makers = {
         "loss": ("GPDM_LOSS", "GPDM SWD Loss"),
         "pyramid": ("GPDM_PYRAMID", "GPDM Pyramid Schedule"),
@@ -88,7 +91,10 @@ def part_sockets(recipe: Recipe) -> dict[str, Input]:
 
 
 def later(task: Task) -> dict[str, Input]:
-    """Returns the inputs that came after the first saved files. They stand behind all others, and a file may lack them."""
+    """Returns the inputs that came after the first saved files.
+
+    They stand behind all others, and a file may lack them.
+    """
     return {
         "quality": QUALITY,
         **widgets(OutputOptions, ["memory", "tile"]),

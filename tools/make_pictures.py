@@ -3,7 +3,8 @@
     python tools/make_pictures.py            run everything (about ten minutes on two cores), then draw
     python tools/make_pictures.py --keep DIR keep results in DIR, and run only what is not there yet
 
-diffusion_init.json needs a model. Its thumbnail shows the same GPDM nodes with a photograph in place of the diffusion result.
+diffusion_init.json needs a model. Its thumbnail shows the same GPDM nodes with a photograph in place of the
+diffusion result.
 """
 
 from __future__ import annotations

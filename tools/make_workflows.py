@@ -1,4 +1,5 @@
-"""Writes the shipped workflow files from the node definitions, laid out in columns, so that widget order is always right.
+"""Writes the shipped workflow files from the node definitions, laid out in columns, so that widget order is always
+right.
 
 python tools/make_workflows.py            write workflows/*.json
 python tools/make_workflows.py --check    exit 1 if a file on disk differs

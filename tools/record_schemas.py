@@ -1,4 +1,5 @@
-"""Records what saved workflow files depend on: names, types and order of inputs, combo values and outputs of every node.
+"""Records what saved workflow files depend on: names, types and order of inputs, combo values and outputs of every
+node.
 
 python tools/record_schemas.py            add what is new to tests/pack/schemas.json; exit 1 if a promise is broken
 python tools/record_schemas.py --check    write nothing; exit 1 if something is new or a promise is broken
@@ -29,7 +30,10 @@ def schema(node: Any) -> dict[str, Any]:
 
 
 def broken_promises(promised: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """Returns a line for each part of `promised` that `now` lacks or has elsewhere. Additions at the end are allowed."""
+    """Returns a line for each part of `promised` that `now` lacks or has elsewhere.
+
+    Additions at the end are allowed.
+    """
     lines = []
     for node, old in promised.items():
         if node not in now:

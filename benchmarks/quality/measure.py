@@ -4,12 +4,13 @@
     python -m benchmarks.quality.measure --recipes balanced best --seeds 3   part of it
     python -m benchmarks.quality.report                                      table, frontier and contact sheets
 
-Reshuffles twelve images (workflows/inputs and benchmarks/inputs), at most 250 pixels on the longer side, and evaluates the
-outputs with `gpdm.evaluate`, as the 8-bit files that a user gets. Besides the qualities of the task there are "paper-table"
-(the settings of the authors' table), "patch nearest neighbours" (GPNN), and ablations: `balanced` with one choice changed.
+Reshuffles twelve images (workflows/inputs and benchmarks/inputs), at most 250 pixels on the longer side, and
+evaluates the outputs with `gpdm.evaluate`, as the 8-bit files that a user gets. Besides the qualities of the task
+there are "paper-table" (the settings of the authors' table), "patch nearest neighbours" (GPNN), and ablations:
+`balanced` with one choice changed.
 
-Outputs stay in `--outputs`, and rows that exist are not measured again, so that an interrupted run continues. The runs may
-share their machine: time is measured by `benchmarks.speed`.
+Outputs stay in `--outputs`, and rows that exist are not measured again, so that an interrupted run continues. The
+runs may share their machine: time is measured by `benchmarks.speed`.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
     python -m benchmarks.quality.report [--rows FILE] [--outputs FOLDER] [--into FOLDER]
 
-Writes quality.md and frontier.png (which needs matplotlib) into the folder, and, if the outputs are there, the contact sheets
-sheet.jpg, sheet_best.jpg and sheet_worst.jpg. docs/pictures holds copies of the last two.
+Writes quality.md and frontier.png (which needs matplotlib) into the folder, and, if the outputs are there, the
+contact sheets sheet.jpg, sheet_best.jpg and sheet_worst.jpg. docs/pictures holds copies of the last two.
 """
 
 from __future__ import annotations

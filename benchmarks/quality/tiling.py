@@ -1,11 +1,11 @@
 """Do tiles have a seam? Compares the step across the border with the steps between all other columns and rows.
 
-    python -m benchmarks.quality.tiling [IMAGE ...] [--side 96] [--tasks ...] [--seeds 3] [--quality balanced] [--sheet FILE]
+    python -m benchmarks.quality.tiling [IMAGE ...] [--side 96] [--tasks ...] [--seeds 3] [--sheet FILE]
 
-A step is the mean absolute difference between neighbouring columns or rows, divided by the median step of the same image. For
-each image and task, over seeds and both directions: the mean step across the border; mean and standard deviation of the
-others, which show how much a single one scatters; and the ranks of the border among them. Without a seam the border is like
-the others.
+A step is the mean absolute difference between neighbouring columns or rows, divided by the median step of the same
+image. For each image and task, over seeds and both directions: the mean step across the border; mean and standard
+deviation of the others, which show how much a single one scatters; and the ranks of the border among them. Without
+a seam the border is like the others.
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
     python benchmarks/gpu.py [--device cuda] [--parts ...] [--budget 540] [--out benchmarks/results/gpu.jsonl]
 
-First the kernels are compared with their oracle, as before every use. Then, the most important parts first in case time runs
-out: rates of the machine, whole pictures, steps against the sorted baseline and against the roofline, peak memory, a run with
-ComfyUI's allocator, all tests of the kernels (whose compilation takes minutes), a profile of a step, and variants of the
-gradient's kernel. A part that fails is reported and the others go on; the exit status is then 1. Without a GPU, `--device cpu
---sizes 64 --images 48` runs the script on a CPU, with the kernels' tests in Triton's interpreter.
+First the kernels are compared with their oracle, as before every use. Then, the most important parts first in case
+time runs out: rates of the machine, whole pictures, steps against the sorted baseline and against the roofline,
+peak memory, a run with ComfyUI's allocator, all tests of the kernels (whose compilation takes minutes), a profile
+of a step, and variants of the gradient's kernel. A part that fails is reported and the others go on; the exit
+status is then 1. Without a GPU, `--device cpu --sizes 64 --images 48` runs the script on a CPU, with the kernels'
+tests in Triton's interpreter.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """How fast is a step, how fast is a whole picture, and how much memory does a step take?
 
-    python -m benchmarks.speed.measure [--parts steps peak tasks seeds] [--threads 2] [--device cpu] [--label "default loss"]
+    python -m benchmarks.speed.measure [--parts steps peak tasks seeds] [--threads 2] [--label "default loss"]
     python -m benchmarks.speed.report
 
-Writes one JSON row for each measurement. A run replaces the rows with its label and keeps the others. Kinds of rows ("what"):
+Writes one JSON row for each measurement. A run replaces the rows with its label and keeps the others. Kinds of rows
+("what"):
 
     agreement  binned value and gradient against the exact ones; if they disagree nothing is timed
     step       one step of a method on a square image, in milliseconds; the methods take turns
@@ -12,9 +13,9 @@ Writes one JSON row for each measurement. A run replaces the rows with its label
     task       one reshuffle in a quality: seconds, and the held-out distance of the result
     seeds      the same at one size for several seeds, with quality paper among them: time beside distance
 
-The time of a task with Algorithm 1 is projected: number of steps times the measured time of a step, summed over the levels.
-"authors" takes the levels and all the steps of quality paper, since the reference implementation never stops earlier; "same
-steps" takes the levels and steps that this run made.
+The time of a task with Algorithm 1 is projected: number of steps times the measured time of a step, summed over the
+levels. "authors" takes the levels and all the steps of quality paper, since the reference implementation never
+stops earlier; "same steps" takes the levels and steps that this run made.
 """
 
 from __future__ import annotations

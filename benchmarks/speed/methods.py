@@ -31,8 +31,11 @@ from ..algorithm_1 import FILTERS, PATCH, Steps, sample_filters
 from ..common import Size, load_image
 
 MIN_COSINE = {64: 0.95, 128: 0.97}
-"""Lowest accepted cosine between binned and exact gradients of the l1 distance, by image size in pixels. That gradient is a
-sign, and the distributions of the pair are close, so few bins decide it: 128 bins at 64 pixels, 512 at 128."""
+"""Lowest accepted cosine between binned and exact gradients of the l1 distance, by image size in pixels.
+
+That gradient is a sign, and the distributions of the pair are close, so few bins decide it: 128 bins at 64 pixels,
+512 at 128.
+"""
 MAX_ERROR = 0.05
 """Highest accepted relative error of the value."""
 SEARCH_EVERY = gpdm.Coherence().search_every
@@ -148,8 +151,8 @@ def nearest_neighbour_steps(reference: Tensor, image: Tensor) -> Steps:
 def check_agreement(path: Path, size: int, device: str) -> dict[str, float]:
     """Compares value and image gradient of the binned distance with the exact ones, on the same filters.
 
-    Once for the functions of `gpdm.transport`, on filters sampled here, and once for the objective that is timed, on the
-    filters that it sampled.
+    Once for the functions of `gpdm.transport`, on filters sampled here, and once for the objective that is timed,
+    on the filters that it sampled.
 
     Returns:
         Cosines of the gradients and relative errors of the values.

@@ -2,8 +2,9 @@
 
     python -m benchmarks.speed.peak 512 [--threads 2] [--device cpu] [--memory BYTES]
 
-The two images exist before; gradients, Adam's moments and everything else count. On a CPU it is the peak of the resident
-memory, as Linux reports it in /proc. `getrusage` would not do, since its peak starts with that of the parent process.
+The two images exist before; gradients, Adam's moments and everything else count. On a CPU it is the peak of the
+resident memory, as Linux reports it in /proc. `getrusage` would not do, since its peak starts with that of the
+parent process.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ def peak_on_gpu(steps: Steps) -> int:
 
 def peak_on_cpu(steps: Steps) -> int:
     """Returns the peak of the resident memory during the steps above that before, in bytes; Linux only."""
-    # Resets the peak to what is resident now. Some systems do not allow it; the peak so far is low beside images of more
-    # than 256 pixels.
+    # Resets the peak to what is resident now. Some systems do not allow it; the peak so far is low beside images of
+    # more than 256 pixels.
     with contextlib.suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5")
     before = resident("VmRSS")

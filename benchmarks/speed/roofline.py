@@ -1,9 +1,9 @@
-"""The lower bound of a step's time on a machine: its operations and bytes, divided by the rates that the machine reaches.
+"""The lower bound of a step's time: its operations and bytes, divided by the rates that the machine reaches.
 
-Operations are those of matrix products: for the image all counted patches with all filters once, all patches once more, and
-the adjoint; for the reference the patches of its subsample. Bytes: image and both of Adam's moments, read and written once.
-The rates are measured: a product of large matrices in the precision of the kernels, and a large copy. Binning, counting and
-looking up are left out, so that the bound is below any real step.
+Operations are those of matrix products: for the image all counted patches with all filters once, all patches once
+more, and the adjoint; for the reference the patches of its subsample. Bytes: image and both of Adam's moments, read
+and written once. The rates are measured: a product of large matrices in the precision of the kernels, and a large
+copy. Binning, counting and looking up are left out, so that the bound is below any real step.
 """
 
 from __future__ import annotations

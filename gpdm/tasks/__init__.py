@@ -1,4 +1,7 @@
-"""Every task by its name, as a record and as a function. A new task is a record in a file here, and a line in this one."""
+"""Every task by its name, as a record and as a function.
+
+A new task is a record in a file here, and a line in this one.
+"""
 
 from . import layout, paint, restyle
 from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task

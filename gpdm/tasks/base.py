@@ -101,7 +101,10 @@ class Task:
     name: str
     """Name of its function and its key in `TASKS`."""
     title: str
-    """Name in the editor. The node id is GPDM_ and this title without spaces: saved files hold it, so it never changes."""
+    """Name in the editor.
+
+    The node id is GPDM_ and this title without spaces: saved files hold it, so it never changes.
+    """
     command: str
     """Name of its command in the terminal."""
     summary: str
