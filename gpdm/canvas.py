@@ -33,7 +33,7 @@ class Keep:
         return torch.where(self.mask.to(images) >= 0.5, self.image.to(images), images)
 
     def at(self, size: Size, border: str) -> Keep:
-        """Returns image and mask at `size`. A pixel is kept if at least half of it is, and only kept pixels contribute."""
+        """Returns image and mask at `size`. Only kept pixels contribute, and a pixel is kept if half of it is."""
         image, fraction = resize_known(self.image, (self.mask >= 0.5).to(self.image), size, border)
         return Keep(image, (fraction >= 0.5).to(image))
 
@@ -101,16 +101,18 @@ class Canvas:
         ):
             if tuple(tensor.shape) != (1, channels, height, width):
                 raise ImageError(
-                    f"{name} has shape {tuple(tensor.shape)}; it must be (1, {channels}, {height}, {width}), as the output"
+                    f"{name} has shape {tuple(tensor.shape)}; it must be (1, {channels}, {height}, {width}), as the "
+                    "output"
                 )
         if mask.device != like.device:
             raise ImageError(
-                f"the mask of what is kept is on {mask.device} and the reference on {like.device}; move them to one device"
+                f"the mask of what is kept is on {mask.device} and the reference on {like.device}; move them to one "
+                "device"
             )
         return Keep(keep.image, mask.to(like))
 
     def in_working_units(self, enter: Callable[[Tensor], Tensor]) -> Canvas:
-        """Returns this canvas in working units, in which the value range is (-1, 1). `enter` converts images to them."""
+        """Returns this canvas in working units, with value range (-1, 1). `enter` converts images to these units."""
         keep = None if self.keep is None else Keep(enter(self.keep.image), self.keep.mask)
         return replace(self, keep=keep, value_range=None if self.value_range is None else (-1.0, 1.0), enter=enter)
 
@@ -156,5 +158,5 @@ _TRANSFORMS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
     "rotate 180": (_flip(2, 3),),
     "rotate 90": (_flip(2, 3), lambda image: image.rot90(1, (2, 3))),
 }
-"""Transformations of each symmetry. The mean of an image and its transform, taken for one after the other, is symmetric to
-the bit, because a sum of two numbers does not depend on their order."""
+"""Transformations of each symmetry. The mean of an image and its transform, taken for one after the other, is symmetric
+to the bit, because a sum of two numbers does not depend on their order."""

@@ -149,5 +149,5 @@ def to_pil(image: Tensor) -> Image.Image:
 
 
 def to_preview(image: Tensor) -> Tensor:
-    """Returns the channels of an image (1, C, H, W) for a preview: the first three if it has more than four, else all."""
+    """Returns the channels of an image (1, C, H, W) for a preview: all, or the first three of more than four."""
     return image if image.shape[1] <= 4 else image[:, :3]

@@ -21,8 +21,8 @@ class ReferenceOptions(Options):
 
     weight: float = option(
         1.0,
-        "Weight of each patch of this picture relative to those of the other references. Higher makes the output more like this picture; a larger "
-        "picture counts more, because it has more patches.",
+        "Weight of each patch of this picture relative to those of the other references. Higher makes the output more "
+        "like this picture; a larger picture counts more, because it has more patches.",
         ge=0.0,
         le=1000.0,
         step=0.1,
@@ -37,11 +37,11 @@ class Reference:
     """Image, (B, C, h, w); pictures in [-1, 1]. A batch of B images is B references."""
     weight: Tensor | float = 1.0
     """Weight of the patches: a number, or a map of the pixels, (h, w), (1, 1, h, w) or (B, 1, h, w), values from 0 on.
-    The weight of a patch is the mean over its pixels, and 0 if it touches a pixel of weight 0. Only ratios matter. Of two
-    references with equal weights the larger one counts more, because it has more patches."""
+    The weight of a patch is the mean over its pixels, and 0 if it touches a pixel of weight 0. Only ratios matter. Of
+    two references with equal weights the larger one counts more, because it has more patches."""
     region: Tensor | None = None
-    """Region of the output that uses this reference: a map of any size, (H, W) or (1, 1, H, W), values from 0 on, which is
-    resized to the output. None: everywhere, or where no other region is. References with the same region share one
+    """Region of the output that uses this reference: a map of any size, (H, W) or (1, 1, H, W), values from 0 on, which
+    is resized to the output. None: everywhere, or where no other region is. References with the same region form one
     distribution."""
 
     def at(self, scale: float, border: str = "free") -> Reference:

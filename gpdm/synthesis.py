@@ -44,7 +44,7 @@ class StepInfo:
     steps: int
     """The step limit of the level; it may converge earlier."""
     done: float
-    """Estimated fraction of the work that is done, in (0, 1], by pixels times steps. It jumps when a level converges."""
+    """Estimated fraction of the work that is done, in (0, 1], by pixels times steps. It jumps if a level converges."""
     working_image: Tensor
     """The current image in working units, (1, C, H, W), not yet clamped: about [-1, 1] for every kind of data, for
     previews. The next step changes it in place."""
@@ -55,7 +55,7 @@ class StepInfo:
 
     @cached_property
     def image(self) -> Tensor:
-        """The current image in the units of the references, (1, C, H, W), not yet clamped. The next step may change it."""
+        """The current image in the units of the references, (1, C, H, W), not clamped. The next step may change it."""
         return self.working_image if self.units is None else self.units.leave(self.working_image)
 
     @cached_property
@@ -107,8 +107,8 @@ def synthesize(
     """Returns new images whose patches have the distribution of the references' patches.
 
     Arguments:
-        reference: Images (B, C, H, W) in [-1, 1] with any number of channels, a `Reference`, or a list of either, of any
-            sizes. They form one distribution, or one for each region. Device and dtype of the work are theirs; half
+        reference: Images (B, C, H, W) in [-1, 1] with any number of channels, a `Reference`, or a list of either, of
+            any sizes. They form one distribution, or one for each region. Device and dtype of the work are theirs; half
             precision is computed in float32.
         init: Images to start from, (B, C, h, w), for a guess with source "image", which is the default with init.
         size: Height and width of the output; by default those of `keep`, else of `init`, else of the first reference.
@@ -121,10 +121,10 @@ def synthesize(
         symmetry: One of `canvas.SYMMETRIES`.
         keep: Pixels of the output that keep given values, bit for bit.
         constraint: An additional projection of the images of all outputs; see `Canvas.constraint`.
-        value_range: Range of the data, to which images are clamped at the end of each level; (-1, 1) for pictures. None:
-            data without a range, of which each channel is normalised (`Units.of`).
-        memory: Bytes that may be in use at once, including the images. By default four fifths of a GPU's free memory, and
-            no limit on a CPU. A lower limit is slower and gives the same result.
+        value_range: Range of the data, to which images are clamped at the end of each level; (-1, 1) for pictures.
+            None: data without a range, of which each channel is normalised (`Units.of`).
+        memory: Bytes that may be in use at once, including the images. By default four fifths of a GPU's free memory,
+            and no limit on a CPU. A lower limit is slower and gives the same result.
         on_step: Callback after every step. An exception that it raises stops the run.
 
     Returns:

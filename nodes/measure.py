@@ -16,8 +16,8 @@ class GPDMEvaluate:
     DISPLAY_NAME = "GPDM Evaluate"
     CATEGORY = "GPDM/measure"
     DESCRIPTION = (
-        "Measures how close pictures are to the reference, how much of it they copy, how sharp and how varied they are. "
-        "No synthesis optimises these scores, and the pictures may come from anywhere."
+        "Measures how close pictures are to the reference, how much of it they copy, how sharp and how varied they "
+        "are. No synthesis optimises these scores, and the pictures may come from anywhere."
     )
     SEARCH_ALIASES = ["metrics", "quality", "compare", "coherence", "completeness", "copy map", "diversity", "sifid"]
     RETURN_TYPES = ("STRING", "IMAGE", "IMAGE")
@@ -25,9 +25,9 @@ class GPDMEvaluate:
     OUTPUT_TOOLTIPS = (
         "The scores as text, one column for each picture, followed by their descriptions. Connect Preview as Text.",
         "The scores as a picture, with plots of sharpness by frequency and of distances by patch size and scale.",
-        "For each picture, side by side: the picture; its copy map, coloured by where patches come from and bright where "
-        "they are copied together; the reference in these colours; and its errors, bright where patches are unlike those "
-        "of the reference.",
+        "For each picture, side by side: the picture; its copy map, coloured by where patches come from and bright "
+        "where they are copied together; the reference in these colours; and its errors, bright where patches are "
+        "unlike those of the reference.",
     )
     FUNCTION = "execute"
 
@@ -42,16 +42,16 @@ class GPDMEvaluate:
                     "STRING",
                     {
                         "default": "",
-                        "tooltip": "Path of a file with weights of Inception-v3 (.pth, .safetensors) for the score SIFID. "
-                        "Empty: no SIFID. Nothing is downloaded.",
+                        "tooltip": "Path of a file with weights of Inception-v3 (.pth, .safetensors) for the score "
+                        "SIFID; nothing is downloaded. Empty leaves SIFID out.",
                     },
                 ),
                 "names": (
                     "STRING",
                     {
                         "default": "",
-                        "tooltip": "Names of the pictures in text and plot, separated by commas. Empty: picture 1, picture 2, "
-                        "and so on.",
+                        "tooltip": "Names of the pictures in text and plot, separated by commas. Empty gives picture "
+                        "1, picture 2 and so on.",
                     },
                 ),
             }

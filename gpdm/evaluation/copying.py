@@ -65,14 +65,14 @@ def copied_fraction(sources: Sources) -> float:
     """Returns the fraction of patches with the same offset as all their neighbours; see `same_offset_as_neighbours`.
 
     It is 1 for a copy, also one that is shifted cyclically or cropped, and nearly 0 for an image assembled patch by
-    patch. Patches that occur several times in the reference (of one flat colour, for example) may be attributed to any of
-    these positions, and so do not count.
+    patch. Patches that occur several times in the reference (of one flat colour, for example) may be attributed to any
+    of these positions, and so do not count.
     """
     return float(same_offset_as_neighbours(sources).float().mean())
 
 
 def same_offset_as_neighbours(sources: Sources) -> Tensor:
-    """Returns whether each patch has the same offset as its neighbours up, down, left and right: (rows, columns), bool."""
+    """Returns whether each patch has the offset of its neighbours up, down, left and right: (rows, columns), bool."""
     down, right = _same_offset(sources.offsets())
     same = torch.ones_like(sources.reference, dtype=torch.bool)
     same[:-1] &= down

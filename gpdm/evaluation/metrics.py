@@ -40,7 +40,8 @@ class EvaluationOptions(Options):
 
     tiles: str = option(
         "free",
-        "Directions in which the pictures are meant to tile. For these the seam across the borders is measured; free measures none.",
+        "Directions in which the pictures are meant to tile. For these the seam across the borders is measured; free "
+        "measures none.",
         choices=BORDERS,
     )
     search: str = option("exact", SEARCH_HELP, choices=SEARCHES, advanced=True)
@@ -68,34 +69,35 @@ class Evaluation:
 
 
 DESCRIPTIONS = {
-    "held-out distance": "sliced Wasserstein distance to the reference over filters that no synthesis uses, relative to "
-    "the reference's spread: 0 is equal, 1 is a flat picture",
+    "held-out distance": "sliced Wasserstein distance to the reference over filters that no synthesis uses, relative "
+    "to the reference's spread: 0 is equal, 1 is a flat picture",
     "detail distance": "held-out distance over filters of mean zero, which ignore colour and respond to structure and "
     "sharpness",
-    "coherence": "mean squared difference of each patch to the nearest reference patch, for values from 0 to 1: 0 if all "
-    "patches exist in the reference",
-    "completeness": "mean squared difference of each reference patch to the nearest patch of the picture: 0 if nothing of "
-    "the reference is missing",
+    "coherence": "mean squared difference of each patch to the nearest reference patch, for values from 0 to 1: 0 if "
+    "all patches exist in the reference",
+    "completeness": "mean squared difference of each reference patch to the nearest patch of the picture: 0 if "
+    "nothing of the reference is missing",
     "high frequencies": "power above a quarter of the sampling rate relative to the reference, in decibels: below 0 is "
     "softer, above 0 is noisier",
-    "border": f"coherence of the outer {BORDER_WIDTH} pixels divided by that of the others: above 1 the border is worse",
+    "border": f"coherence of the outer {BORDER_WIDTH} pixels divided by that of the others: above 1 the border is "
+    "worse",
     "seam": "coherence of the patches across the borders divided by that of the others: above 1 patches there resemble "
     "the reference less",
-    "seam gradient x": "mean step from the right border to the left, divided by the median step between columns: about 1 "
-    "without a seam, higher for an edge",
-    "seam rank x": "fraction of the columns with a smaller step than that across the border: about 0.5 without a seam, 1 "
-    "if that step is the largest",
+    "seam gradient x": "mean step from the right border to the left, divided by the median step between columns: "
+    "about 1 without a seam, higher for an edge",
+    "seam rank x": "fraction of the columns with a smaller step than that across the border: about 0.5 without a "
+    "seam, 1 if that step is the largest",
     "seam gradient y": "mean step from the lower border to the upper, divided by the median step between rows: about 1 "
     "without a seam, higher for an edge",
-    "seam rank y": "fraction of the rows with a smaller step than that across the border: about 0.5 without a seam, 1 if "
-    "that step is the largest",
-    "copied": "fraction of the patches with the same offset from their source as all their neighbours: 1 for a copy, less "
-    "if the reference repeats itself",
+    "seam rank y": "fraction of the rows with a smaller step than that across the border: about 0.5 without a seam, 1 "
+    "if that step is the largest",
+    "copied": "fraction of the patches with the same offset from their source as all their neighbours: 1 for a copy, "
+    "less if the reference repeats itself",
     "largest verbatim region": "largest connected region of identical patches with one offset, as a fraction of the "
     "picture: 1 for a copy, less if the reference repeats itself",
     "SIFID": "Frechet distance between Inception features: 0 is equal; comparable only with the same weights",
-    "diversity": "standard deviation of each pixel over the pictures, relative to the reference's contrast: 0 if all are "
-    "equal",
+    "diversity": "standard deviation of each pixel over the pictures, relative to the reference's contrast: 0 if all "
+    "are equal",
 }
 """Descriptions of the metrics, by name."""
 
@@ -247,8 +249,8 @@ def border_ratio(errors: Tensor) -> float:
 def diversity(reference: Tensor, images: Tensor) -> float:
     """Returns the diversity of images (Shaham et al., SinGAN, ICCV 2019, section 4); 0 if all are equal.
 
-    The standard deviation of each pixel's brightness over the images is averaged over pixels and divided by the standard
-    deviation of the reference's brightness.
+    The standard deviation of each pixel's brightness over the images is averaged over pixels and divided by the
+    standard deviation of the reference's brightness.
 
     Arguments:
         reference: (1, C, h, w).

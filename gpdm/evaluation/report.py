@@ -144,8 +144,8 @@ def pale(colour: Colour) -> Colour:
 def copy_map(sources: Sources, references: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     """Returns a map of the patches' sources, (1, 3, H, W) of `size` in [-1, 1].
 
-    The colour is that of the position of the nearest reference patch (`copy_map_key`). It is bright where a patch has the
-    same offset as its neighbours, and dark elsewhere: smooth gradients are copied regions.
+    The colour is that of the position of the nearest reference patch (`copy_map_key`). It is bright where a patch has
+    the same offset as its neighbours, and dark elsewhere: smooth gradients are copied regions.
 
     Arguments:
         sources: Sources of the patches of an image.

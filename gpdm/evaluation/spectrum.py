@@ -15,7 +15,8 @@ WINDOW_SIZE = 64
 HIGH_FREQUENCY = 0.25
 """Lowest frequency of the metric high frequencies, in cycles per pixel; the highest is 0.5."""
 MIN_POWER = 1e-12
-"""Power that is added to spectra before their ratio, 120 dB below an image of contrast 1. Flat images get finite ratios."""
+"""Power that is added to spectra before their ratio, 120 dB below an image of contrast 1, so that ratios of flat images
+are finite."""
 
 
 def spectra(references: Sequence[Tensor], image: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -144,9 +144,9 @@ def solve_level(
 ) -> list[LevelResult]:
     """Solves one level from each of several images and returns the results.
 
-    Every run has its own generator and its own convergence test, so that runs are independent unless a constraint of the
-    canvas couples them. Each step is followed by the projection of the canvas; the constraint is applied to the images
-    of all runs after each of them has made its step.
+    Every run has a generator and a convergence test, so that runs are independent unless a constraint of the canvas
+    couples them. Each step is followed by the projection of the canvas. The constraint is applied to the images of all
+    runs after each of them has made its step.
 
     Arguments:
         solver: The optimizer.

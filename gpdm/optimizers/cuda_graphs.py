@@ -106,7 +106,8 @@ class GraphedStep(Generic[T]):
             if new is not last
         ]
         if changed:
-            torch._foreach_copy_([static for static, _ in changed], [new for _, new in changed])  # pyright: ignore[reportPrivateImportUsage]
+            static, new = map(list, zip(*changed, strict=True))
+            torch._foreach_copy_(static, new)  # pyright: ignore[reportPrivateImportUsage]
             self.last_tensors = tensors
         self.replay()
         return self.result.clone()
@@ -175,7 +176,7 @@ class QueueLimit:
         self.steps, self.cuda = 0, device.type == "cuda"
 
     def step(self) -> None:
-        """Counts a step. At every `QUEUED_STEPS`-th step on a GPU, waits until all but the last `QUEUED_STEPS` are done."""
+        """Counts a step. Every `QUEUED_STEPS` steps, waits until a GPU has done all but the last `QUEUED_STEPS`."""
         self.steps += 1
         if not self.cuda or self.steps % QUEUED_STEPS:
             return

@@ -33,28 +33,31 @@ class Optimizer(Options):
 
     method: str = option(
         "adam",
-        "Update rule; adam suits almost everything. sgd needs a larger lr (about 0.5); newton needs distance l2 and no lr, and leaves faint grain and "
-        "seams; adam picture has one mean square for the whole picture and copies more.",
+        "Update rule; adam suits almost everything. sgd needs a larger lr (about 0.5); newton needs distance l2 and "
+        "no lr, and leaves faint grain and seams; adam picture has one mean square for the whole picture and copies "
+        "more.",
         choices=get_args(Method),
         advanced=True,
     )
     lr: float = option(
         0.03,
-        "Learning rate of adam and sgd, for pixel values from -1 to 1. Higher changes pixels more in each step; too high is imprecise or diverges.",
+        "Learning rate of adam and sgd, for pixel values from -1 to 1. Higher changes pixels more in each step; too "
+        "high is imprecise or diverges.",
         ge=1e-6,
         le=100.0,
         step=0.001,
     )
     num_steps: int = option(
         500,
-        "Maximum number of steps at the coarsest level, or at every level if fine_steps is 0. Higher is slower and comes closer to the reference.",
+        "Maximum number of steps at the coarsest level, or at every level if fine_steps is 0. Higher is slower and "
+        "comes closer to the reference.",
         ge=1,
         le=100000,
     )
     tolerance: float = option(
         0.0,
-        "Relative decrease of the mean loss, from one window of steps to the next, below which a level ends. Higher ends levels earlier; 0 ends them only "
-        "when the loss no longer decreases.",
+        "Relative decrease of the mean loss, from one window of steps to the next, below which a level ends. Higher "
+        "ends levels earlier; 0 ends them only when the loss no longer decreases.",
         ge=0.0,
         le=1.0,
         step=0.001,
@@ -62,21 +65,24 @@ class Optimizer(Options):
     )
     window: int = option(
         100,
-        "Number of steps over which the loss is averaged for the convergence test. Higher tests more rarely; num_steps or more never ends a level early.",
+        "Number of steps over which the loss is averaged for the convergence test. Higher tests more rarely; "
+        "num_steps or more never ends a level early.",
         ge=1,
         le=100000,
         advanced=True,
     )
     fine_steps: int = option(
         200,
-        "Maximum number of steps at the finest level; from level to level the number changes by a constant factor. Higher is slower, because fine levels "
-        "take most of the time; 0, or num_steps and more, uses num_steps at every level.",
+        "Maximum number of steps at the finest level; from level to level the number changes by a constant factor. "
+        "Higher is slower, because fine levels take most of the time; 0, or num_steps and more, uses num_steps at "
+        "every level.",
         ge=0,
         le=100000,
     )
     final_lr: float = option(
         0.02,
-        "Learning rate at the end of a level, as a fraction of that at its start; it falls along a cosine. Lower leaves less noise; 1 keeps the rate constant.",
+        "Learning rate at the end of a level, as a fraction of that at its start; it falls along a cosine. Lower "
+        "leaves less noise; 1 keeps the rate constant.",
         ge=0.0,
         le=1.0,
         step=0.05,
@@ -84,7 +90,8 @@ class Optimizer(Options):
     )
     step: float = option(
         1.4,
-        "Length of a step of method newton, as a multiple of the full Newton step. Slightly above 1 converges faster; at 2 pixels oscillate.",
+        "Length of a step of method newton, as a multiple of the full Newton step. Slightly above 1 converges faster; "
+        "at 2 pixels oscillate.",
         ge=0.01,
         le=10.0,
         step=0.1,
@@ -92,8 +99,9 @@ class Optimizer(Options):
     )
     beta_2: float = option(
         0.9,
-        "Decay rate of adam's mean squared gradient, by which steps are divided. Higher (0.999 in the paper) remembers the large gradients of a level's "
-        "first steps to its end; 0.9 forgets them in about ten steps, and details keep growing.",
+        "Decay rate of adam's mean squared gradient, by which steps are divided. Higher (0.999 in the paper) "
+        "remembers the large gradients of a level's first steps to its end; 0.9 forgets them in about ten steps, and "
+        "details keep growing.",
         ge=0.0,
         le=0.9999,
         step=0.001,
@@ -101,7 +109,8 @@ class Optimizer(Options):
     )
     average: float = option(
         0.0,
-        "Fraction of a level's steps, at its end, over which the picture is averaged. Higher removes more noise, and sharpness with it.",
+        "Fraction of a level's steps, at its end, over which the picture is averaged. Higher removes more noise, and "
+        "sharpness with it.",
         ge=0.0,
         le=1.0,
         step=0.05,
@@ -187,8 +196,8 @@ class Optimizer(Options):
     def has_converged(self, iterate: Iterate) -> bool:
         """Returns whether the loss has stopped decreasing.
 
-        The criterion: its mean over the last window is at least (1 - tolerance) times that over the window before. It is
-        tested once per window, because the test makes the host wait for a GPU.
+        The criterion: its mean over the last window is at least (1 - tolerance) times that over the window before. The
+        test is made once per window, because the host waits for a GPU.
         """
         losses = iterate.losses
         if len(losses) % self.window or len(losses) < 2 * self.window:

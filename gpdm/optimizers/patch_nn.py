@@ -38,14 +38,16 @@ class PatchNN(Options):
 
     patch_size: int = option(
         7,
-        "Side of the square patches, in pixels. Larger patches keep larger structures and copy larger pieces of the reference.",
+        "Side of the square patches, in pixels. Larger patches keep larger structures and copy larger pieces of the "
+        "reference.",
         ge=1,
         le=31,
     )
     alpha: float = option(
         0.005,
-        "Strength of completeness: lower prefers reference patches that nothing in the output resembles yet, so that less of the reference is missing. In "
-        "squared differences of pixel values from -1 to 1; from 10 on there is no preference.",
+        "Strength of completeness: lower prefers reference patches that nothing in the output resembles yet, so that "
+        "less of the reference is missing. In squared differences of pixel values from -1 to 1; from 10 on there is "
+        "no preference.",
         ge=1e-6,
         le=1000.0,
         step=0.001,
@@ -58,8 +60,8 @@ class PatchNN(Options):
     )
     step: float = option(
         1.0,
-        "Fraction of the way from the picture to the averaged patches that each step goes. 1 replaces the picture; lower changes it gradually, and no level "
-        "ends early.",
+        "Fraction of the way from the picture to the averaged patches that each step goes. 1 replaces the picture; "
+        "lower changes it gradually, and no level ends early.",
         ge=0.01,
         le=1.0,
         step=0.05,

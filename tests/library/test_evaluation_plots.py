@@ -206,23 +206,23 @@ def test_a_plot_of_equal_images_can_be_drawn() -> None:
 
 def test_the_copy_map_of_the_reference_is_the_gradient_of_its_key() -> None:
     """It is bright, and each pixel has the colour of its position."""
-    found = copy_map(SAME.sources, [REFERENCE], (48, 60))
-    assert found.shape == (1, 3, 48, 60)
+    result = copy_map(SAME.sources, [REFERENCE], (48, 60))
+    assert result.shape == (1, 3, 48, 60)
     inside = slice(PATCH_SIZE // 2, -(PATCH_SIZE // 2))
     expected = gradient(48, 60) * 2 - 1
-    assert torch.allclose(found[0, :, inside, inside], expected[:, inside, inside], atol=1e-5)
+    assert torch.allclose(result[0, :, inside, inside], expected[:, inside, inside], atol=1e-5)
     white = copy_map_key([torch.ones_like(REFERENCE)])
-    assert torch.allclose(found[..., inside, inside], white[..., inside, inside], atol=1e-5)
+    assert torch.allclose(result[..., inside, inside], white[..., inside, inside], atol=1e-5)
 
 
-def test_the_copy_map_shows_the_source_of_a_piece() -> None:
+@pytest.mark.parametrize("columns", [slice(10, 20), slice(40, 50)], ids=["left", "right"])
+def test_the_copy_map_shows_the_source_of_a_piece(columns: slice) -> None:
     """If two halves are exchanged, so are the colours."""
     halves = REFERENCE.split(30, 3)
     swapped = torch.cat(halves[::-1], 3)
-    found = copy_map(evaluate(REFERENCE, swapped).sources, [REFERENCE], (48, 60))
+    result = copy_map(evaluate(REFERENCE, swapped).sources, [REFERENCE], (48, 60))
     expected = torch.cat((gradient(48, 60) * 2 - 1).split(30, 2)[::-1], 2)[None]
-    for columns in (slice(10, 20), slice(40, 50)):
-        assert torch.allclose(found[..., 5:-5, columns], expected[..., 5:-5, columns], atol=1e-5)
+    assert torch.allclose(result[..., 5:-5, columns], expected[..., 5:-5, columns], atol=1e-5)
 
 
 def test_the_copy_map_of_noise_is_dark() -> None:
@@ -251,21 +251,21 @@ def test_each_reference_has_other_colours_in_copy_maps(index: int, columns: slic
     references = [REFERENCE[..., :44], picture(64, 50, seed=3)]
     image = references[index]
     height, width = image.shape[2:]
-    found = copy_map(evaluate(references, image).sources, references, (height, width))
+    result = copy_map(evaluate(references, image).sources, references, (height, width))
     expected = (gradient(64, 94) * 2 - 1)[:, :height, columns]
-    assert torch.allclose(found[0, :, 3:-3, 3:-3], expected[:, 3:-3, 3:-3], atol=1e-5)
+    assert torch.allclose(result[0, :, 3:-3, 3:-3], expected[:, 3:-3, 3:-3], atol=1e-5)
 
 
 def test_error_maps_are_bright_at_errors_and_black_elsewhere() -> None:
     assert (error_map(SAME) == -1).all()
     image = REFERENCE.clone()
     image[..., 20:30, 25:35] = torch.rand(1, 3, 10, 10, generator=torch.Generator().manual_seed(0)).round() * 2 - 1
-    found = error_map(evaluate(REFERENCE, image))
-    assert found.shape == (1, 3, 48, 60)
-    elsewhere = found.clone()
+    result = error_map(evaluate(REFERENCE, image))
+    assert result.shape == (1, 3, 48, 60)
+    elsewhere = result.clone()
     elsewhere[..., 20:30, 25:35] = -1
     assert (elsewhere[..., :13, :] == -1).all()
-    assert found[..., 20:30, 25:35].mean() > elsewhere.mean() + 0.8
+    assert result[..., 20:30, 25:35].mean() > elsewhere.mean() + 0.8
 
 
 @pytest.mark.parametrize(
@@ -276,9 +276,9 @@ def test_colours_of_errors_go_from_black_over_red_and_yellow_to_white(
     deviation: float, colour: tuple[float, ...]
 ) -> None:
     errors = torch.full((2, 3), (deviation * MAX_ERROR) ** 2)
-    found = error_map(replace(SAME, errors=errors))
+    result = error_map(replace(SAME, errors=errors))
     expected = torch.tensor(colour)[:, None, None].expand(3, 2, 3) * 2 - 1
-    assert torch.allclose(found[0], expected.float(), atol=1e-5)
+    assert torch.allclose(result[0], expected.float(), atol=1e-5)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -326,8 +326,8 @@ def test_a_judgement_has_the_evaluations_the_diversity_and_the_reports() -> None
     assert judgement.text(["a", "b"]) == evaluation_text([SAME, DIFFERENT], ["a", "b"], judgement.diversity)
     plot = evaluation_plot([SAME, DIFFERENT], ["a", "b"])
     assert np.array_equal(np.asarray(judgement.plot(["a", "b"])), np.asarray(plot))
-    for found, evaluation, image in zip(judgement.maps(), (SAME, DIFFERENT), (REFERENCE, OTHER), strict=True):
-        assert torch.equal(found, evaluation_maps(evaluation, [REFERENCE], image))
+    for result, evaluation, image in zip(judgement.maps(), (SAME, DIFFERENT), (REFERENCE, OTHER), strict=True):
+        assert torch.equal(result, evaluation_maps(evaluation, [REFERENCE], image))
 
 
 @pytest.mark.parametrize("images", [[OTHER], [OTHER, picture(50, 46)]], ids=["one", "two sizes"])

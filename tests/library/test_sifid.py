@@ -259,11 +259,11 @@ def test_unusable_values_are_named(key: str, value: object, problem: str) -> Non
         (torch.zeros(1, 3, 40, MIN_SIDE - 1), f"{MIN_SIDE - 1}x40; {MIN_SIDE} pixels"),
     ],
 )
-def test_unusable_images_are_refused(network: Inception, image: Tensor, problem: str) -> None:
+@pytest.mark.parametrize("first", [True, False], ids=["reference", "image"])
+def test_unusable_images_are_refused(network: Inception, image: Tensor, problem: str, first: bool) -> None:
     usable = torch.zeros(1, 3, 40, 40)
-    for pair in ((image, usable), (usable, image)):
-        with pytest.raises(ImageError, match=problem):
-            sifid(network, *pair)
+    with pytest.raises(ImageError, match=problem):
+        sifid(network, *((image, usable) if first else (usable, image)))
 
 
 def test_the_smallest_image(network: Inception) -> None:
