@@ -45,8 +45,8 @@ class PatchNN(Options):
     )
     alpha: float = option(
         0.005,
-        "Strength of completeness: lower prefers reference patches that nothing in the output resembles yet, so that "
-        "less of the reference is missing. In squared differences of pixel values from -1 to 1; from 10 on there is "
+        "Preference for reference patches that nothing in the output resembles yet, so that less of the reference is "
+        "missing: lower is stronger. The unit is squared differences of pixel values from -1 to 1; from 10 on there is "
         "no preference.",
         ge=1e-6,
         le=1000.0,
