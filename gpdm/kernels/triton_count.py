@@ -36,7 +36,7 @@ programs than this there is one copy."""
 def _project_and_count(
     image, filters, low, width, weights, counts,
     patches, columns, number, bins, channel_stride, row_stride, column_stride, patch_stride_y, patch_stride_x,
-    C: tl.constexpr, P: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
+    C: tl.constexpr, P: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, ELEMENTS: tl.constexpr,
     SHARDS: tl.constexpr, WEIGHTED: tl.constexpr,
 ):  # fmt: skip
     program = tl.program_id(0)
@@ -46,7 +46,7 @@ def _project_and_count(
     origin = (n // columns) * (patch_stride_y * row_stride) + (n % columns) * (patch_stride_x * column_stride)
     bin = bins_of(
         image, origin, inside, filters, low, width, k, number, bins, channel_stride, row_stride, column_stride,
-        C, P, LANES, BLOCK, DEPTH,
+        C, P, LANES, BLOCK, ELEMENTS,
     )  # fmt: skip
     at = counts + (program % SHARDS) * (number * bins) + k[None, :] * bins + bin
     counted = inside[:, None] & (k < number)[None, :]

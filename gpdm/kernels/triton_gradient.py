@@ -47,7 +47,7 @@ def _backproject(
     rows, columns, image_height, image_width, bins, channel_stride, row_stride, column_stride,
     patch_stride_y, patch_stride_x, tile_height,
     NUMBER: tl.constexpr, C: tl.constexpr, P: tl.constexpr, CHANNELS: tl.constexpr, SLOTS: tl.constexpr,
-    LANES: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr, WEIGHTED: tl.constexpr,
+    LANES: tl.constexpr, BLOCK: tl.constexpr, ELEMENTS: tl.constexpr, WEIGHTED: tl.constexpr,
 ):  # fmt: skip
     left = tl.program_id(0) * (LANES - P + 1)
     top = tl.program_id(1) * tile_height
@@ -72,7 +72,7 @@ def _backproject(
                 valid = k < NUMBER
                 bin = bins_of(
                     image, origin, inside, filters, low, width, k, NUMBER, bins,
-                    channel_stride, row_stride, column_stride, C, P, LANES, BLOCK, DEPTH,
+                    channel_stride, row_stride, column_stride, C, P, LANES, BLOCK, ELEMENTS,
                 )  # fmt: skip
                 s = tl.load(bin_gradients + (k[None, :] * bins + bin), mask=inside[:, None] & valid[None, :], other=0.0)
                 if WEIGHTED:

@@ -36,7 +36,7 @@ def element_offsets(d, channel_stride, row_stride, column_stride, C: tl.constexp
 @triton.jit
 def bins_of(
     image, origin, inside, filters, low, width, k, number, bins, channel_stride, row_stride, column_stride,
-    C: tl.constexpr, P: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, DEPTH: tl.constexpr,
+    C: tl.constexpr, P: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, ELEMENTS: tl.constexpr,
 ):  # fmt: skip
     """Returns the bins, int32 (LANES, BLOCK), of the patches with offsets `origin` along the filters `k`.
 
@@ -45,8 +45,8 @@ def bins_of(
     """
     sums = tl.zeros([LANES, BLOCK], tl.float32)
     valid = k < number
-    for start in range(0, C * P * P, DEPTH):
-        d = start + tl.arange(0, DEPTH)
+    for start in range(0, C * P * P, ELEMENTS):
+        d = start + tl.arange(0, ELEMENTS)
         offset, exists = element_offsets(d, channel_stride, row_stride, column_stride, C, P)
         x = tl.load(image + (origin[:, None] + offset[None, :]), mask=inside[:, None] & exists[None, :], other=0.0)
         w = tl.load(filters + (k[None, :] * (C * P * P) + d[:, None]), mask=exists[:, None] & valid[None, :], other=0.0)

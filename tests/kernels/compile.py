@@ -51,7 +51,7 @@ def kernels() -> list[tuple]:
             "P": patch,
             "BLOCK": max(triton.next_power_of_2(number), 16),
             "LANES": LARGE_TILES.lanes,
-            "DEPTH": PRODUCT_DEPTH,
+            "ELEMENTS": PRODUCT_DEPTH,
             "WEIGHTED": False,
         }
         count = {**tile, "SHARDS": triton_count.COUNT_SHARDS}
