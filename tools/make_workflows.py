@@ -103,8 +103,8 @@ def _node(index: int, box: Box, definitions: dict[str, Definition]) -> dict[str,
         values.append(box.values[given.name] if given.name in box.values else given.options.get("default", ""))
         if given.has_control:
             values.append("fixed")
-        if given.options.get("image_upload"):
-            values.append("image")
+    # The editor puts the upload button behind all other widgets.
+    values += ["image" for given in definition.widgets if given.options.get("image_upload")]
     unknown = set(box.values) - {given.name for given in definition.widgets}
     assert not unknown, f"{box.type} has no widget {unknown}"
     height = 46 + 21 * max(len(sockets), len(names)) + 25 * len(values)

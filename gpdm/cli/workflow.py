@@ -190,8 +190,9 @@ def _widget_values(name: str, saved: Mapping[str, Any], definition: Definition) 
         found[given.name] = rest.pop(0)
         if given.has_control and rest and rest[0] in CONTROL_VALUES:
             rest.pop(0)
-        if given.options.get("image_upload") and rest and rest[0] == "image":
-            rest.pop(0)
+    # The editor puts the upload button behind all other widgets.
+    if any(given.options.get("image_upload") for given in definition.widgets) and rest == ["image"]:
+        rest = []
     if rest:
         raise GPDMError(
             f"{name} has {len(rest)} more widget values than inputs ({rest!r}); the file is from another version of the node"

@@ -169,6 +169,19 @@ def test_links_as_objects_are_read() -> None:
     assert {node.id: node for node in check(workflow)}["4"].inputs["reference"] == Link("1", 0)
 
 
+@pytest.mark.parametrize(
+    ("kind", "values", "expected"),
+    [
+        ("LoadImage", ["in.png", "image"], {"image": "in.png"}),
+        ("LoadImageMask", ["in.png", "red", "image"], {"image": "in.png", "channel": "red"}),
+        ("LoadImageMask", ["in.png", "red"], {"image": "in.png", "channel": "red"}),
+    ],
+)
+def test_the_upload_button_stands_behind_the_widgets(kind: str, values: list[str], expected: dict[str, str]) -> None:
+    workflow = {"nodes": [{"id": 1, "type": kind, "mode": 0, "inputs": [], "widgets_values": values}], "links": []}
+    assert read_prompt(workflow, all_definitions())["1"].inputs == expected
+
+
 def test_old_exports_with_an_upload_button_are_read() -> None:
     workflow = api()
     workflow["1"]["inputs"]["upload"] = "image"
