@@ -137,7 +137,7 @@ class Canvas:
 
     @property
     def has_projection(self) -> bool:
-        """Whether `project_` changes anything."""
+        """True if `project_` changes images, because of a symmetry or kept pixels."""
         return self.symmetry != "none" or self.keep is not None
 
     def finish(self, image: Tensor) -> Tensor:

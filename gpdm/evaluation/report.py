@@ -206,5 +206,5 @@ def _as_rgb(image: Tensor) -> Tensor:
 
 def _palette(down: Tensor, across: Tensor) -> Tensor:
     """Returns the colours, (3, ...) in [0, 1], of positions from 0 to 1 on both axes."""
-    red, yellow, blue, green = (down.new_tensor(corner).view(3, *(1 for _ in down.shape)) for corner in CORNER_COLOURS)
+    red, yellow, blue, green = (down.new_tensor(colour).view(3, *(1 for _ in down.shape)) for colour in CORNER_COLOURS)
     return (red * (1 - across) + yellow * across) * (1 - down) + (blue * (1 - across) + green * across) * down
