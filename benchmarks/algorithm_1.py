@@ -13,15 +13,15 @@ from torch import Generator, Tensor
 
 import gpdm
 
-PATCH, FILTERS, LEARNING_RATE = 7, 64, 0.01
+PATCH_SIZE, FILTERS, LEARNING_RATE = 7, 64, 0.01
 Steps = Callable[[int], object]
 """Makes the given number of optimisation steps."""
 
 
 def sample_filters(generator: Generator, channels: int = 3) -> Tensor:
     """Returns independent random filters of unit length, (K, C, p, p), sampled as the authors sample them."""
-    filters = torch.randn(FILTERS, channels * PATCH**2, generator=generator)
-    return (filters / filters.norm(dim=1, keepdim=True)).reshape(FILTERS, channels, PATCH, PATCH)
+    filters = torch.randn(FILTERS, channels * PATCH_SIZE**2, generator=generator)
+    return (filters / filters.norm(dim=1, keepdim=True)).reshape(FILTERS, channels, PATCH_SIZE, PATCH_SIZE)
 
 
 def optimize(reference: Tensor, image: Tensor, generator: Generator) -> Steps:

@@ -1,4 +1,4 @@
-"""What the benchmarks share: images, the held-out distance, and rows of results with their provenance."""
+"""Shared parts of the benchmarks: images, the held-out distance, and rows of results with their provenance."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def main() -> None:
         for seed in range(options.seeds):
             ours = gpdm.reshuffle(reference, recipe=recipe, seed=seed)
             image = algorithm_1.synthesize(reference, ours.levels, seed, options.steps, recipe.guess.noise_sigma)
-            distances = [held_out([reference], each, algorithm_1.PATCH, 1.0) for each in (ours.images, image)]
+            distances = [held_out([reference], each, algorithm_1.PATCH_SIZE, 1.0) for each in (ours.images, image)]
             ratios.append(distances[0] / distances[1])
             row = {
                 "image": path.stem,

@@ -79,8 +79,8 @@ def _qualities(task: Task) -> list[str]:
     ]
     for name, changes in QUALITIES.items():
         own = task.paper if name == "paper" else Changes()
-        cells = [_values(task, part, getattr(changes, part) | getattr(own, part)) for part in vars(changes)]
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        columns = [_values(task, part, getattr(changes, part) | getattr(own, part)) for part in vars(changes)]
+        lines.append(f"| {name} | {' | '.join(columns)} |")
     return lines
 
 

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS, INPUTS, PICTURES = ROOT / "workflows", ROOT / "workflows" / "inputs", ROOT / "docs" / "pictures"
 GRID_WIDTH, GRID_HEIGHT = 800, 260
 ZOOMED, GAP = 200, 10  # results are enlarged, in whole pixels, to at most this height
-GRID = [
+IN_GRID = [
     "reshuffle",
     "retarget",
     "texture_synthesis",
@@ -70,7 +70,8 @@ def shown(file: Path) -> Image.Image:
     if picture.mode != "RGBA":
         return picture.convert("RGB")
     tint = Image.new("RGB", picture.size, (230, 0, 180))
-    return Image.composite(tint, picture.convert("RGB"), picture.getchannel("A").point(lambda a: (255 - a) * 6 // 10))
+    painted = picture.getchannel("A").point([(255 - alpha) * 6 // 10 for alpha in range(256)])
+    return Image.composite(tint, picture.convert("RGB"), painted)
 
 
 def strip(height: int, inputs: list[Path], results: list[Path]) -> Image.Image:
@@ -104,7 +105,7 @@ def main() -> None:
         thumbnail = sheet.copy()
         thumbnail.thumbnail((768, 768), Image.Resampling.LANCZOS)
         thumbnail.save(WORKFLOWS / f"{name}.jpg", quality=88)
-    rows = [ImageOps.contain(strips[name], (GRID_WIDTH, GRID_HEIGHT), Image.Resampling.LANCZOS) for name in GRID]
+    rows = [ImageOps.contain(strips[name], (GRID_WIDTH, GRID_HEIGHT), Image.Resampling.LANCZOS) for name in IN_GRID]
     pairs = [rows[i : i + 2] for i in range(0, len(rows), 2)]
     widths = [max(pair[column].width for pair in pairs) for column in (0, 1)]
     grid = Image.new(

@@ -115,12 +115,12 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def _line(rows: Sequence[Row], recipe: str, title: str) -> str:
-    cells = []
+    columns = []
     for metric, (factor, decimals) in METRICS.items():
         value = mean(rows, recipe, metric)
-        cells.append("-" if value is None else f"{value * factor:.{decimals}f}")
+        columns.append("-" if value is None else f"{value * factor:.{decimals}f}")
     images, runs = counts(rows, recipe)
-    return f"| {title} | {images}, {runs} | " + " | ".join(cells) + " |"
+    return f"| {title} | {images}, {runs} | " + " | ".join(columns) + " |"
 
 
 def draw_frontier(rows: Sequence[Row], file: Path) -> None:

@@ -27,7 +27,7 @@ from gpdm.transport.binned import binned_sliced_wasserstein
 from gpdm.transport.sorted import sliced_wasserstein
 
 from .. import algorithm_1
-from ..algorithm_1 import FILTERS, PATCH, Steps, sample_filters
+from ..algorithm_1 import FILTERS, PATCH_SIZE, Steps, sample_filters
 from ..common import Size, load_image
 
 MIN_COSINE = {64: 0.95, 128: 0.97}
@@ -121,7 +121,7 @@ def sorted_steps(reference: Tensor, image: Tensor) -> Steps:
 def convolution_steps(reference: Tensor, image: Tensor, layout: torch.memory_format) -> Steps:
     """Returns the convolutions of a step alone, in the given layout: two forward and one transposed."""
     filters = sample_filters(Generator().manual_seed(0)).to(image.device)
-    values = torch.randn(1, FILTERS, *(length - PATCH + 1 for length in size_of(image)), device=image.device)
+    values = torch.randn(1, FILTERS, *(length - PATCH_SIZE + 1 for length in size_of(image)), device=image.device)
     x, y, filters, values = (each.contiguous(memory_format=layout) for each in (reference, image, filters, values))
 
     @torch.no_grad()
@@ -143,7 +143,7 @@ def nearest_neighbour_steps(reference: Tensor, image: Tensor) -> Steps:
     @torch.no_grad()
     def steps(number: int) -> None:
         for _ in range(number):
-            nearest(all_patches([image], PATCH), all_patches([reference], PATCH))
+            nearest(all_patches([image], PATCH_SIZE), all_patches([reference], PATCH_SIZE))
 
     return steps
 
@@ -161,7 +161,7 @@ def check_agreement(path: Path, size: int, device: str) -> dict[str, float]:
         SystemExit: They disagree, so that a timing would mean nothing.
     """
     reference, image = pair(path, (size, size), device)
-    bank = Filters("independent", FILTERS, 0.0).sample(FILTERS, 3, PATCH, Generator().manual_seed(1)).to(image)
+    bank = Filters("independent", FILTERS, 0.0).sample(FILTERS, 3, PATCH_SIZE, Generator().manual_seed(1)).to(image)
     functions = _distance(reference, image, bank, partial(binned_sliced_wasserstein, distance="l1"))
     functions_exact = _distance(reference, image, bank, partial(sliced_wasserstein, distance="l1"))
 

@@ -1,4 +1,6 @@
-"""How much memory does a step take? Prints the peak in bytes above the two images; `measure` starts one process a size.
+"""How much memory does a step take?
+
+Prints the peak in bytes above the two images; `measure` starts one process for each size.
 
     python -m benchmarks.speed.peak 512 [--threads 2] [--device cpu] [--memory BYTES]
 

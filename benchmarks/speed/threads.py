@@ -1,6 +1,6 @@
 """How many threads should a level use, and what do several runs at once cost?
 
-    python -m benchmarks.speed.threads [--sides 32 48 64 96 128 192]   time of a step on one thread and on all, by size
+    python -m benchmarks.speed.threads [--sizes 32 48 64 96 128 192]   time of a step on one thread and on all, by size
     python -m benchmarks.speed.threads --together 4                    several commands at once, relative to one alone
 
 The first runs with OMP_WAIT_POLICY=passive unless it is set. The second runs the command `gpdm reshuffle` (72x48, fast)
@@ -36,12 +36,12 @@ def seconds_per_step(side: int, number: int, steps: int) -> float:
     return result.seconds / steps
 
 
-def compare_threads(sides: list[int], rounds: int, steps: int) -> None:
+def compare_threads(sizes: list[int], rounds: int, steps: int) -> None:
     """Prints one row for each size. One thread and all threads take turns."""
     cores = torch.get_num_threads()
     threads.SHARED_PIXELS = 0  # so that `synthesize` leaves the number of threads as it is set here
     print(f"| smaller side | pixels | one thread, ms | {cores} threads, ms | ratio |\n| --- | --- | --- | --- | --- |")
-    for side in sides:
+    for side in sizes:
         times: dict[int, list[float]] = {1: [], cores: []}
         for _ in range(rounds):
             for number in times:
@@ -76,7 +76,7 @@ def run_together(number: int, tree: Path, height: int) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sides", type=int, nargs="+", default=[32, 48, 64, 96, 128, 192], help="heights, in pixels")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[32, 48, 64, 96, 128, 192], help="heights, in pixels")
     parser.add_argument("--steps", type=int, default=40, help="steps in one timing")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--together", type=int, default=0, metavar="N", help="number of commands at once")
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--tree", type=Path, default=ROOT)
     options = parser.parse_args()
     if not options.together:
-        compare_threads(options.sides, options.rounds, options.steps)
+        compare_threads(options.sizes, options.rounds, options.steps)
         return
     alone = median(run_together(1, options.tree, options.height) for _ in range(options.rounds))
     together = run_together(options.together, options.tree, options.height)
