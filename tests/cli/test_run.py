@@ -115,7 +115,7 @@ def test_editor_format() -> None:
     assert set(order) == {"1", "4", "5"}
     given = {"seed": 5, "num_outputs": 2, "height": 0, "reference": Link("1", 0)}
     # The file is from before these widgets; as in the editor, they then say what a new node says.
-    assert order["4"].inputs == given | {"quality": "balanced", "memory": 0}
+    assert order["4"].inputs == given | {"quality": "balanced", "memory": 0, "tile": "none"}
 
 
 def test_what_hangs_on_a_muted_node_is_missing() -> None:

@@ -16,19 +16,19 @@ FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.p
 IDS = [str(path.relative_to(ROOT)) for path in FILES]
 EVERY_FILE = pytest.mark.parametrize("path", FILES, ids=IDS)
 
-NO_BEGINNING = set(
+NO_BEGINNING = (
     "it its he she they their them this that these those who whose whom which what whatever whether how where when why "
-    "some any none nothing ones something there here of if so as than and or but because not no".split()
+    "some any none nothing ones something there here of if so as than and or but because not no"
 )
 """Words that begin neither a verb phrase nor a noun phrase that names what is returned."""
 
-RETIRED = set(
+RETIRED = (
     "pull pulls pull_bytes drawn drawn_value DRAWN GPU_DRAWN Drawn Pull ReferenceSides TorchSide TritonSide sides heights slopes "
     "SLOPES Passes TorchPasses passes look_up_and_carry_back carry_back corner whole whole_weights WHOLE wide mass masses "
     "advance Repeatable repeatable is_repeatable curvature has_curvature Walk walk Pace pace Captured ALIKE SYNCHRONISED "
     "contest near_enough NEAR_ENOUGH attempt with_less_on_failure Descent descend LevelOptimizer Problem Places places "
     "figures cells instruments told MEANINGS with_figure GRID PATCH BORDER EVERY HIGH WORST WANTED SMALLEST DEPTH "
-    "HEIGHTS SMALL LEAST_SIDE".split()
+    "HEIGHTS SMALL LEAST_SIDE"
 )
 """Names of the first version that had several meanings, or none that a reader of the field knows."""
 
@@ -62,7 +62,7 @@ def first_word(text: str) -> str:
 def is_phrase(text: str) -> bool:
     """Whether a text may be a sentence or a noun phrase: it has two words or more, a full stop, and a usual first word."""
     question = text.split("\n\n")[0].strip().endswith("?")  # a benchmark states the question that it answers
-    return len(text.split()) >= 2 and (question or first_word(text) not in NO_BEGINNING)
+    return len(text.split()) >= 2 and (question or first_word(text) not in NO_BEGINNING.split())
 
 
 @EVERY_FILE
@@ -83,7 +83,7 @@ def test_docstrings_end_their_first_sentence(path: Path) -> None:
 
 @EVERY_FILE
 def test_retired_names_do_not_come_back(path: Path) -> None:
-    assert sorted(RETIRED & {name.lstrip("_") for name in names(path)}) == []
+    assert sorted({*RETIRED.split()} & {name.lstrip("_") for name in names(path)}) == []
 
 
 @EVERY_FILE
