@@ -12,12 +12,18 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from PIL import Image
 
+from gpdm.cli.run import all_definitions
+from gpdm.cli.workflow import read_prompt, to_api
+
 ROOT = Path(__file__).resolve().parents[2]
+RUNNABLE = sorted(path for path in (ROOT / "workflows").glob("*.json") if path.stem != "diffusion_init")
+"""The shipped workflow files that need no model."""
 COMFYUI = os.environ.get("COMFYUI_PATH")
 pytestmark = pytest.mark.skipif(not COMFYUI, reason="COMFYUI_PATH names no ComfyUI checkout")
 PORT = 8199
@@ -37,10 +43,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     base = tmp_path_factory.mktemp("comfy")
     (base / "custom_nodes").mkdir()
     (base / "custom_nodes" / "ComfyUI-GPDM").symlink_to(ROOT)
-    (base / "input").mkdir()
-    shutil.copy(ROOT / "workflows" / "inputs" / "pavilion.jpg", base / "input")
+    shutil.copytree(ROOT / "workflows" / "inputs", base / "input")
     python = os.environ.get("COMFYUI_PYTHON", sys.executable)
     command = [python, "main.py", "--cpu", "--port", str(PORT), "--base-directory", str(base), "--disable-auto-launch"]
+    command += ["--database-url", f"sqlite:///{base / 'comfy.db'}"]
     log = base / "server.log"
     with log.open("w") as output:
         process = subprocess.Popen(command, cwd=str(COMFYUI), stdout=output, stderr=subprocess.STDOUT)
@@ -82,9 +88,9 @@ def history(prompt_id: str, seconds: float) -> dict[str, Any]:
     raise AssertionError(f"the prompt did not end within {seconds} s")
 
 
-def test_loads_without_a_word_of_warning(server: Path) -> None:
-    nodes = [name for name in call("/object_info") if name.startswith("GPDM_")]
-    assert len(nodes) == 13
+def test_loads_without_a_warning(server: Path, comfyui_pack: ModuleType) -> None:
+    nodes = {name for name in call("/object_info") if name.startswith("GPDM_")}
+    assert nodes == set(comfyui_pack.NODE_CLASS_MAPPINGS)
     lines = [line for line in (server / "server.log").read_text().splitlines() if "GPDM" in line]
     assert len(lines) == 1, lines
     assert "IMPORT FAILED" not in lines[0]
@@ -96,6 +102,20 @@ def test_runs(server: Path) -> None:
     assert done["status"]["status_str"] == "success", done["status"]
     with Image.open(server / "output" / done["outputs"]["4"]["images"][0]["filename"]) as result:
         assert result.size == (48, 32)
+
+
+@pytest.mark.parametrize("path", RUNNABLE, ids=lambda path: path.stem)
+def test_shipped_workflows_run(server: Path, path: Path) -> None:
+    """At a height of 44 pixels, with quality fast."""
+    nodes = to_api(read_prompt(json.loads(path.read_text()), all_definitions()))
+    for node in nodes.values():
+        if "height" in node["inputs"] and "quality" in node["inputs"]:
+            node["inputs"] |= {"height": 44 if node["inputs"]["height"] else 0, "quality": "fast"}
+        if node["class_type"] == "ImageScale":
+            node["inputs"]["height"] = 44
+    done = history(call("/prompt", {"prompt": nodes})["prompt_id"], 300)
+    assert done["status"]["status_str"] == "success", done["status"]
+    assert any(output.get("images") for output in done["outputs"].values())
 
 
 def test_interrupt_stops_within_a_second(server: Path) -> None:
