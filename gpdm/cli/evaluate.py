@@ -16,10 +16,11 @@ from ..evaluation.metrics import EvaluationOptions, check_pair
 from ..options import describe
 from ..patches.nearest import import_faiss
 from .files import check_target, indexed, load_image, save_image, save_picture
+from .flags import add_common, add_flag, given_options
 from .host import Bar, parse_device
 
 
-def add_eval_parser(commands: Any, add_common: Any) -> None:
+def add_eval_parser(commands: Any) -> None:
     """Adds the command."""
     summary = "Measures how close pictures are to a reference, how much they copy, how sharp and how varied they are."
     parser = commands.add_parser("eval", help=summary, description=summary)
@@ -35,8 +36,7 @@ def add_eval_parser(commands: Any, add_common: Any) -> None:
         help="Picture to write with maps of copied and of wrong patches. Those of several pictures get an index.",
     )
     for spec in describe(EvaluationOptions):
-        text = f"{spec.help} (default {spec.default})".replace("%", "%%")
-        parser.add_argument(f"--{spec.name}", choices=spec.choices, default=spec.default, help=text)
+        add_flag(parser, spec)
     parser.add_argument(
         "--inception",
         type=Path,
@@ -60,7 +60,7 @@ def run_eval(options: argparse.Namespace) -> dict[str, Any]:
         raise GPDMError(
             f"{options.reference} is grey with transparency, which --inception cannot take; convert it to RGB"
         )
-    settings = EvaluationOptions(**{spec.name: getattr(options, spec.name) for spec in describe(EvaluationOptions)})
+    settings = EvaluationOptions(**given_options(options, describe(EvaluationOptions)))
     if settings.search == "faiss":
         import_faiss()
     targets = [] if options.maps is None else [indexed(options.maps, i, len(images)) for i in range(len(images))]

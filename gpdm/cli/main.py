@@ -14,8 +14,9 @@ from ..errors import GPDMError
 from ..kernels.workspace import is_out_of_memory
 from ..tasks import TASKS
 from .evaluate import add_eval_parser, run_eval
+from .flags import add_common
 from .run import run_command
-from .tasks import add_common, add_parser, run_task_command
+from .tasks import add_parser, run_task_command
 
 
 class OneLineParser(argparse.ArgumentParser):
@@ -63,7 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_common(run)
     for task in TASKS.values():
         add_parser(commands, task)
-    add_eval_parser(commands, add_common)
+    add_eval_parser(commands)
     return parser
 
 

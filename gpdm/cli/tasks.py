@@ -13,11 +13,12 @@ from torch import Tensor
 
 from ..canvas import Keep
 from ..errors import GPDMError
-from ..options import OptionSpec, describe
+from ..options import describe
 from ..references import Reference, ReferenceOptions, masked_reference
 from ..synthesis import Synthesis
 from ..tasks import DEFAULT_QUALITY, QUALITIES, Recipe, Task, run_task
 from .files import check_target, indexed, load_image, load_mask, save_image
+from .flags import add_common, add_flag, given_options
 from .host import StepBar, parse_device
 
 PARTS = ("output", "pyramid", "guess", "optimizer", "loss")
@@ -59,7 +60,7 @@ def add_parser(commands: Any, task: Task) -> None:
         group = parser.add_argument_group(part)
         for spec in describe(getattr(task.settings, part)):
             if spec.name not in hidden:
-                _add_flag(group, spec)
+                add_flag(group, spec)
     parser.set_defaults(task=task)
 
 
@@ -103,24 +104,6 @@ def _add_keep_flags(group: Any) -> None:
         metavar="FILE",
         help="Picture whose pixels stay (default: the picture that the output starts from, or else the reference).",
     )
-
-
-def add_common(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that all commands have."""
-    parser.add_argument(
-        "--device", default="auto", help="Device: cpu, cuda, cuda:1 or mps. auto takes CUDA if there is one (default)."
-    )
-    parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
-
-
-def _add_flag(group: Any, spec: OptionSpec) -> None:
-    flag = "--" + spec.name.replace("_", "-")
-    if spec.choices:
-        text = f"{spec.help} (default {spec.default})".replace("%", "%%")
-        group.add_argument(flag, choices=spec.choices, default=None, help=text)
-    else:
-        text = f"{spec.help} ({spec.allowed}; default {spec.default})".replace("%", "%%")
-        group.add_argument(flag, type=spec.type, default=None, metavar=spec.type.__name__.upper(), help=text)
 
 
 def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
@@ -195,9 +178,7 @@ def _recipe(task: Task, options: argparse.Namespace) -> Recipe:
         recipe = replace(recipe, guess=replace(recipe.guess, source="image"))
     for part in PARTS:
         settings = getattr(recipe, part)
-        names = [spec.name for spec in describe(settings)]
-        given = {name: getattr(options, name) for name in names if getattr(options, name, None) is not None}
-        recipe = replace(recipe, **{part: replace(settings, **given)})
+        recipe = replace(recipe, **{part: replace(settings, **given_options(options, describe(settings)))})
     return recipe
 
 

@@ -1,0 +1,33 @@
+"""Flags of the command line, made from option descriptions, and those that all commands have."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ..options import OptionSpec
+
+
+def add_common(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that all commands have."""
+    parser.add_argument(
+        "--device", default="auto", help="Device: cpu, cuda, cuda:1 or mps. auto takes CUDA if there is one (default)."
+    )
+    parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
+
+
+def add_flag(group: Any, spec: OptionSpec) -> None:
+    """Adds the flag of an option. It is None if it is not given, so that other defaults can apply."""
+    flag = "--" + spec.name.replace("_", "-")
+    if spec.choices:
+        text = f"{spec.help} (default {spec.default})".replace("%", "%%")
+        group.add_argument(flag, choices=spec.choices, default=None, help=text)
+    else:
+        text = f"{spec.help} ({spec.allowed}; default {spec.default})".replace("%", "%%")
+        group.add_argument(flag, type=spec.type, default=None, metavar=spec.type.__name__.upper(), help=text)
+
+
+def given_options(options: argparse.Namespace, specs: tuple[OptionSpec, ...]) -> dict[str, Any]:
+    """Returns the values of the flags that are given, by option name."""
+    values = {spec.name: getattr(options, spec.name, None) for spec in specs}
+    return {name: value for name, value in values.items() if value is not None}
