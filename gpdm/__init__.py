@@ -17,7 +17,10 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Returns a public name from `gpdm.api`, which loads torch. So the `gpdm` command can set a thread policy first."""
+    """Returns a public name from `gpdm.api`, which loads torch.
+
+    This lets the `gpdm` command set a thread policy first.
+    """
     if name.startswith("_") or name == "api":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(".api", __name__), name)

@@ -1,4 +1,4 @@
-"""Every public name of the library. `gpdm` itself loads them from here when the first is asked for."""
+"""All public names; `gpdm` imports this module when a name is first used."""
 
 from .borders import BORDERS as BORDERS
 from .canvas import SYMMETRIES as SYMMETRIES

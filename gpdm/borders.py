@@ -194,10 +194,10 @@ def _pad(image: Tensor, axis: int, number: int, circular: bool) -> Tensor:
 
 
 def join_borders(image: Tensor, border: str) -> Tensor:
-    """Returns an image (B, C, H, W) without large steps across borders that wrap.
+    """Returns an image (B, C, H, W) without large differences across borders that wrap.
 
-    Such a step is reduced to at most the mean step between neighbouring pixels, by a ramp of `JOIN_WIDTH` pixels on
-    both sides. The optimisation would not remove it: the patches of a reference with edges can contain such steps.
+    Such a difference is reduced to at most the mean difference of neighbouring pixels, by a ramp of `JOIN_WIDTH` pixels
+    on both sides. The optimisation would not remove it: the patches of a reference with edges can contain such edges.
     """
     for axis, circular in zip((2, 3), wraps(border), strict=True):
         length = image.shape[axis]

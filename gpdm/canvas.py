@@ -15,8 +15,8 @@ from .images import Size, check_alike, check_image, resize, resize_known, scaled
 
 Symmetry = Literal["none", "mirror x", "mirror y", "mirror both", "rotate 180", "rotate 90"]
 SYMMETRIES: tuple[str, ...] = get_args(Symmetry)
-"""None; equal to the mirror image left to right; top to bottom; both; unchanged by a rotation of 180 degrees; of 90
-degrees (square images)."""
+"""none; mirror x: equal to its left-right mirror image; mirror y: equal to its top-bottom mirror image; mirror both:
+equal to both; rotate 180: unchanged by a rotation of 180 degrees; rotate 90: of 90 degrees (square images)."""
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,19 @@ class Keep:
     """Pixels of the output that keep the values of an image."""
 
     image: Tensor
-    """Image of the output's size, (1, C, H, W)."""
+    """Image of the output's size, (1, C, H, W). `run_task` scales a larger one with the output's aspect ratio down."""
     mask: Tensor
-    """Mask, (H, W) or (1, 1, H, W): from 0.5 on the output keeps the image's pixel."""
+    """Mask, (H, W) or (1, 1, H, W): where it is at least 0.5, the output keeps the image's pixel."""
 
     def restore(self, images: Tensor) -> Tensor:
         """Returns images (N, C, H, W) with the kept pixels of `image`, bit for bit."""
         return torch.where(self.mask.to(images) >= 0.5, self.image.to(images), images)
 
     def at(self, size: Size, border: str) -> Keep:
-        """Returns image and mask at `size`. Only kept pixels contribute, and a pixel is kept if half of it is."""
+        """Returns image and mask at `size`. Only kept pixels contribute.
+
+        A pixel is kept if at least half of its area is kept.
+        """
         image, fraction = resize_known(self.image, (self.mask >= 0.5).to(self.image), size, border)
         return Keep(image, (fraction >= 0.5).to(image))
 
@@ -55,12 +58,12 @@ class Canvas:
     keep: Keep | None = None
     """Pixels that keep given values. They take precedence over symmetry."""
     weight: Tensor | None = None
-    """Weight of every pixel of the output in the losses, (1, 1, H, W), values from 0 on; None: equal weights."""
+    """Weight of every pixel of the output in the losses, (1, 1, H, W), not negative; None: equal weights."""
     value_range: tuple[float, float] | None = (-1.0, 1.0)
     """Range to which images are clamped at the end of a level; None: no limits."""
     constraint: Callable[[Tensor, Canvas], None] | None = None
     """An additional projection. It is called at every level, after each step of all outputs, with their images
-    (N, C, H, W), which it changes in place, and with this canvas. A second call must change nothing but rounding."""
+    (N, C, H, W), which it changes in place, and with this canvas. It must be idempotent up to rounding."""
     scale: float = 1.0
     """Size relative to the finest level."""
     enter: Callable[[Tensor], Tensor] = _unchanged
@@ -87,27 +90,26 @@ class Canvas:
         height, width = self.size
         if self.symmetry == "rotate 90" and height != width:
             raise OptionError(
-                "symmetry", self.symmetry, f"a quarter turn needs a square output, and this is {width}x{height}"
+                "symmetry",
+                self.symmetry,
+                f"a quarter turn needs a square output, and this is {width}x{height}",
+                "set output_width equal to output_height, or use rotate 180",
             )
         return self if self.keep is None else replace(self, keep=self._check_keep(self.keep, like))
 
     def _check_keep(self, keep: Keep, like: Tensor) -> Keep:
-        check_alike(check_image(keep.image, "the kept picture"), "the kept picture", like, "reference")
+        check_alike(check_image(keep.image, "keep.image"), "keep.image", like, "reference")
         mask = keep.mask[None, None] if keep.mask.dim() == 2 else keep.mask
         height, width = self.size
-        for name, tensor, channels in (
-            ("the kept picture", keep.image, like.shape[1]),
-            ("the mask of what is kept", mask, 1),
-        ):
+        for name, tensor, channels in (("keep.image", keep.image, like.shape[1]), ("keep.mask", mask, 1)):
             if tuple(tensor.shape) != (1, channels, height, width):
                 raise ImageError(
-                    f"{name} has shape {tuple(tensor.shape)}; it must be (1, {channels}, {height}, {width}), as the "
-                    "output"
+                    f"{name} has shape {tuple(tensor.shape)}; it must have that of the output, "
+                    f"(1, {channels}, {height}, {width})"
                 )
         if mask.device != like.device:
             raise ImageError(
-                f"the mask of what is kept is on {mask.device} and the reference on {like.device}; move them to one "
-                "device"
+                f"keep.mask is on {mask.device} and the reference on {like.device}; move them to one device"
             )
         return Keep(keep.image, mask.to(like))
 
@@ -158,5 +160,5 @@ _TRANSFORMS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
     "rotate 180": (_flip(2, 3),),
     "rotate 90": (_flip(2, 3), lambda image: image.rot90(1, (2, 3))),
 }
-"""Transformations of each symmetry. The mean of an image and its transform, taken for one after the other, is symmetric
-to the bit, because a sum of two numbers does not depend on their order."""
+"""Transformations of each symmetry. Averaging the image with each transform in turn gives exact symmetry, because a sum
+of two numbers does not depend on their order."""

@@ -22,7 +22,7 @@ Source = Literal["noise", "reference", "image"]
 
 @dataclass(frozen=True, kw_only=True)
 class InitialGuess(Options):
-    """The image that the coarsest level starts from: noise, the stretched reference, or an image of the user.
+    """The image that the coarsest level starts from: noise, the stretched reference, or a user-supplied image.
 
     Noise and blur are applied at the coarsest level, so that their strength does not depend on the size of the input
     (the reference implementation applies them at full size, where downsampling averages them away).
@@ -75,16 +75,13 @@ class InitialGuess(Options):
             ImageError: `init` is unusable, or differs from the reference in channels or device.
         """
         if self.source == "image" and init is None:
-            raise OptionError(
-                "source", self.source, "no image is connected", "connect init, or choose noise or reference"
+            raise OptionError.saying(
+                "source image needs a start picture; give init, or choose source noise or reference"
             )
         if init is not None:
             if self.source != "image":
-                raise OptionError(
-                    "source",
-                    self.source,
-                    "an image is connected and would be ignored",
-                    "choose source image, or disconnect it",
+                raise OptionError.saying(
+                    f"init is given and source {self.source} would ignore it; choose source image, or leave out init"
                 )
             check_alike(check_image(init, "init"), "init", reference, "reference")
 

@@ -43,11 +43,17 @@ def check_alike(image: Tensor, name: str, other: Tensor, other_name: str) -> Non
     """Raises `ImageError` unless both images have the same number of channels and the same device."""
     if image.shape[1] != other.shape[1]:
         raise ImageError(
-            f"{name} has {image.shape[1]} channels and {other_name} has {other.shape[1]}; "
-            "convert one of them, so that both have the same (pictures: grey 1, grey+alpha 2, RGB 3, RGBA 4)"
+            f"{name} has {_channels(image)} and {other_name} has {_channels(other)}; convert one to the other's channels"
         )
     if image.device != other.device:
         raise ImageError(f"{name} is on {image.device} and {other_name} on {other.device}; move them to one device")
+
+
+def _channels(image: Tensor) -> str:
+    """Returns the number of channels in words, with the kind of picture that has so many."""
+    number = image.shape[1]
+    kind = {1: " (grey)", 2: " (grey+alpha)", 3: " (RGB)", 4: " (RGBA)"}.get(number, "")
+    return f"{number} channel{'' if number == 1 else 's'}{kind}"
 
 
 def size_of(image: Tensor) -> Size:
@@ -62,10 +68,10 @@ def check_single(image: Tensor) -> None:
 
 
 def check_size(size: object) -> Size:
-    """Returns `size` as (height, width); raises `OptionError` if it is not two whole numbers from 1 on."""
+    """Returns `size` as (height, width); raises `OptionError` if it is not two whole numbers of at least 1."""
     if isinstance(size, (tuple, list)) and len(size) == 2 and all(isinstance(x, Integral) and int(x) > 0 for x in size):
         return int(size[0]), int(size[1])
-    raise OptionError("size", size, "it must be (height, width), two whole numbers from 1 on")
+    raise OptionError("size", size, "it must be (height, width), two whole numbers, at least 1")
 
 
 def scaled(size: Size, factor: float) -> Size:
@@ -112,9 +118,8 @@ def from_pil(picture: Image.Image) -> Tensor:
     picture = ImageOps.exif_transpose(picture)
     is_16_bit = picture.mode == "I" or picture.mode.startswith("I;16")
     if is_16_bit and ("transparency" in picture.info or np.asarray(picture).max() > 65535):
-        raise ImageError(
-            "16-bit grey with a transparent colour, and 32-bit grey, cannot be read; convert it to 8 bits first"
-        )
+        kind = "16-bit grey with a transparent colour" if "transparency" in picture.info else "32-bit grey"
+        raise ImageError(f"{kind} cannot be read; convert the picture to 8-bit grey")
     if picture.mode == "PA" or "transparency" in picture.info:
         # A transparent colour or palette entry becomes an alpha channel.
         picture = picture.convert("LA" if picture.mode == "L" else "RGBA")
@@ -123,7 +128,7 @@ def from_pil(picture: Image.Image) -> Tensor:
     elif is_16_bit:
         return _to_tensor(np.asarray(picture).astype(np.float32) / 65535)
     if picture.mode not in ("L", "LA", "RGB", "RGBA"):
-        raise ImageError(f"pictures of mode {picture.mode!r} cannot be read; convert it to 8-bit RGB first")
+        raise ImageError(f"mode {picture.mode} cannot be read; convert the picture to 8-bit RGB")
     return _to_tensor(np.asarray(picture).astype(np.float32) / 255)
 
 

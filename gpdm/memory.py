@@ -17,7 +17,7 @@ LevelBytes = Callable[[Level], tuple[int, int]]
 (`LevelSolver.memory`)."""
 
 CPU_WORKING_BYTES = 3 * 2**27
-"""Bytes that a step may use on a CPU without a limit. More does not make it faster."""
+"""Bytes for one step on a CPU when no limit is set; more is not faster."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,11 @@ def plan(
         plans.append(LevelMemory(images, minimum, full_speed, min(full_speed, available)))
     if limit is not None and any(level.working < level.minimum for level in plans):
         needed = max(level.images + level.minimum for level in plans)
-        raise OptionError(
-            "memory",
-            f"{limit / 2**20:.0f} MiB",
-            f"{outputs} picture(s) of {levels[-1].size[1]}x{levels[-1].size[0]} need at least "
-            f"{math.ceil(needed / 2**20)} MiB",
-            _advice(level_bytes, levels[-1], channels, outputs, limit),
+        pictures = "1 picture" if outputs == 1 else f"{outputs} pictures"
+        raise OptionError.saying(
+            f"{pictures} of {levels[-1].size[1]}x{levels[-1].size[0]} need{'s' if outputs == 1 else ''} "
+            f"{math.ceil(needed / 2**20)} MiB and {limit / 2**20:.0f} MiB may be used; "
+            f"{_advice(level_bytes, levels[-1], channels, outputs, limit)}"
         )
     return tuple(plans)
 
@@ -89,13 +88,13 @@ def _advice(level_bytes: LevelBytes, level: Level, channels: int, outputs: int, 
         return images + minimum <= limit
 
     if outputs > 1 and fits(1, 1.0):
-        return "make fewer pictures at once"
+        return "raise memory, or make fewer pictures at once"
     scales = [percent / 100 for percent in range(99, 0, -1)]
     scale = next((scale for scale in scales if fits(outputs, scale)), None)
     if scale is None:
-        return "no size fits; give it more memory"
+        return "raise memory, since no size fits"
     height, width = scaled(level.size, scale)
-    return f"{width}x{height} would fit; make the picture smaller, or give it more memory"
+    return f"raise memory, or use {width}x{height} or less"
 
 
 def device_limit(device: torch.device) -> int | None:

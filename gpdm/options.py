@@ -61,7 +61,7 @@ class OptionSpec:
     def check(self, value: Any) -> Any:
         """Returns `value` in the option's type; raises `OptionError` if its type, range or choice is wrong."""
         if not self._is_allowed(value):
-            raise OptionError(self.name, value, f"it must be {self.allowed}", self.help)
+            raise OptionError(self.name, value, f"it must be {self.allowed}")
         return self.type(value)
 
     def _is_allowed(self, value: Any) -> bool:
@@ -101,5 +101,5 @@ class Options:
 def check_int(name: str, value: object, least: int | None = None) -> int:
     """Returns `value` as an int; raises `OptionError` if it is not a whole number, or below `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and value < least):
-        raise OptionError(name, value, "it must be a whole number" + ("" if least is None else f" from {least} on"))
+        raise OptionError(name, value, "it must be a whole number" + ("" if least is None else f", at least {least}"))
     return int(value)

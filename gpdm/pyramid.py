@@ -11,7 +11,7 @@ from .images import Size, scaled
 from .options import Options, option
 
 FINE_SIDE = 64
-"""Smaller side of the reference, in pixels, from which on levels are spaced by `fine_factor`."""
+"""Shorter side of the reference, in pixels, from which levels are spaced by `fine_factor`."""
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,11 @@ class PyramidSchedule(Options):
     def levels(self, reference_sizes: Sequence[Size], size: Size) -> tuple[Level, ...]:
         """Returns the levels from coarse to fine.
 
-        The coarsest has exactly `coarse_dim` pixels on the smaller side of the smallest reference. If that reference is
+        The coarsest has exactly `coarse_dim` pixels on the shorter side of the smallest reference. If that reference is
         no larger, there is one level, at full size.
 
         Deviation: the reference implementation rounds down level by level and ends below `coarse_dim` (188 px with
-        `coarse_dim` 21 end at 19), and it scales references by their smaller side but outputs by their height.
+        `coarse_dim` 21 end at 19), and it scales references by their shorter side but outputs by their height.
         """
         smallest = min(min(reference) for reference in reference_sizes)
         coarsest = min(self.coarse_dim / smallest, 1.0)
@@ -111,13 +111,14 @@ def check_level(level: Level, patch_size: int) -> None:
     if smallest >= patch_size:
         return
     needed = max(round(smallest / level.scale), 1)
-    hint = (
-        f"use patch_size {smallest} or less, or a coarse_dim of at least "
-        f"{-(-patch_size * min(map(min, level.reference_sizes)) // smallest)}"
+    hint = f"use patch_size {smallest} or less, or " + (
+        f"a coarse_dim of at least {-(-patch_size * min(map(min, level.reference_sizes)) // smallest)}"
         if needed >= patch_size
-        else f"use patch_size {needed} or less, or a larger picture"
+        else "a larger picture"
     )
     sizes = f"output {level.size[1]}x{level.size[0]}, " + ", ".join(
         f"reference {width}x{height}" for height, width in level.reference_sizes
     )
-    raise OptionError("patch_size", patch_size, f"pyramid level {level.index} is smaller than a patch ({sizes})", hint)
+    raise OptionError.saying(
+        f"a patch of {patch_size}x{patch_size} does not fit pyramid level {level.index} ({sizes}); {hint}"
+    )

@@ -1,8 +1,8 @@
-"""References: images whose patches the output gets, their weights, and working units."""
+"""References: images whose patches the output uses, their weights, and working units."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 
@@ -31,18 +31,17 @@ class ReferenceOptions(Options):
 
 @dataclass(frozen=True)
 class Reference:
-    """An image whose patches the output gets, their weight, and the region of the output that uses them."""
+    """An image whose patches the output uses, their weight, and the region of the output that uses them."""
 
     image: Tensor
     """Image, (B, C, h, w); pictures in [-1, 1]. A batch of B images is B references."""
     weight: Tensor | float = 1.0
-    """Weight of the patches: a number, or a map of the pixels, (h, w), (1, 1, h, w) or (B, 1, h, w), values from 0 on.
-    The weight of a patch is the mean over its pixels, and 0 if it touches a pixel of weight 0. Only ratios matter. Of
-    two references with equal weights the larger one counts more, because it has more patches."""
+    """Weight of the patches: a number, or a map of the pixels, (h, w), (1, 1, h, w) or (B, 1, h, w), not negative. The
+    weight of a patch is the mean over its pixels, and 0 if it touches a pixel of weight 0. Only ratios matter. Of two
+    references with equal weights the larger one counts more, because it has more patches."""
     region: Tensor | None = None
-    """Region of the output that uses this reference: a map of any size, (H, W) or (1, 1, H, W), values from 0 on, which
-    is resized to the output. None: everywhere, or where no other region is. References with the same region form one
-    distribution."""
+    """Region of the output that uses this reference: a map of any size, (H, W) or (1, 1, H, W), not negative, which is
+    resized to the output. None uses it outside all regions. References with the same region form one distribution."""
 
     def at(self, scale: float, border: str = "free") -> Reference:
         """Returns this reference resized by `scale`. Pixels of weight 0 do not contribute; the image is 0 there.
@@ -101,9 +100,14 @@ def as_references(reference: Tensor | Reference | Sequence[Tensor | Reference]) 
         None. All are on one device, and maps have the dtype of their image.
 
     Raises:
-        ImageError: An image, weight or region is unusable, the list is empty, or channels or devices differ.
+        ImageError: `reference` is of another type, an image, weight or region is unusable, the list is empty, or
+            channels or devices differ.
         OptionError: A weight that is a number is negative or not finite, or no reference has a weight above 0.
     """
+    if not isinstance(reference, (Tensor, Reference, Iterable)):
+        raise ImageError(
+            f"reference must be a tensor, a Reference or a list of these, not {type(reference).__name__}; give a picture"
+        )
     items = [reference] if isinstance(reference, (Tensor, Reference)) else list(reference)
     if not items:
         raise ImageError("reference is an empty list; give at least one image")
@@ -112,10 +116,10 @@ def as_references(reference: Tensor | Reference | Sequence[Tensor | Reference]) 
         name = "reference" if len(items) == 1 else f"reference[{i}]"
         references += _split(item if isinstance(item, Reference) else Reference(item), name)
     first = references[0].image
-    for i, other in enumerate(references):
-        check_alike(other.image, f"reference {i}", first, "reference 0")
+    for i, other in enumerate(references, start=1):
+        check_alike(other.image, f"reference {i}", first, "reference 1")
     if not any(_max_weight(x.weight) > 0 for x in references):
-        raise OptionError("weight", 0.0, "no patch of any reference counts", "give one of them a weight above 0")
+        raise OptionError.saying("all references have weight 0; give at least one a weight above 0")
     return references
 
 
@@ -135,7 +139,7 @@ def _split(reference: Reference, name: str) -> list[Reference]:
     else:
         weight = reference.weight
         if isinstance(weight, bool) or not isinstance(weight, Real) or not 0 <= weight < float("inf"):
-            raise OptionError("weight", weight, "it must be a number from 0 on, or a map of the picture's pixels")
+            raise OptionError("weight", weight, "it must be a number, at least 0, or a map of the picture's pixels")
         weights = [float(weight)] * len(images)
     region = reference.region
     if region is not None:
@@ -152,7 +156,7 @@ def _check_map(values: Tensor, name: str, like: Tensor) -> Tensor:
     if maps.shape[1] != 1 or maps.amin() < 0:
         raise ImageError(
             f"{name} has shape {tuple(values.shape)} and values from {float(maps.amin()):g}; "
-            "it must be one map (H, W) of values from 0 on"
+            "it must be one map (H, W) of non-negative values"
         )
     if maps.device != like.device:
         raise ImageError(f"{name} is on {maps.device} and its picture on {like.device}; move them to one device")
@@ -166,7 +170,7 @@ def _max_weight(weight: Tensor | float) -> float:
 def masked_at(references: Sequence[Reference], scale: float) -> list[Reference]:
     """Returns the references at a scale if one of them has a map of weights; else at full size.
 
-    Without maps all patches count at every scale, so that `check_patches` needs no resized references.
+    Without weight maps every patch is usable at every scale, so no resizing is needed.
     """
     if not any(isinstance(x.weight, Tensor) for x in references):
         return list(references)
@@ -191,11 +195,12 @@ def reference_patch_weights(references: Sequence[Reference], patch_size: int) ->
     weights = [patch_weights(x.map(), patch_size, exclude=True) for x in references]
     if not any(bool((x > 0).any()) for x in weights):
         sizes = ", ".join(f"{x.image.shape[3]}x{x.image.shape[2]}" for x in references)
-        raise OptionError(
-            "patch_size",
-            patch_size,
-            f"in references of {sizes} no patch lies wholly in the part with weights above 0",
-            "use a smaller patch_size, a larger coarse_dim, or a mask that leaves more",
+        where = "the mask leaves no {0} patch in the reference"
+        if len(references) > 1:
+            where = "the masks leave no {0} patch in the references"
+        raise OptionError.saying(
+            f"{where.format(f'{patch_size}x{patch_size}')} at {sizes} pixels; "
+            "mask less, lower patch_size or raise coarse_dim"
         )
     return weights
 
@@ -239,11 +244,11 @@ class Units:
         return cls(mean[..., None].to(like.device, dtype), scale[..., None].to(like.device, dtype))
 
     def enter(self, image: Tensor) -> Tensor:
-        """Returns an image (B, C, H, W) of the data in working units."""
+        """Converts an image (B, C, H, W) from data units to working units."""
         return (image - self.offset) * self.scale
 
     def leave(self, image: Tensor) -> Tensor:
-        """Returns an image (B, C, H, W) in working units in the units of the data."""
+        """Converts an image (B, C, H, W) from working units to data units."""
         return image / self.scale + self.offset
 
 

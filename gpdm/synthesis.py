@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from .borders import upsample
 from .canvas import Canvas, Keep
-from .errors import OptionError
+from .errors import OptionError, described
 from .guess import InitialGuess, count_outputs, select_start, selection_level_of
 from .images import Size, check_size, size_of
 from .losses.base import Loss, count_regions, is_per_output
@@ -44,10 +44,10 @@ class StepInfo:
     steps: int
     """The step limit of the level; it may converge earlier."""
     done: float
-    """Estimated fraction of the work that is done, in (0, 1], by pixels times steps. It jumps if a level converges."""
+    """Estimated fraction of the work done, in (0, 1], by pixels times steps. The value jumps if a level converges."""
     working_image: Tensor
-    """The current image in working units, (1, C, H, W), not yet clamped: about [-1, 1] for every kind of data, for
-    previews. The next step changes it in place."""
+    """The current image in working units, (1, C, H, W), not yet clamped: roughly in [-1, 1], suitable for previews. The
+    next step changes it in place."""
     loss_tensor: Tensor
     """The loss of this step, a scalar on the device of the image."""
     units: Units | None = None
@@ -108,13 +108,13 @@ def synthesize(
 
     Arguments:
         reference: Images (B, C, H, W) in [-1, 1] with any number of channels, a `Reference`, or a list of either, of
-            any sizes. They form one distribution, or one for each region. Device and dtype of the work are theirs; half
-            precision is computed in float32.
+            any sizes. Images of one region form one distribution. The run uses their device and dtype (half precision
+            is computed in float32).
         init: Images to start from, (B, C, h, w), for a guess with source "image", which is the default with init.
         size: Height and width of the output; by default those of `keep`, else of `init`, else of the first reference.
         num_outputs: Number of outputs. Output i is the image of a single run with seed + i.
         seed: Any integer, modulo 2**64. It determines the initial noise and the random choices of the loss. The filters
-            of `SWDLoss` follow it with solver "exact"; with solver "histogram" they are the same for every seed.
+            of `SWDLoss` depend on the seed with solver "exact"; with "histogram" they do not.
         loss, pyramid, guess, optimizer: The settings; by default those of `SWDLoss`, `PyramidSchedule`, `InitialGuess`
             and `Optimizer`.
         border: Directions in which the output tiles: one of `borders.BORDERS`. "free" uses `loss.border`.
@@ -132,8 +132,8 @@ def synthesize(
 
     Raises:
         OptionError: An option does not fit the images, the memory does not suffice, or the optimisation diverges.
-        ImageError: An image is unusable or does not fit the others. Except for divergence, errors are raised before any
-            work.
+        ImageError: An image is unusable or does not fit the others. Options and images are checked before any work;
+            errors of a backend, of regions and of a loss's own references, and divergence, occur during the run.
 
     References:
         Elnekave and Weiss, Generating Natural Images with Direct Patch Distributions Matching, ECCV 2022, section 3.
@@ -248,15 +248,16 @@ def _memory(optimizer: LevelSolver, loss: Loss, objectives: int, level: Level) -
 
 def _check_arguments(*arguments: object) -> None:
     loss, pyramid, guess, optimizer, keep, value_range, on_step = arguments
-    for name, argument, kind, example in (
-        ("loss", loss, Loss, "an SWDLoss or another Loss"),
-        ("pyramid", pyramid, PyramidSchedule, "a PyramidSchedule"),
-        ("guess", guess, InitialGuess, "an InitialGuess"),
-        ("optimizer", optimizer, LevelSolver, "an Optimizer or another LevelSolver"),
-        ("keep", keep, Keep, "a Keep"),
+    for name, argument, kind, example, call in (
+        ("loss", loss, Loss, "an SWDLoss or another Loss", "SWDLoss()"),
+        ("pyramid", pyramid, PyramidSchedule, "a PyramidSchedule", "PyramidSchedule()"),
+        ("guess", guess, InitialGuess, "an InitialGuess", "InitialGuess()"),
+        ("optimizer", optimizer, LevelSolver, "an Optimizer or another LevelSolver", "Optimizer()"),
+        ("keep", keep, Keep, "a Keep", "Keep(image, mask)"),
     ):
         if argument is not None and (isinstance(argument, type) or not isinstance(argument, kind)):
-            raise OptionError(name, argument, f"it must be {example}")
+            given = f"the class {argument.__name__}" if isinstance(argument, type) else described(argument)
+            raise OptionError.saying(f"{name} must be {example}, not {given}; write {call}")
     if on_step is not None and not callable(on_step):
         raise OptionError("on_step", on_step, "it must be a function of a StepInfo")
     if value_range is not None and not (

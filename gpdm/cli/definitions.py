@@ -106,6 +106,6 @@ def require(definitions: Mapping[str, Definition], type_name: str, where: str) -
     """
     if type_name not in definitions:
         raise GPDMError(
-            f"{where} is of type {type_name!r}, which `gpdm run` does not know; open the file in ComfyUI, which can run it"
+            f"{where} is of unknown type {type_name!r}; check the spelling, or run the file in ComfyUI if it has that node"
         )
     return definitions[type_name]

@@ -9,10 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
-from ..errors import GPDMError, ImageError
+from ..errors import GPDMError
 from ..evaluation.inception_weights import load_inception_file
 from ..evaluation.judgement import judge
-from ..evaluation.metrics import EvaluationOptions, check_pair
+from ..evaluation.metrics import EvaluationOptions, check_evaluable
+from ..images import check_alike
 from ..options import describe
 from ..patches.nearest import import_faiss
 from .files import check_target, indexed, load_image, save_image, save_picture
@@ -90,13 +91,7 @@ def run_eval(options: argparse.Namespace) -> dict[str, Any]:
 
 def _check_images(options: argparse.Namespace, reference: Tensor, images: Sequence[Tensor]) -> None:
     """Raises `GPDMError` with the name of the file for an image that cannot be compared with the reference."""
+    check_evaluable(reference, str(options.reference))
     for path, image in zip(options.pictures, images, strict=True):
-        if image.shape[1] != reference.shape[1]:
-            raise GPDMError(
-                f"{path} has {image.shape[1]} channels and {options.reference} has {reference.shape[1]}; "
-                "convert one of them"
-            )
-        try:
-            check_pair(reference, image)
-        except ImageError as error:
-            raise ImageError(f"{path}: {error}") from None
+        check_alike(image, str(path), reference, str(options.reference))
+        check_evaluable(image, str(path))

@@ -34,14 +34,22 @@ def open_picture(path: Path) -> Image.Image:
     except FileNotFoundError:
         raise ImageError(f"there is no file {path}; check the path") from None
     except UnidentifiedImageError:
-        raise ImageError(f"{path} cannot be read as a picture: its format is not known") from None
+        raise ImageError(f"{path} is not a picture that Pillow can read; convert it to PNG") from None
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path} cannot be read as a picture: {error}") from None
+        raise ImageError(f"{path} cannot be read as a picture: {error}; save it again as PNG") from None
 
 
 def load_image(path: Path) -> Tensor:
     """Returns the picture in a file as a tensor (1, C, H, W) in [-1, 1]; see `from_pil`."""
-    return from_pil(open_picture(path))
+    return _tensor(open_picture(path), path)
+
+
+def _tensor(picture: Image.Image, path: Path) -> Tensor:
+    """Returns a picture as a tensor; an error names its file."""
+    try:
+        return from_pil(picture)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
 
 
 def load_mask(path: Path) -> Tensor:
@@ -51,7 +59,7 @@ def load_mask(path: Path) -> Tensor:
     white ones are.
     """
     picture = open_picture(path)
-    image = from_pil(picture)
+    image = _tensor(picture, path)
     if image.shape[1] in (2, 4) and bool((image[:, -1:] < 1).any()):
         return (1 - image[:, -1:]) / 2
     return (from_pil(picture.convert("L")) + 1) / 2
@@ -76,8 +84,11 @@ def make_folder(folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        file = next((path for path in (folder, *folder.parents) if path.is_file()), folder)
+        raise GPDMError(f"{file} is a file, not a folder; choose another with --out or -o") from None
     except OSError as error:
-        raise GPDMError(f"cannot make the folder {folder}: {error.strerror}") from None
+        raise GPDMError(f"cannot make the folder {folder}: {error.strerror}; choose another with --out or -o") from None
     if not os.access(folder, os.W_OK):
         raise GPDMError(f"cannot write into the folder {folder}; choose another with --out or -o")
     return folder

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import GPDMError
@@ -15,6 +15,7 @@ from ..kernels.workspace import is_out_of_memory
 from ..tasks import TASKS
 from .evaluate import add_eval_parser, run_eval
 from .flags import add_common
+from .host import parse_device
 from .run import run_command
 from .tasks import add_parser, run_task_command
 
@@ -25,6 +26,13 @@ class OneLineParser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Prints the message and exits with code 2."""
         self.exit(2, f"gpdm: {message}; see {self.prog} --help\n")
+
+    def parse_known_args(self, *args: Any, **named: Any) -> Any:
+        """Reports unrecognized arguments, so that an error in those of a command names the command's help page."""
+        options, unknown = super().parse_known_args(*args, **named)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -79,7 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        print(f"gpdm: not enough memory on device {options.device}; make the picture smaller (height)", file=sys.stderr)
+        device = parse_device("auto") if options.device == "auto" else options.device
+        print(f"gpdm: not enough memory on device {device}; make the picture smaller (height)", file=sys.stderr)
         return 2
     except OSError as error:
         print(f"gpdm: {error}", file=sys.stderr)

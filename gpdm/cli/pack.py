@@ -21,7 +21,7 @@ def load_pack(root: Path = ROOT) -> ModuleType:
     Its relative import of `gpdm` is answered with the one that is running, so that both have the same classes.
 
     Raises:
-        GPDMError: The pack is not beside the library.
+        GPDMError: The pack is not next to the library.
     """
     if NAME in sys.modules:
         return sys.modules[NAME]

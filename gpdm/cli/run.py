@@ -35,7 +35,7 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
     started = time.perf_counter()
     path: Path = options.workflow
     workflow, definitions = read_json(path), all_definitions()
-    prompt = read_prompt(workflow, definitions)
+    prompt = read_prompt(workflow, definitions, str(path))
     for node in prompt.values():
         require(definitions, node.type, node.name)
     _set_images(prompt, definitions, options.image)

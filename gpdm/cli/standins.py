@@ -40,8 +40,10 @@ class Session:
         for path in tried:
             if path.is_file():
                 return path
+        if Path(plain).is_absolute():
+            raise GPDMError(f"there is no picture {plain}; check the path after --image")
         raise GPDMError(
-            f"there is no picture {plain!r} in {', '.join(str(f) for f in self.folders)}; name one with --image FILE"
+            f"there is no picture {plain!r} in {', '.join(str(f) for f in self.folders)}; give one with --image FILE"
         )
 
     def save(self, images: Tensor, prefix: str) -> None:
@@ -50,7 +52,7 @@ class Session:
             raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it must be the beginning of a file name")
         target = self.out / prefix
         if self.out.resolve() not in target.resolve().parents:
-            raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it leads out of the folder {self.out}")
+            raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it is outside the folder {self.out}")
         folder = make_folder(target.parent)
         taken = [p.stem[len(target.name) + 1 :].rstrip("_") for p in folder.glob(f"{glob.escape(target.name)}_*.png")]
         first = max((int(number) for number in taken if number.isdigit()), default=0) + 1

@@ -33,7 +33,7 @@ def _visit(node: Node, prompt: Prompt, states: dict[str, str], order: list[Node]
     if states.get(node.id) == "done":
         return
     if states.get(node.id) == "open":
-        raise GPDMError(f"{node.name} depends on its own output; remove one link of the circle")
+        raise GPDMError(f"{node.name} depends on its own output; remove one link of the cycle")
     states[node.id] = "open"
     for name, value in node.inputs.items():
         if isinstance(value, Link):
@@ -95,10 +95,22 @@ def check_value(node: Node, given: Input, value: Any) -> Any:
             raise GPDMError(f"{where} is not allowed: it must be one of {', '.join(map(str, given.choices))}")
         return value
     value = _converted(given, value, where)
-    low, high = given.options.get("min", -math.inf), given.options.get("max", math.inf)
+    low, high = _limits(given)
     if given.type in ("INT", "FLOAT") and not low <= value <= high:
-        raise GPDMError(f"{where} is not allowed: it must be from {low} to {high}")
+        raise GPDMError(f"{where} is not allowed: it must be {_allowed_number(given)}")
     return value
+
+
+def _limits(given: Input) -> tuple[float, float]:
+    """Returns the smallest and the largest value of a number."""
+    return given.options.get("min", -math.inf), given.options.get("max", math.inf)
+
+
+def _allowed_number(given: Input) -> str:
+    """Returns the allowed values of a number in words, those of `OptionSpec.allowed`."""
+    ends = [f"{end:.10g}" if isinstance(end, float) else str(end) for end in _limits(given)]
+    kind = "a whole number" if given.type == "INT" else "a number"
+    return kind if ends == ["-inf", "inf"] else f"{kind} from {ends[0]} to {ends[1]}"
 
 
 def _converted(given: Input, value: Any, where: str) -> Any:
@@ -111,9 +123,7 @@ def _converted(given: Input, value: Any, where: str) -> Any:
     try:
         converted = kind(value)
     except (TypeError, ValueError, OverflowError):
-        raise GPDMError(
-            f"{where} is not allowed: it must be {'a whole number' if kind is int else 'a number'}"
-        ) from None
+        raise GPDMError(f"{where} is not allowed: it must be {_allowed_number(given)}") from None
     if kind is int and isinstance(value, float) and value != converted:
-        raise GPDMError(f"{where} is not allowed: it must be a whole number")
+        raise GPDMError(f"{where} is not allowed: it must be {_allowed_number(given)}")
     return converted

@@ -41,29 +41,31 @@ class Node:
 Prompt = dict[str, Node]
 
 
-def read_prompt(workflow: Any, definitions: Mapping[str, Definition]) -> Prompt:
-    """Returns the prompt in a workflow file of either format.
+def read_prompt(workflow: Any, definitions: Mapping[str, Definition], name: str = "the file") -> Prompt:
+    """Returns the prompt in a workflow file of either format, which is called `name` in messages.
 
     Raises:
         GPDMError: It is no workflow, uses a node type that is not known here, or its links lead nowhere.
     """
     try:
-        return _read(workflow, definitions)
+        prompt = _read(workflow, definitions)
     except GPDMError:
         raise
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
-        raise GPDMError(
-            f"the workflow file is damaged ({type(error).__name__}: {error}); save it anew in ComfyUI"
-        ) from error
+        raise GPDMError(f"{name} is damaged ({type(error).__name__}: {error}); save it again in ComfyUI") from error
+    if prompt is None:
+        raise GPDMError(f"{name} is not a ComfyUI workflow; save it in ComfyUI with Save or Export (API)")
+    return prompt
 
 
-def _read(workflow: Any, definitions: Mapping[str, Definition]) -> Prompt:
+def _read(workflow: Any, definitions: Mapping[str, Definition]) -> Prompt | None:
+    """Returns the prompt; None if the JSON is no workflow."""
     if isinstance(workflow, dict) and isinstance(workflow.get("nodes"), list):
         return _Editor(workflow, definitions).prompt()
     nodes = workflow.get("prompt", workflow) if isinstance(workflow, dict) else None
     if isinstance(nodes, dict) and nodes and all(isinstance(n, dict) and "class_type" in n for n in nodes.values()):
         return {str(key): _from_api(str(key), node) for key, node in nodes.items()}
-    raise GPDMError("this is not a ComfyUI workflow; save it in ComfyUI with Save or Export (API)")
+    return None
 
 
 def to_api(prompt: Prompt) -> dict[str, Any]:
@@ -138,7 +140,7 @@ class _Editor:
     def _source(self, link: Link, wanted: str | None, seen: set[Link]) -> Any:
         """Returns the output or the primitive's value behind a link; None if it ends at a muted node."""
         if link in seen:
-            raise GPDMError(f"the links through node {link.node} run in a circle")
+            raise GPDMError(f"the links through node {link.node} form a cycle; remove one of them")
         node = self.nodes.get(link.node)
         if node is None:
             raise GPDMError(f"a link comes from node {link.node}, which is not in the file")

@@ -38,7 +38,7 @@ def load_inception_file(path: Path | str) -> Inception:
     try:
         return load_inception(state)
     except GPDMError as error:
-        raise GPDMError(f"{path} does not fit: {error}") from None
+        raise GPDMError(f"{path} does not hold the expected Inception-v3 weights: {error}") from None
 
 
 def _read(path: Path) -> Any:
@@ -50,7 +50,7 @@ def _read(path: Path) -> Any:
         raise GPDMError(
             f"{path} needs the package safetensors, which is not installed; install it or use .pth"
         ) from None
-    except Exception as error:
-        # A damaged file can raise many kinds of errors. The first line of PyTorch's long messages gives the reason.
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GPDMError(f"{path} cannot be read as weights: {reason}; {WEIGHTS_HINT}") from None
+    except Exception:
+        # A damaged file can raise many kinds of errors. PyTorch's messages are left out, because they suggest
+        # weights_only=False, which can run code in the file.
+        raise GPDMError(f"{path} is not a readable state dict; {WEIGHTS_HINT}") from None

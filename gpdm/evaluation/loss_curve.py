@@ -55,7 +55,7 @@ def loss_curve(result: Synthesis, size: tuple[int, int] = (960, 480)) -> Image.I
             axes.x_label(middle, f"{mean[-1]:.2g}" if mean else "", 24, LINE_COLOUR)
         first_step += steps
     draw.rectangle(box, outline=TEXT_COLOUR)
-    draw.text((left, 14), "Patch distance to the reference at each step", fill=TEXT_COLOUR, font=font(17))
+    draw.text((left, 14), "Loss at each step", fill=TEXT_COLOUR, font=font(17))
     draw.text((right, 18), f"{total} steps, {result.seconds:.1f} s", fill=TEXT_COLOUR, font=font(13), anchor="ra")
     draw.text(
         ((left + right) / 2, height - 20),

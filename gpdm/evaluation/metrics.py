@@ -1,4 +1,4 @@
-"""Metrics of results, none of which is part of a loss. Each misses some faults, so that all are needed."""
+"""Metrics of results. Each misses some faults, so that all are needed."""
 
 from __future__ import annotations
 
@@ -79,22 +79,22 @@ DESCRIPTIONS = {
     "nothing of the reference is missing",
     "high frequencies": "power above a quarter of the sampling rate relative to the reference, in decibels: below 0 is "
     "softer, above 0 is noisier",
-    "border": f"coherence of the outer {BORDER_WIDTH} pixels divided by that of the others: above 1 the border is "
-    "worse",
-    "seam": "coherence of the patches across the borders divided by that of the others: above 1 patches there resemble "
-    "the reference less",
-    "seam gradient x": "mean step from the right border to the left, divided by the median step between columns: "
-    "about 1 without a seam, higher for an edge",
-    "seam rank x": "fraction of the columns with a smaller step than that across the border: about 0.5 without a "
-    "seam, 1 if that step is the largest",
-    "seam gradient y": "mean step from the lower border to the upper, divided by the median step between rows: about 1 "
-    "without a seam, higher for an edge",
-    "seam rank y": "fraction of the rows with a smaller step than that across the border: about 0.5 without a seam, 1 "
-    "if that step is the largest",
-    "copied": "fraction of the patches with the same offset from their source as all their neighbours: 1 for a copy, "
-    "less if the reference repeats itself",
+    "border": f"coherence error of the outer {BORDER_WIDTH} pixels divided by that of the interior: above 1 the border "
+    "is worse",
+    "seam": "coherence error of the patches across the borders divided by that of the others: above 1 patches there "
+    "resemble the reference less",
+    "seam gradient x": "mean difference between the right and the left border, divided by the median difference between "
+    "neighbouring columns: about 1 without a seam, higher for an edge",
+    "seam rank x": "fraction of column differences below the difference across the border: about 0.5 without a seam, 1 "
+    "if that across the border is the largest",
+    "seam gradient y": "mean difference between the lower and the upper border, divided by the median difference between "
+    "neighbouring rows: about 1 without a seam, higher for an edge",
+    "seam rank y": "fraction of row differences below the difference across the border: about 0.5 without a seam, 1 if "
+    "that across the border is the largest",
+    "copied": "fraction of patches whose source offset equals that of all four neighbours: 1 for a copy, lower if the "
+    "reference has repeated patches",
     "largest verbatim region": "largest connected region of identical patches with one offset, as a fraction of the "
-    "picture: 1 for a copy, less if the reference repeats itself",
+    "picture: 1 for a copy, lower if the reference has repeated patches",
     "SIFID": "Frechet distance between Inception features: 0 is equal; comparable only with the same weights",
     "diversity": "standard deviation of each pixel over the pictures, relative to the reference's contrast: 0 if all "
     "are equal",
@@ -163,17 +163,24 @@ def check_pair(reference: Images, image: Tensor) -> list[Reference]:
     references = as_references(reference)
     check_alike(check_image(image, "image"), "image", references[0].image, "reference")
     if any(x.region is not None for x in references):
-        raise OptionError(
-            "region", "given", "images are evaluated against entire references", "evaluate each region by itself"
+        raise OptionError.saying(
+            "reference has a region, which evaluation cannot use; crop and evaluate each region by itself"
         )
     if len(image) != 1:
         raise ImageError(f"image is a batch of {len(image)} pictures; evaluate them one by one")
-    minimum = round(max(PATCH_SIZES) / min(SCALES))
     for name, tensor in [("image", image), *(("reference", x.image) for x in references)]:
-        if min(size_of(tensor)) < minimum:
-            height, width = size_of(tensor)
-            raise ImageError(f"{name} is {width}x{height}; {minimum} pixels on the smaller side are needed to judge it")
+        check_evaluable(tensor, name)
     return [replace(x, image=x.image.to(torch.promote_types(x.image.dtype, torch.float32))) for x in references]
+
+
+def check_evaluable(image: Tensor, name: str) -> None:
+    """Raises `ImageError` if an image (B, C, H, W) is too small for the largest patch at the smallest scale."""
+    minimum, (height, width) = round(max(PATCH_SIZES) / min(SCALES)), size_of(image)
+    if min(height, width) < minimum:
+        raise ImageError(
+            f"{name} is {width}x{height} pixels; evaluation needs at least {minimum} on the shorter side; "
+            "use a larger picture"
+        )
 
 
 def _mean(per_scale: Mapping[str, float], kind: str) -> float:

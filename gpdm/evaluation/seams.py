@@ -44,7 +44,7 @@ def seam_ratio(references: Sequence[Tensor | Reference], image: Tensor, tiles: s
 
 
 def seam_gradients(image: Tensor, tiles: str) -> dict[str, float]:
-    """Compares the step across opposite borders with the steps between neighbouring columns and rows.
+    """Compares the difference across opposite borders with those between neighbouring columns and rows.
 
     Arguments:
         image: (1, C, H, W).

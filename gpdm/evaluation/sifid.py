@@ -90,7 +90,9 @@ def _as_rgb(image: Tensor) -> Tensor:
     if channels not in (1, 3, 4):
         raise ImageError(f"image has {channels} channels; convert it to grey (1), RGB (3) or RGBA (4)")
     if min(size_of(image)) < MIN_SIDE:
-        raise ImageError(f"image is {width}x{height}; {MIN_SIDE} pixels on the smaller side are needed for SIFID")
+        raise ImageError(
+            f"image is {width}x{height} pixels; SIFID needs at least {MIN_SIDE} on the shorter side; use a larger picture"
+        )
     return image[:, :3].to("cpu", torch.float64).expand(-1, 3, -1, -1)
 
 

@@ -17,7 +17,7 @@ BACKENDS: tuple[str, ...] = ("auto", "torch", "triton")
 MIN_CAPABILITY = (8, 0)
 """Minimum compute capability: the first with TF32 on tensor cores."""
 INDEX_LIMIT = 2**31
-"""Number of elements of an image (pixels times channels) from which on 32-bit indices overflow."""
+"""Number of elements of an image (pixels times channels) from which 32-bit indices overflow."""
 
 
 def choose(backend: str, device: torch.device, elements: int = 0, dtype: torch.dtype = torch.float32) -> str:

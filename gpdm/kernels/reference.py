@@ -125,7 +125,7 @@ def adam(
         image: The iterate, any shape, float32; updated in place.
         gradient: Its gradient, of the same shape; may be overwritten.
         first, second: Running means of the gradient and of its square; updated in place.
-        rates: (2,), float32, on the device, for step n from 1 on: the learning rate over 1 - beta_1^n, and the square
+        rates: (2,), float32, on the device, for step n, at least 1: the learning rate over 1 - beta_1^n, and the square
             root of 1 - beta_2^n.
         factor: Factor of the gradient.
         betas: Decay of both means.

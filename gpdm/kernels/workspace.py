@@ -23,8 +23,8 @@ it has one."""
 def retry_with_less_memory(work: Callable[[], T], reduce_memory: Callable[[], str | None]) -> T:
     """Returns the result of `work`; each time it runs out of memory, calls `reduce_memory` and tries again.
 
-    `reduce_memory` reduces the memory that `work` needs and returns a description of how, which is logged. If it
-    returns None, nothing can be reduced any more, and the error is raised.
+    `reduce_memory` reduces the memory that `work` needs and returns a description of how ("with half the strip size"),
+    which is logged. If it returns None, nothing can be reduced any more, and the error is raised.
     """
     while True:
         try:
@@ -36,7 +36,7 @@ def retry_with_less_memory(work: Callable[[], T], reduce_memory: Callable[[], st
             if change is None:
                 raise
         # Outside of the handler, because the error keeps the failed frames, and with them their tensors, alive.
-        logging.getLogger(__name__).warning("GPDM: out of memory; %s and continues.", change)
+        logging.getLogger(__name__).warning("GPDM: out of memory; continuing %s.", change)
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -69,10 +69,10 @@ class Workspace:
         self.buffers.clear()
         if self.keep_bytes > 0:
             self.keep_bytes = 0
-            return "computes projections twice instead of keeping them"
+            return "without stored projections, which are computed twice"
         if self.strip_projections > 2**12:
             self.strip_projections //= 2
-            return "halves its strips"
+            return "with half the strip size"
         return None
 
     def strips(self, rows: int, columns: int, directions: int) -> list[slice]:

@@ -23,7 +23,7 @@ class OutputState:
     generator: Generator
     """A CPU generator, so that random numbers are the same on every device."""
     remembered: Any = None
-    """State of the objective, which alone reads and writes it; None at the beginning of a level."""
+    """State of the objective; None at the beginning of a level. Only the objective reads and writes it."""
     parts: dict[int, OutputState] = field(default_factory=dict)
     """The states of the parts of a sum, by index; all share the generator."""
 
@@ -52,9 +52,8 @@ class Objective(Protocol):
 
         Arguments:
             image: Image, (1, C, H, W).
-            step: Index of the step at this level, from 0. What all outputs share depends on it alone.
-            state: State of the output to which the image belongs. What is random for this output alone comes from its
-                generator.
+            step: Index of the step at this level, from 0. Values shared by all outputs depend only on `step`.
+            state: State of the output to which the image belongs. Random values of one output come from its generator.
 
         Returns:
             A sample: tensors inside tuples and dataclasses.
@@ -93,7 +92,7 @@ class Term(Protocol):
         ...
 
     def active(self, level: Level) -> bool:
-        """Returns whether the term takes part at this level. Where it does not, it is not bound."""
+        """Returns whether the term is active at this level. An inactive term is not bound."""
         ...
 
     def memory(self, level: Level) -> tuple[int, int]:
@@ -113,8 +112,7 @@ class Term(Protocol):
         Arguments:
             references: The references at this level, all of one region.
             canvas: The canvas of this level.
-            memory: Bytes that a step may use. With less than the second number of `memory()` it is slower, with the
-                same result.
+            memory: Bytes that a step may use. Below the full-speed amount it is slower, with the same result.
             weight: Factor of value and gradient.
             image: The image with which the output enters the level, (1, C, H, W), if the term is `per_output`.
         """
@@ -176,7 +174,7 @@ def bind(
 ) -> Objective:
     """Returns the objective of a loss for one level: the sum over regions and terms.
 
-    Each term gets its minimum of `memory`, and a proportional part of the rest.
+    Each term gets its minimum of `memory`, and a proportional part of the remaining memory.
 
     Arguments:
         loss: The loss.
@@ -208,7 +206,8 @@ def level_of(references: Sequence[Reference], canvas: Canvas) -> Level:
 
 
 def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[list[Reference], Canvas, float]]:
-    """Groups references by their region of the output. References without a region rule the rest.
+    """Groups references by their region of the output. References without a region apply where no
+    region does.
 
     Returns:
         For each region: its references, with `region` None; the canvas, with the region multiplied into its weight; and
@@ -219,7 +218,7 @@ def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[lis
         OptionError: No pixel has both a region and a canvas weight above 0.
     """
     if canvas.weight is not None and not bool((canvas.weight > 0).any()):
-        raise OptionError("weight", 0.0, "no pixel of the output counts", "give a map with values above 0")
+        raise OptionError.saying("the output weight is 0 everywhere; give a map with values above 0")
     if all(reference.region is None for reference in references):
         return [(list(references), canvas, 1.0)]
     groups = _groups(references)
@@ -230,11 +229,8 @@ def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[lis
         weights = [weight * canvas.weight for weight in weights]
     sums = [float(weight.cpu().double().sum()) for weight in weights]
     if sum(sums) == 0:
-        raise OptionError(
-            "region",
-            0.0,
-            "no region covers a pixel of the output that counts",
-            "give region maps with values above 0 there",
+        raise OptionError.saying(
+            "no region overlaps the output area with weight above 0; give region maps with values above 0 there"
         )
     return [
         (group, replace(canvas, weight=weight), weight_sum / sum(sums))

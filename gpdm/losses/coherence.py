@@ -68,7 +68,7 @@ class Coherence:
     search_every: int = 40
     """Steps between two searches for the nearest patches. In between the targets are kept."""
     min_side: int = 64
-    """Smaller side of the references, in pixels, from which on the term is active. Smaller levels decide the layout,
+    """Least shorter side of the references, in pixels, at which the term is active. Smaller levels decide the layout,
     which is meant to be new."""
     per_output = False
 
@@ -78,7 +78,7 @@ class Coherence:
             check_patches(references, COHERENCE_PATCH)
 
     def active(self, level: Level) -> bool:
-        """Returns whether the smaller side has `min_side` pixels in every reference, and a patch's in the output."""
+        """Returns whether the shorter side has `min_side` pixels in every reference, and a patch's in the output."""
         return min(map(min, level.reference_sizes)) >= self.min_side and min(level.size) >= COHERENCE_PATCH
 
     def memory(self, level: Level) -> tuple[int, int]:

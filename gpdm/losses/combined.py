@@ -34,7 +34,7 @@ class CombinedLoss(Options):
         """Returns both losses; raises `OptionError` if one is missing."""
         if self.first is None or self.second is None:
             name = "first" if self.first is None else "second"
-            raise OptionError(name, None, "no loss is connected", f"connect one to {name}")
+            raise OptionError.saying(f"CombinedLoss (GPDM Combine Losses) has no {name} loss; connect one to {name}")
         return self.first, self.second
 
     @property
@@ -177,5 +177,5 @@ class _FollowingTerm:
         image: Tensor | None = None,
     ) -> Objective:
         if image is None:
-            raise GPDMError("the weights of this loss follow an output's image; give `image` to bind")
+            raise GPDMError("FollowingLoss needs the output's image; pass image= to bind")
         return self.term.bind(self.reweigh(references, canvas, image), canvas, memory, weight, image)

@@ -126,7 +126,7 @@ class SortedObjective:
         if self.chunk == 1:
             return None
         self.chunk = (self.chunk + 1) // 2
-        return f"compares {self.chunk} projections at a time"
+        return f"with {self.chunk} projections at a time"
 
 
 def _rows(projections: Tensor) -> Tensor:

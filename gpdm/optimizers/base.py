@@ -20,7 +20,7 @@ Stop = Literal["converged", "step limit"]
 OnRunStep = Callable[[int, int, Tensor, Tensor], None]
 """A callback after each step, with the index of the run, the step, the loss and the image."""
 Step = Callable[[tuple[Any, Tensor]], Tensor]
-"""One step of one output. It takes the objective's sample and the rates of the step, changes the image in place and
+"""One step of one output. Takes the objective's sample and the rates of the step, changes the image in place and
 returns the loss, a scalar."""
 
 
@@ -90,7 +90,7 @@ class LevelResult:
 
 @runtime_checkable
 class LevelSolver(Protocol):
-    """An optimizer of single levels, for `solve_level`. The socket type GPDM_OPTIMIZER carries objects of this type."""
+    """Optimizer of one level, used by `solve_level`. The socket type GPDM_OPTIMIZER carries objects of this type."""
 
     @property
     def averaged_fraction(self) -> float:
@@ -142,7 +142,7 @@ def solve_level(
     num_steps: int,
     on_step: OnRunStep,
 ) -> list[LevelResult]:
-    """Solves one level from each of several images and returns the results.
+    """Optimises one level for several images and returns the results.
 
     Every run has a generator and a convergence test, so that runs are independent unless a constraint of the canvas
     couples them. Each step is followed by the projection of the canvas. The constraint is applied to the images of all

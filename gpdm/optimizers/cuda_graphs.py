@@ -63,7 +63,7 @@ def recorder_for(device: torch.device, backend: str) -> Recorder | None:
     # Triton refuses the addresses that this allocator returns during a capture, which are not mapped yet.
     if backend == "triton" and torch.cuda.get_allocator_backend() == "cudaMallocAsync":
         log_once(
-            "GPDM: steps are not recorded as CUDA graphs, since PyTorch allocates with cudaMallocAsync; small pictures "
+            "GPDM: steps are not captured as CUDA graphs, since PyTorch allocates with cudaMallocAsync; small pictures "
             "are faster without it (ComfyUI: --disable-cuda-malloc).",
             logging.INFO,
         )
@@ -129,7 +129,7 @@ class GraphedStep(Generic[T]):
         except Exception as error:  # after any failure the kernels can still be launched one by one
             reason = (str(error.__context__ or error).splitlines() or [type(error).__name__])[0]
             logging.getLogger(__name__).warning(
-                "GPDM: a step could not be recorded as a CUDA graph; kernels are launched one by one from now on: %s",
+                "GPDM: a step could not be captured as a CUDA graph; kernels are launched one by one from now on: %s",
                 reason,
             )
             _capture_errors.append(reason)

@@ -208,7 +208,7 @@ class Optimizer(Options):
     def divergence_error(self) -> OptionError:
         """Returns the error to raise for a loss or image with infinite or NaN values."""
         name = "step" if self.method == "newton" else "lr"
-        return OptionError(name, getattr(self, name), "the descent diverged to infinite values", "use a smaller one")
+        return OptionError.saying(f"the optimisation diverged with {name} {getattr(self, name)}; use a lower {name}")
 
 
 def _adam_picture(image: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rates: Tensor, beta_2: float) -> None:

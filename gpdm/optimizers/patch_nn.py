@@ -27,8 +27,8 @@ class PatchNN(Options):
     """Repeatedly replaces every patch by its nearest reference patch, and averages the patches where they overlap.
 
     The loss is not used. The reported loss is the mean squared difference of the patches to their nearest reference
-    patches. Canvas border, reference weights and regions apply: a patch of weight 0 is never used, and one with twice
-    the weight is preferred up to twice the squared difference.
+    patches. Canvas border, reference weights and regions apply: a patch of weight 0 is never used, and
+    doubling a patch's weight halves its effective squared difference.
 
     References:
         Granot et al., Drop the GAN: In Defense of Patches Nearest Neighbors as Single Image Generative Models, CVPR
@@ -129,7 +129,7 @@ class PatchNN(Options):
 
     def divergence_error(self) -> OptionError:
         """Returns the error to raise for infinite or NaN values, which averages of finite patches do not have."""
-        return OptionError("step", self.step, "the images became infinite")
+        return OptionError.saying("the images have infinite or NaN values; check the reference and init")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 
 SHARED_PIXELS = 2**14
-"""Number of pixels from which on a step uses several threads. Measured on two cores with a passive wait policy: with
+"""Number of pixels from which a step uses several threads. Measured on two cores with a passive wait policy: with
 fewer pixels one thread is as fast as two or faster (benchmarks/README.md)."""
 
 

@@ -94,7 +94,7 @@ class Filters:
     ) -> FilterBank:
         """Samples `sets` sets of `number` filters; those of mean zero come last.
 
-        Filters of one pixel cannot have mean zero, so with `patch_size` 1 there are none of these.
+        Filters of one pixel cannot have mean zero, so with `patch_size` 1 no filter has mean zero.
         """
         detail = round(self.detail * number) if patch_size > 1 else 0
         return sample_filters(self.kind, number, channels, patch_size, generator, sets, detail, device)

@@ -124,7 +124,7 @@ class Adjoint:
 def _concatenated(parts: Iterable[Tensor], max_rows: int) -> Tensor:
     """Concatenates tensors along the first axis. Together they have at most `max_rows` rows.
 
-    Unlike with `torch.cat`, the parts are not all in memory beside the result.
+    Unlike with `torch.cat`, the parts are not all in memory together with the result.
     """
     parts = iter(parts)
     first = next(parts)

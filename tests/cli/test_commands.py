@@ -15,6 +15,7 @@ from PIL import Image
 from gpdm import TASKS, GPDMError, Task, evaluate, from_pil, to_pil
 from gpdm.cli import evaluate as eval_command
 from gpdm.cli import files
+from gpdm.cli import main as main_module
 from gpdm.cli.main import build_parser, main
 from gpdm.evaluation.metrics import DESCRIPTIONS, EvaluationOptions
 from gpdm.evaluation.sifid import LAYERS
@@ -146,7 +147,10 @@ def test_alpha_is_kept_or_refused(folder: Path, capsys: pytest.CaptureFixture[st
         (["reshuffle", "ref.png", "-o", "out.png", "--height", "100"], "height_factor"),
         (["retarget", "ref.png", "-o", "out.png", "--height-factor", "0.3"], "coarse_dim of at least"),
         (["style", "ref.png", "alpha.png", "-o", "out.png"], "content has 4 channels"),
-        (["reshuffle", "ref.png", "alpha.png", "-o", "out.png"], "channels"),
+        (["reshuffle", "ref.png", "alpha.png", "-o", "out.png"], "reference 2 has 4 channels (RGBA)"),
+        (["reshuffle", "text.png", "-o", "out.png"], "text.png is not a picture that Pillow can read"),
+        (["reshuffle", "float.tif", "-o", "out.png"], "float.tif: mode F cannot be read"),
+        (["reshuffle", "ref.png", "-o", "ref.png/a/out.png"], "ref.png is a file, not a folder"),
         (["reshuffle", "ref.png", "-o", "out.png", "--init", "content.png", "--source", "noise"], "contradict"),
         (["reshuffle", "ref.png", "-o", "out.png", "--mask", "no.png"], "there is no file no.png"),
         (
@@ -170,10 +174,43 @@ def test_a_mistake_is_one_line_and_exit_code_2(
 ) -> None:
     for colour in ("white", "black"):
         Image.new("L", (30, 24), colour).save(f"{colour}.png")
+    Path("text.png").write_text("not a picture")
+    Image.new("F", (30, 24)).save("float.tif")
     assert main([*arguments, *QUICK]) == 2
     error = capsys.readouterr().err
     assert message in error and len(error.splitlines()) == 1
     assert not list(folder.glob("out*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "page"),
+    [
+        (["style", "a.png", "b.png", "-o", "out.png", "--init", "c.png"], "gpdm style --help"),
+        (["run", "w.json", "--height", "30"], "gpdm run --help"),
+        (["eval", "a.png", "b.png", "--seed", "3"], "gpdm eval --help"),
+        (["--height", "30", "eval", "a.png", "b.png"], "gpdm --help"),
+    ],
+)
+def test_an_unrecognized_flag_names_the_help_page_of_its_command(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], page: str
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    error = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert error.startswith("gpdm: ") and error.endswith(f"; see {page}\n") and len(error.splitlines()) == 1
+
+
+def test_the_device_that_ran_out_of_memory_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(options: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(main_module, "run_task_command", fail)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["reshuffle", "ref.png", "-o", "out.png"]) == 2
+    assert capsys.readouterr().err.startswith("gpdm: not enough memory on device cpu;")
 
 
 def test_a_broken_picture_is_a_clear_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -336,14 +373,14 @@ def test_eval_searches_as_it_is_told(
     [
         (["no.png", "same.png"], "there is no file no.png"),
         (["ref.png", "same.png", "no.png"], "there is no file no.png"),
-        (["ref.png", "same.png", "grey.png"], "grey.png has 1 channels and ref.png has 3"),
+        (["ref.png", "same.png", "grey.png"], "grey.png has 1 channel (grey) and ref.png has 3 channels (RGB)"),
         (["ref.png", "same.png", "--plot", "out.txt"], "cannot write out.txt: its name must end in one of"),
         (["ref.png", "same.png", "--maps", "out.gif"], "cannot write out.gif: its name must end in one of"),
         (["ref.png", "same.png", "--maps", "out.png", "--plot", "."], "must end in one of"),
         (["ref.png", "same.png", "--inception", "no.pth"], "there is no file no.pth"),
         (["ref.png", "same.png", "--inception", "ref.png"], "cannot read weights from ref.png"),
-        (["ref.png", "same.png", "small.png"], "small.png: image is 60x43; 44 pixels on the smaller side"),
-        (["small.png", "same.png"], "reference is 60x43; 44 pixels on the smaller side"),
+        (["ref.png", "same.png", "small.png"], "gpdm: small.png is 60x43 pixels; evaluation needs"),
+        (["small.png", "same.png"], "gpdm: small.png is 60x43 pixels; evaluation needs at least 44"),
     ],
 )
 def test_eval_refuses_what_it_cannot_do_before_any_work(

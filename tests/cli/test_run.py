@@ -221,7 +221,7 @@ def broken(**nodes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("workflow", "message"),
     [
-        (api(num_outputs=0), r"num_outputs = 0 is not allowed: it must be from 1 to 256"),
+        (api(num_outputs=0), r"num_outputs = 0 is not allowed: it must be a whole number from 1 to 256"),
         (api(num_outputs="many"), "whole number"),
         (api(num_outputs=1.5), "whole number"),
         (api(seed=None), r"input seed \(INT\) is missing"),
@@ -246,7 +246,7 @@ def broken(**nodes: Any) -> dict[str, Any]:
         ),
         (
             broken(**{"5": {"class_type": "FaceDetailer", "inputs": {}}}),
-            "'FaceDetailer', which `gpdm run` does not know; open the file in ComfyUI",
+            "of unknown type 'FaceDetailer'; check the spelling, or run the file in ComfyUI",
         ),
         ({"1": api()["1"]}, "no output node"),
         ({"hello": 1}, "not a ComfyUI workflow"),
@@ -271,11 +271,11 @@ def test_refused_before_anything_runs(workflow: Any, message: str) -> None:
         (["--set", "2.colour=red"], "has no value 'colour'; it has seed, num_outputs, height"),
         (["--set", "9.seed=1"], "no node is called '9'"),
         (["--set", "seed=1"], "NODE.input=VALUE"),
-        (["--image", "nowhere.png"], "there is no picture"),
+        (["--image", "nowhere.png"], "nowhere.png; check the path after --image"),
         (["--image", "2=in.png"], "does not load a picture"),
         (["--image", "in.png", "--image", "other.png"], "no further node"),
         (["--device", "cuda:77"], "device 'cuda:77' cannot be used here"),
-        (["--set", "SaveImage.filename_prefix=../../x"], "leads out of the folder"),
+        (["--set", "SaveImage.filename_prefix=../../x"], "is outside the folder"),
         (["--seed", "-1"], "seed = -1"),
         (["--device", "hpu"], "device 'hpu' is not known"),
         (["--set", "SaveImage.filename_prefix="], "beginning of a file name"),
@@ -302,7 +302,7 @@ def test_an_unknown_node_is_named_whatever_the_flags(
 def test_a_failing_node_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("RGB", (5, 5)).save("in.png")
     assert run(api()) == 2
-    assert "node 2 (GPDM_Reshuffle): patch_size = 7" in capsys.readouterr().err
+    assert "node 2 (GPDM_Reshuffle): a patch of 7x7 does not fit" in capsys.readouterr().err
 
 
 def test_load_image_gives_alpha_as_a_mask(folder: Path) -> None:

@@ -203,11 +203,11 @@ def test_missing_faiss_is_refused_before_any_step(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_level_smaller_than_a_patch_is_refused() -> None:
-    with pytest.raises(OptionError, match=r"patch_size = 31 .*level 0 is smaller than a patch.*coarse_dim of at least"):
+    with pytest.raises(OptionError, match=r"^a patch of 31x31 does not fit pyramid level 0.*coarse_dim of at least"):
         synthesize(picture(40, 40), loss=BidirectionalLoss(patch_size=31))
     levels = PyramidSchedule(coarse_dim=12).levels([(24, 26)], (24, 26))
     check_loss(BidirectionalLoss(patch_size=12), levels)
-    with pytest.raises(OptionError, match="patch_size = 13"):
+    with pytest.raises(OptionError, match="a patch of 13x13 does not fit"):
         check_loss(BidirectionalLoss(patch_size=13), levels)
 
 

@@ -67,8 +67,14 @@ def test_sixteen_bit_grey_keeps_its_precision() -> None:
 @pytest.mark.parametrize(
     ("picture", "message"),
     [
-        (Image.fromarray(np.zeros((2, 2), dtype=np.float32), "F"), "'F'"),
-        (Image.fromarray(np.full((2, 2), 2**20, dtype=np.int32)), "32-bit"),
+        (
+            Image.fromarray(np.zeros((2, 2), dtype=np.float32), "F"),
+            "mode F cannot be read; convert the picture to 8-bit RGB",
+        ),
+        (
+            Image.fromarray(np.full((2, 2), 2**20, dtype=np.int32)),
+            "32-bit grey cannot be read; convert the picture to 8-bit grey",
+        ),
     ],
     ids=["float", "32 bits"],
 )

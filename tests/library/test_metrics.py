@@ -513,10 +513,10 @@ def test_diversity_of_one_image_is_refused() -> None:
     ("reference", "image", "message"),
     [
         (GOOD, GOOD.repeat(2, 1, 1, 1), r"image is a batch of 2 .*one by one"),
-        (GOOD, textured(60, 43), r"image is 43x60; 44 pixels"),
-        (textured(43, 60), GOOD, r"reference is 60x43; 44 pixels"),
-        ([GOOD, textured(43, 60)], GOOD, r"reference.* is 60x43; 44 pixels"),
-        (GOOD, GOOD[:, :1], r"image has 1 channels and reference has 3; convert"),
+        (GOOD, textured(60, 43), r"image is 43x60 pixels; evaluation needs at least 44 on the shorter side"),
+        (textured(43, 60), GOOD, r"reference is 60x43 pixels; evaluation needs at least 44"),
+        ([GOOD, textured(43, 60)], GOOD, r"reference.* is 60x43 pixels; evaluation needs at least 44"),
+        (GOOD, GOOD[:, :1], r"image has 1 channel \(grey\) and reference has 3 channels \(RGB\); convert"),
         (GOOD, GOOD[0], r"image has shape \(3, 48, 48\); it must be \(B, C, H, W\)"),
         (GOOD, GOOD / 0, r"image contains NaN"),
         ([], GOOD, r"reference is an empty list; give at least one"),
@@ -538,7 +538,7 @@ def test_unusable_images_are_refused(reference: Any, image: Tensor, message: str
 
 
 def test_a_reference_with_a_region_is_refused() -> None:
-    with pytest.raises(OptionError, match="region"):
+    with pytest.raises(OptionError, match=r"^reference has a region, which evaluation cannot use; crop"):
         evaluate(Reference(GOOD, region=torch.ones(48, 48)), GOOD)
 
 

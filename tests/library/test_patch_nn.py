@@ -233,7 +233,7 @@ def test_both_searches_use_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_level_smaller_than_a_patch_is_refused() -> None:
-    with pytest.raises(OptionError, match=r"patch_size = 31 .*level 0 is smaller than a patch.*coarse_dim of at least"):
+    with pytest.raises(OptionError, match=r"^a patch of 31x31 does not fit pyramid level 0.*coarse_dim of at least"):
         synthesize(picture(40, 40), optimizer=PatchNN(patch_size=31))
 
 

@@ -86,3 +86,9 @@ def test_a_level_smaller_than_the_patch_is_refused_with_a_hint() -> None:
     check_loss(SWDLoss(patch_size=5), levels)
     with pytest.raises(OptionError, match="larger picture"):
         check_loss(SWDLoss(), PyramidSchedule().levels([(6, 6)], (6, 6)))
+    levels = PyramidSchedule().levels([(24, 32)], (5, 4))
+    with pytest.raises(
+        OptionError, match=r"^a patch of 7x7 does not fit pyramid level 0 \(output 4x4, .*patch_size 4 or"
+    ):
+        check_loss(SWDLoss(), levels)
+    check_loss(SWDLoss(patch_size=4), levels)

@@ -37,16 +37,23 @@ def test_a_batch_has_one_map_for_all_or_one_for_each() -> None:
     ("reference", "error", "text"),
     [
         (Reference(picture(), half(30, 40)), ImageError, "resize the weight to the picture"),
-        (Reference(picture(), -half()), ImageError, "values from 0 on"),
+        (Reference(picture(), -half()), ImageError, "non-negative values"),
         (Reference(picture(), half() / 0), ImageError, "NaN or infinite"),
         (Reference(picture(), torch.ones(1, 2, 32, 40)), ImageError, "one map"),
         (Reference(picture(), -1.0), OptionError, "weight"),
         (Reference(picture(), float("nan")), OptionError, "weight"),
-        (Reference(picture(), 0.0), OptionError, "no patch of any reference counts"),
-        (Reference(picture(), half() * 0), OptionError, "no patch of any reference counts"),
+        (Reference(picture(), 0.0), OptionError, "all references have weight 0; give at least one a weight above 0"),
+        (Reference(picture(), half() * 0), OptionError, "all references have weight 0"),
         (Reference(picture(), region=torch.ones(2, 1, 32, 40)), ImageError, "batch of 2 maps"),
         ([], ImageError, "empty list"),
-        ([picture(), picture(channels=1)], ImageError, "channels"),
+        (
+            [picture(), picture(channels=1)],
+            ImageError,
+            r"reference 2 has 1 channel \(grey\) and reference 1 has 3 channels \(RGB\)",
+        ),
+        (None, ImageError, "^reference must be a tensor, a Reference or a list of these, not NoneType"),
+        (3, ImageError, "^reference must be .* not int"),
+        ([None], ImageError, "reference must be a torch.Tensor"),
     ],
     ids=str,
 )
@@ -109,7 +116,10 @@ def test_equal_weights_are_none() -> None:
 def test_a_mask_smaller_than_a_patch_is_refused() -> None:
     thin = torch.zeros(32, 40)
     thin[:, 10:14] = 1
-    with pytest.raises(OptionError, match="no patch lies wholly"):
+    with pytest.raises(
+        OptionError,
+        match=r"^the mask leaves no 7x7 patch in the reference at 40x32 pixels; mask less, lower patch_size",
+    ):
         reference_patch_weights(as_references(Reference(picture(), thin)), 7)
     assert reference_patch_weights(as_references(Reference(picture(), thin)), 4) is not None
 

@@ -256,7 +256,10 @@ def test_unusable_values_are_named(key: str, value: object, problem: str) -> Non
         (torch.zeros(2, 3, 40, 40), "batch of 2 pictures; compare them one by one"),
         (torch.zeros(3, 40, 40), "must be \\(B, C, H, W\\)"),
         (torch.full((1, 3, 40, 40), torch.nan), "NaN"),
-        (torch.zeros(1, 3, 40, MIN_SIDE - 1), f"{MIN_SIDE - 1}x40; {MIN_SIDE} pixels"),
+        (
+            torch.zeros(1, 3, 40, MIN_SIDE - 1),
+            f"{MIN_SIDE - 1}x40 pixels; SIFID needs at least {MIN_SIDE} on the shorter side",
+        ),
     ],
 )
 @pytest.mark.parametrize("first", [True, False], ids=["reference", "image"])

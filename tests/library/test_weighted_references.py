@@ -150,14 +150,14 @@ def test_a_region_is_weighted_by_its_fraction_of_the_output() -> None:
 
 
 def test_empty_regions_are_refused() -> None:
-    with pytest.raises(OptionError, match="no region covers a pixel"):
+    with pytest.raises(OptionError, match="no region overlaps the output area"):
         synthesize(Reference(warm(), region=torch.zeros(8, 8)), optimizer=SHORT)
 
 
 def test_a_mask_too_small_for_the_coarsest_level_is_refused_before_any_step() -> None:
     visible = torch.zeros(64, 64)
     visible[20:30, 20:30] = 1
-    with pytest.raises(OptionError, match="larger coarse_dim"):
+    with pytest.raises(OptionError, match="raise coarse_dim"):
         synthesize(Reference(warm(64, 64), visible), on_step=lambda info: pytest.fail("a step was made"))
 
 
@@ -172,7 +172,7 @@ def test_later_levels_are_checked_before_any_step(optimizer: LevelSolver) -> Non
         synthesize(reference, loss=loss, pyramid=pyramid, optimizer=optimizer, on_step=steps.append)
         assert steps
         return
-    with pytest.raises(OptionError, match="no patch lies wholly"):
+    with pytest.raises(OptionError, match="the mask leaves no 7x7 patch"):
         synthesize(reference, loss=loss, pyramid=pyramid, optimizer=optimizer, on_step=steps.append)
     assert not steps
 
