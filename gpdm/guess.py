@@ -30,13 +30,13 @@ class InitialGuess(Options):
 
     source: str = option(
         "noise",
-        "Image that synthesis starts from. noise gives a new layout, reference keeps the layout of the reference "
-        "(stretched to the output size), image keeps that of the picture connected to init.",
+        "Initial image: noise gives a new layout, reference keeps the layout of the stretched reference, image "
+        "keeps that of the picture init.",
         choices=get_args(Source),
     )
     noise_sigma: float = option(
         1.5,
-        "Standard deviation of the noise that source noise starts from, for pixel values from -1 to 1. Lower makes "
+        "Standard deviation of the initial noise with source noise, for pixel values from -1 to 1. Lower makes "
         "results more alike; the paper uses 1.5.",
         ge=0.0,
         le=10.0,
@@ -44,24 +44,24 @@ class InitialGuess(Options):
     )
     image_noise_sigma: float = option(
         0.0,
-        "Standard deviation of noise added to the start with source reference or image, for pixel values from -1 to "
-        "1. Higher lets results depart further from the start; with 0 all seeds may give the same picture.",
+        "Standard deviation of noise added to the initial image (source reference or image), for pixel values "
+        "from -1 to 1. Higher allows larger changes; 0 may give one picture for all seeds.",
         ge=0.0,
         le=10.0,
         step=0.05,
     )
     blur: float = option(
         0.0,
-        "Standard deviation of a Gaussian blur of the start with source reference or image, in pixels of the coarsest "
-        "level. Higher removes more detail of the start.",
+        "Standard deviation of a Gaussian blur of the initial image (source reference or image), in pixels of the "
+        "coarsest level. Higher removes more detail.",
         ge=0.0,
         le=64.0,
         step=0.1,
     )
     starts: int = option(
         1,
-        "Number of random starts that are optimised up to twice the coarsest size; the first whose loss is within 3 "
-        "times the lowest is kept. More than 1 helps if part of the reference is missing in results.",
+        "Number of random guesses optimised up to twice the coarsest size; the first with at most 3 times the "
+        "lowest loss is kept. Higher is slower, but avoids results that lack part of the reference.",
         ge=1,
         le=64,
         advanced=True,

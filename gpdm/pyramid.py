@@ -44,15 +44,15 @@ class PyramidSchedule(Options):
 
     coarse_dim: int = option(
         21,
-        "Smaller side of the reference at the coarsest level, in pixels. Higher gives more varied results; lower "
-        "keeps the layout of the reference, and near patch_size it gives a near copy.",
+        "Shorter side of the smallest reference at the coarsest level, in pixels. Higher varies the layout more "
+        "(near patch_size gives a near copy); with source image, higher stays closer to that picture.",
         ge=1,
         le=4096,
     )
     pyr_factor: float = option(
         0.8,
-        "Size of a level relative to the next finer one, while the smaller side of the reference is below "
-        f"{FINE_SIDE} px. Higher (0.85 in the paper) makes more levels, which is slower and keeps shapes better.",
+        "Side length of a level relative to the next finer one, while the shorter side of the reference is below "
+        "64 px. Higher (0.85 in the paper) makes more levels, which is slower and keeps shapes better.",
         ge=0.1,
         le=0.99,
         step=0.01,
@@ -60,8 +60,9 @@ class PyramidSchedule(Options):
     )
     fine_factor: float = option(
         0.6,
-        f"Size of a level relative to the next finer one from {FINE_SIDE} px on, where the layout is fixed and levels "
-        "can be further apart. Higher is slower; the value of pyr_factor spaces all levels evenly, as in the paper.",
+        "Side length of a level relative to the next finer one from 64 px on, where the layout is fixed and "
+        "levels can be further apart. Higher is slower; the value of pyr_factor spaces all levels evenly, as in "
+        "the paper.",
         ge=0.1,
         le=0.99,
         step=0.01,

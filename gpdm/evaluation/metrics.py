@@ -40,8 +40,7 @@ class EvaluationOptions(Options):
 
     tiles: str = option(
         "free",
-        "Directions in which the pictures are meant to tile. For these the seam across the borders is measured; free "
-        "measures none.",
+        "Directions in which the pictures should tile; the seam is measured there. free measures none.",
         choices=BORDERS,
     )
     search: str = option("exact", SEARCH_HELP, choices=SEARCHES, advanced=True)

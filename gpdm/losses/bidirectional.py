@@ -33,22 +33,22 @@ class BidirectionalLoss(Options):
 
     patch_size: int = option(
         7,
-        "Side of the square patches, in pixels. Larger patches keep larger structures and copy more of the reference.",
+        "Side of the square patches, in pixels. Higher keeps larger structures and copies more of the reference.",
         ge=1,
         le=31,
     )
     completeness: float = option(
         1.0,
-        "Weight of completeness (the output shows all of the reference) against coherence (all of the output is like "
-        "the reference). Higher shows more of the reference; 0 is coherence alone.",
+        "Weight of completeness (all of the reference appears in the output) relative to coherence (all of the "
+        "output resembles the reference). Higher shows more of the reference; 0 uses coherence only.",
         ge=0.0,
         le=100.0,
         step=0.1,
     )
     every: int = option(
         10,
-        "Steps between two searches for the nearest patches, which take nearly all of the time. Higher is faster, but "
-        "patches follow old matches for longer.",
+        "Steps between searches for nearest patches. Higher is faster, because searches take most of the time, "
+        "but uses outdated matches for longer.",
         ge=1,
         le=10000,
         advanced=True,

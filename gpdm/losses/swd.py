@@ -34,50 +34,48 @@ class SWDLoss(Options):
 
     patch_size: int = option(
         7,
-        "Side of the square patches, in pixels. Larger patches keep larger structures and copy more of the reference.",
+        "Side of the square patches, in pixels. Higher keeps larger structures and copies more of the reference.",
         ge=1,
         le=31,
     )
     num_proj: int = option(
         64,
-        "Number of random projections compared at each step. More follow the patch distribution of the reference more "
-        "closely and are slower.",
+        "Number of random projections compared at each step. Higher matches the reference more closely and is slower.",
         ge=1,
         le=4096,
     )
     stride: int = option(
         1,
-        "Distance between neighbouring patches, in pixels. Above 1 fewer patches are compared, on a grid that is "
-        "shifted at random at each step.",
+        "Distance between neighbouring patches, in pixels. Higher compares fewer patches, on a grid with a new "
+        "random offset at each step.",
         ge=1,
         le=31,
         advanced=True,
     )
     distance: str = option(
         "l2",
-        "Ground distance between projected patches. l2 is the squared difference and needs fewer steps; l1 is the "
-        "absolute difference, as in the paper.",
+        "Difference between projected patches: l2 is squared and needs fewer steps; l1 is absolute, as in the paper.",
         choices=DISTANCES,
         advanced=True,
     )
     projections: str = option(
         "factored",
-        "independent samples every filter by itself, as in the paper; orthonormal covers the patch space more evenly. "
-        "factored filters are distributed like independent ones and take a third of the work.",
+        "Sampling of the filters: independent, as in the paper; orthonormal covers the patch space more evenly. "
+        "factored has the same distribution as independent at a third of the cost.",
         choices=FILTER_KINDS,
         advanced=True,
     )
     solver: str = option(
         "histogram",
-        "histogram compares distribution functions on fine bins and is many times faster. exact sorts the projections, "
-        "as in the paper.",
+        "histogram compares distribution functions on fine bins, without sorting, and is faster, most of all for "
+        "large pictures. exact sorts the projections, as in the paper.",
         choices=SOLVERS,
         advanced=True,
     )
     reuse: int = option(
         1,
-        "Average number of steps that use the same set of projections, with solver histogram. 1 samples a new set at "
-        "each step; more computes the projections of the reference less often.",
+        "Average number of steps that share one set of projections, with solver histogram. Higher is faster but "
+        "less accurate; 1 samples a new set at each step.",
         ge=1,
         le=64,
         advanced=True,
@@ -90,24 +88,25 @@ class SWDLoss(Options):
     )
     detail: float = option(
         0.5,
-        "Fraction of the projections that ignore average colour and measure structure, which the others hardly do. "
-        "Higher weighs structure more; 0 reproduces the paper.",
+        "Fraction of the projections that ignore colour and measure structure (filters with zero mean). Higher "
+        "emphasises structure; 0, as in the paper.",
         ge=0.0,
         le=1.0,
         step=0.05,
     )
     coherence: float = option(
         0.005,
-        "Weight of coherence, which attracts patches without a close match to their nearest reference patch, at levels "
-        "of 64 px and more. Higher removes speckle and blur but copies more; 0 reproduces the paper and is faster.",
+        "Weight of the coherence term, which moves patches that match nothing towards their nearest reference "
+        "patch, at levels of 64 px or more. Higher removes speckle and blur but copies more; 0 is faster, as in "
+        "the paper.",
         ge=0.0,
         le=100.0,
         step=0.001,
     )
     coherence_tolerance: float = option(
         0.01,
-        "Mean squared difference up to which a patch has a close match and is not attracted, for pixel values from -1 "
-        "to 1. Higher copies less and leaves more roughness.",
+        "Mean squared difference (pixel values from -1 to 1) up to which the coherence term ignores a patch, "
+        "except at free borders. Higher copies less but leaves more speckle.",
         ge=0.0,
         le=4.0,
         step=0.001,
@@ -115,8 +114,8 @@ class SWDLoss(Options):
 
     small_patches: float = option(
         0.4,
-        f"Fraction of the projections that compare {SMALL_PATCH_SIZE}x{SMALL_PATCH_SIZE} patches, if patch_size is "
-        "larger: they keep objects at the border from growing or shrinking unnoticed. 0 reproduces the paper.",
+        "Fraction of the projections that compare 3x3 patches, if patch_size is above 3. Higher keeps the size of "
+        "objects at the border; 0, as in the paper.",
         ge=0.0,
         le=1.0,
         step=0.05,
@@ -124,8 +123,8 @@ class SWDLoss(Options):
 
     backend: str = option(
         "auto",
-        "auto uses Triton on an NVIDIA GPU where it works, and plain PyTorch elsewhere; torch never uses Triton, and "
-        "triton stops with the reason if it cannot be used. Both make similar images, not identical ones.",
+        "auto uses Triton on an NVIDIA GPU if possible, else PyTorch; torch always uses PyTorch; triton raises an "
+        "error if it is unavailable. The pictures of the two are similar, not identical.",
         choices=BACKENDS,
         advanced=True,
     )

@@ -33,16 +33,16 @@ class Optimizer(Options):
 
     method: str = option(
         "adam",
-        "Update rule; adam suits almost everything. sgd needs a larger lr (about 0.5); newton needs distance l2 and "
-        "no lr, and leaves faint grain and seams; adam picture has one mean square for the whole picture and copies "
-        "more.",
+        "Update rule; adam suits almost every picture. sgd needs an lr of about 0.5; newton needs distance l2, "
+        "ignores lr and leaves faint grain and seams; adam picture shares one second moment among all pixels and "
+        "copies more.",
         choices=get_args(Method),
         advanced=True,
     )
     lr: float = option(
         0.03,
-        "Learning rate of adam and sgd, for pixel values from -1 to 1. Higher changes pixels more in each step; too "
-        "high is imprecise or diverges.",
+        "Learning rate of all methods except newton, for pixel values from -1 to 1. Higher changes pixels more "
+        "per step; too high a value adds noise or diverges.",
         ge=1e-6,
         le=100.0,
         step=0.001,
@@ -56,8 +56,8 @@ class Optimizer(Options):
     )
     tolerance: float = option(
         0.0,
-        "Relative decrease of the mean loss, from one window of steps to the next, below which a level ends. Higher "
-        "ends levels earlier; 0 ends them only when the loss no longer decreases.",
+        "A level ends when the mean loss of a window decreases by less than this fraction. Higher ends levels "
+        "earlier; 0 ends them only when the loss stops decreasing.",
         ge=0.0,
         le=1.0,
         step=0.001,
@@ -65,24 +65,23 @@ class Optimizer(Options):
     )
     window: int = option(
         100,
-        "Number of steps over which the loss is averaged for the convergence test. Higher tests more rarely; "
-        "num_steps or more never ends a level early.",
+        "Number of steps over which the convergence test averages the loss. Higher tests less often; above half "
+        "of a level's steps, the level never ends early.",
         ge=1,
         le=100000,
         advanced=True,
     )
     fine_steps: int = option(
         200,
-        "Maximum number of steps at the finest level; from level to level the number changes by a constant factor. "
-        "Higher is slower, because fine levels take most of the time; 0, or num_steps and more, uses num_steps at "
-        "every level.",
+        "Maximum number of steps at the finest level; levels between change by a constant factor. Higher is "
+        "slower, since fine levels take most of the time; 0, or num_steps or more, uses num_steps everywhere.",
         ge=0,
         le=100000,
     )
     final_lr: float = option(
         0.02,
-        "Learning rate at the end of a level, as a fraction of that at its start; it falls along a cosine. Lower "
-        "leaves less noise; 1 keeps the rate constant.",
+        "Learning rate (newton: step) at the end of a level, as a fraction of its initial value, with cosine "
+        "decay. Lower leaves less noise; 1 keeps it constant.",
         ge=0.0,
         le=1.0,
         step=0.05,
@@ -90,8 +89,8 @@ class Optimizer(Options):
     )
     step: float = option(
         1.4,
-        "Length of a step of method newton, as a multiple of the full Newton step. Slightly above 1 converges faster; "
-        "at 2 pixels oscillate.",
+        "Step length of method newton, as a multiple of the full Newton step. Slightly above 1 converges faster; "
+        "a value of 2 makes pixels oscillate.",
         ge=0.01,
         le=10.0,
         step=0.1,
@@ -99,9 +98,8 @@ class Optimizer(Options):
     )
     beta_2: float = option(
         0.9,
-        "Decay rate of adam's mean squared gradient, by which steps are divided. Higher (0.999 in the paper) "
-        "remembers the large gradients of a level's first steps to its end; 0.9 forgets them in about ten steps, and "
-        "details keep growing.",
+        "Decay rate of Adam's second moment. Higher (0.999 in the paper) lets large early gradients shrink all "
+        "later steps of a level; 0.9 forgets them in about ten steps, so details develop.",
         ge=0.0,
         le=0.9999,
         step=0.001,
@@ -109,8 +107,8 @@ class Optimizer(Options):
     )
     average: float = option(
         0.0,
-        "Fraction of a level's steps, at its end, over which the picture is averaged. Higher removes more noise, and "
-        "sharpness with it.",
+        "Final fraction of each level's steps whose pictures are averaged. Higher removes more noise, but also "
+        "sharpness.",
         ge=0.0,
         le=1.0,
         step=0.05,

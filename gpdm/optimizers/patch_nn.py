@@ -38,16 +38,15 @@ class PatchNN(Options):
 
     patch_size: int = option(
         7,
-        "Side of the square patches, in pixels. Larger patches keep larger structures and copy larger pieces of the "
+        "Side of the square patches, in pixels. Higher keeps larger structures and copies larger pieces of the "
         "reference.",
         ge=1,
         le=31,
     )
     alpha: float = option(
         0.005,
-        "Preference for reference patches that nothing in the output resembles yet, so that less of the reference is "
-        "missing: lower is stronger. The unit is squared differences of pixel values from -1 to 1; from 10 on there is "
-        "no preference.",
+        "Lower prefers reference patches that are still missing from the output. The unit is mean squared "
+        "difference of pixel values from -1 to 1; above 10 the preference is small.",
         ge=1e-6,
         le=1000.0,
         step=0.001,
@@ -60,8 +59,8 @@ class PatchNN(Options):
     )
     step: float = option(
         1.0,
-        "Fraction of the way from the picture to the averaged patches that each step goes. 1 replaces the picture; "
-        "lower changes it gradually, and no level ends early.",
+        "Fraction by which each step moves the picture towards the averaged patches. 1 replaces it; lower is "
+        "gradual, and no level ends early.",
         ge=0.01,
         le=1.0,
         step=0.05,

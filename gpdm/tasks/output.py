@@ -21,24 +21,29 @@ class OutputOptions(Options):
     """Number, size and shape of the outputs, and the memory limit."""
 
     num_outputs: int = option(
-        1, "Number of pictures to make. Picture i is the one that a single run with seed + i makes.", ge=1, le=256
+        1,
+        "Number of pictures to make; a batch of start pictures makes one from each. Picture i (from 0) equals a "
+        "single run with seed + i.",
+        ge=1,
+        le=256,
     )
     height: int = option(
         0,
-        "Height in pixels to which the pictures are scaled first. Smaller is faster; 0 keeps their size.",
+        "Height in pixels to which the reference (or content, or daub) is scaled before synthesis. Lower is "
+        "faster; 0 keeps the size.",
         ge=0,
         le=16384,
     )
     width_factor: float = option(
         1.0,
-        "Width of the output divided by the width of the picture it is made from.",
+        "Output width divided by the width of the start picture, or else of the scaled reference.",
         ge=0.05,
         le=32.0,
         step=0.05,
     )
     height_factor: float = option(
         1.0,
-        "Height of the output divided by the height of the picture it is made from.",
+        "Output height divided by the height of the start picture, or else of the scaled reference.",
         ge=0.05,
         le=32.0,
         step=0.05,
@@ -47,20 +52,21 @@ class OutputOptions(Options):
     output_height: int = option(0, "Height of the output in pixels. 0 uses height_factor instead.", ge=0, le=16384)
     memory: int = option(
         0,
-        "Most memory that a step may use, in MiB; a tight limit is slower and makes the same picture. 0 uses what a GPU "
-        "has free, and sets no limit on a CPU.",
+        "Memory limit of a run, in MiB. Lower is slower and gives the same picture; 0 uses most of a GPU's free "
+        "memory, and sets no limit on a CPU.",
         ge=0,
         le=2**20,
         advanced=True,
     )
     tile: str = option(
         "none",
-        "Directions in which copies of the output join without a seam. x joins left and right, y joins top and bottom.",
+        "Directions in which copies of the output join without a seam: x joins left and right, y joins top and bottom.",
         choices=tuple(TILES),
     )
     symmetry: str = option(
         "none",
-        "Symmetry of the output. mirror x makes left and right alike, mirror y top and bottom; rotate 90 needs a square output.",
+        "mirror x makes left and right mirror images, mirror y top and bottom; rotate 180 and rotate 90 make the "
+        "output unchanged by that rotation. rotate 90 needs a square output.",
         choices=SYMMETRIES,
     )
 
