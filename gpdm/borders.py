@@ -17,8 +17,8 @@ BORDERS: tuple[str, ...] = get_args(Border)
 """Free; circular in both directions; circular in x only (left and right meet); circular in y only (top and bottom
 meet)."""
 BORDER_HELP = (
-    "Directions in which the result tiles: circular in both, circular x from left to right only, circular y from top "
-    "to bottom only. free makes no tile: patches end at the border."
+    "Directions in which the output tiles: circular in both, circular x from left to right, circular y from top to "
+    "bottom. free does not tile; the option tile of a task sets this too."
 )
 """Help text of the options called border."""
 JOIN_WIDTH = 7

@@ -31,13 +31,13 @@ class InitialGuess(Options):
     source: str = option(
         "noise",
         "Initial image: noise gives a new layout, reference keeps the layout of the stretched reference, image "
-        "keeps that of the picture init.",
+        "keeps that of the picture init. Tasks with a start picture (Style Transfer, Paint) need image.",
         choices=get_args(Source),
     )
     noise_sigma: float = option(
         1.5,
         "Standard deviation of the initial noise with source noise, for pixel values from -1 to 1. Lower makes "
-        "results more alike; the paper uses 1.5.",
+        "the pictures of different seeds more alike; the paper uses 1.5.",
         ge=0.0,
         le=10.0,
         step=0.05,
@@ -61,7 +61,7 @@ class InitialGuess(Options):
     starts: int = option(
         1,
         "Number of random guesses optimised up to twice the coarsest size; the first with at most 3 times the "
-        "lowest loss is kept. Higher is slower, but avoids results that lack part of the reference.",
+        "lowest loss is kept. Higher is slower, and may help if results lack part of the reference.",
         ge=1,
         le=64,
         advanced=True,

@@ -44,15 +44,17 @@ class PyramidSchedule(Options):
 
     coarse_dim: int = option(
         21,
-        "Shorter side of the smallest reference at the coarsest level, in pixels. Higher varies the layout more "
-        "(near patch_size gives a near copy); with source image, higher stays closer to that picture.",
+        "Shorter side of the smallest reference at the coarsest level, in pixels. With source noise, higher gives "
+        "more new layouts (near patch_size: a near copy); with source reference or image, higher keeps more of "
+        "that picture.",
         ge=1,
         le=4096,
     )
     pyr_factor: float = option(
         0.8,
         "Side length of a level relative to the next finer one, while the shorter side of the reference is below "
-        "64 px. Higher (0.85 in the paper) makes more levels, which is slower and keeps shapes better.",
+        "64 px. Higher (0.85 in the paper) makes more levels and is slower; far below the default, shapes "
+        "dissolve.",
         ge=0.1,
         le=0.99,
         step=0.01,

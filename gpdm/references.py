@@ -88,7 +88,7 @@ def masked_reference(
     covered = resize(mask.to(image), size_of(image)).clamp(0, 1)
     uncovered = torch.where(covered >= 0.5, torch.zeros_like(covered), 1 - covered)
     if not bool(uncovered.any()):
-        raise ImageError("the mask covers all of the reference; leave the part uncovered that gives the patches")
+        raise ImageError("the mask covers the entire reference; leave part of it unmasked")
     return Reference(image, weight * uncovered, region)
 
 

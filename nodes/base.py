@@ -38,7 +38,7 @@ class Start:
     def starting_from(self, image: Tensor) -> Start:
         """Returns this start with another picture; raises `GPDMError` if it has one already."""
         if self.init is not None:
-            raise GPDMError("two pictures to start from are given, one of them by the guess; disconnect one")
+            raise GPDMError("init is connected here and on GPDM Initial Guess; disconnect one")
         return Start(self.guess, image)
 
 
@@ -54,7 +54,7 @@ class CanvasSettings:
         """Returns `output` with these settings; raises `GPDMError` if its `tile` is another one."""
         if "none" not in (self.tile, output.tile) and self.tile != output.tile:
             raise GPDMError(
-                f"tile = {output.tile!r} here and {self.tile!r} in GPDM Canvas contradict each other; set one to none"
+                f"tile is {output.tile!r} on this node and {self.tile!r} on GPDM Canvas; set one of them to none"
             )
         return replace(output, tile=output.tile if self.tile == "none" else self.tile, symmetry=self.symmetry)
 
@@ -76,7 +76,7 @@ class SynthesisNode:
     RETURN_NAMES = ("images", "loss_curve")
     OUTPUT_TOOLTIPS = (
         "The new pictures, as one batch.",
-        "Plot of the loss over all steps, from the coarsest pyramid level to the finest. A level that still falls at its end needs more steps.",
+        "Plot of the loss at every step, from the coarsest level to the finest. If the curve still falls at the end of a level, that level needs more steps.",
     )
     FUNCTION = "execute"
     CATEGORY = "GPDM/tasks"

@@ -17,15 +17,15 @@ class GPDMReference:
     DISPLAY_NAME = "GPDM Reference"
     CATEGORY = "GPDM"
     DESCRIPTION = (
-        "A picture whose patches are used, without what a mask covers, with a weight, and for a region of the output. "
-        "Chain several through the input references, and connect the last one to a synthesising node."
+        "A reference picture with an optional mask, weight and region of the output. "
+        "Chain several through references, and connect the last one to GPDM Synthesize or a task node."
     )
     SEARCH_ALIASES = ["mask", "region", "weight", "several references", "mix", "exclude", "multiple images"]
     FUNCTION = "execute"
     RETURN_TYPES = ("GPDM_REFERENCES",)
     RETURN_NAMES = ("references",)
     OUTPUT_TOOLTIPS = (
-        "The references so far, for the input references of a synthesising node or of the next GPDM Reference.",
+        "All references of the chain up to this node, for GPDM Synthesize, a task node or the next GPDM Reference.",
     )
 
     @classmethod
@@ -37,11 +37,11 @@ class GPDMReference:
             },
             "optional": {
                 "mask": inputs.mask(
-                    "Part of the picture to leave out, as painted in the mask editor (white). An empty mask leaves nothing out."
+                    "Part of the picture to leave out, as painted in the mask editor. An empty mask leaves nothing out."
                 ),
                 "region": inputs.mask(
-                    "Part of the output that uses this reference (white), scaled to the output. A reference without a region "
-                    "is used wherever no other region is."
+                    "Part of the output that uses this reference, as painted in the mask editor; it is scaled to the output. "
+                    "A reference without a region fills the area outside all regions."
                 ),
                 "references": inputs.references(
                     "References from other GPDM Reference nodes, to which this one is added."
@@ -59,10 +59,10 @@ class GPDMReference:
     ) -> tuple[tuple[Reference, ...]]:
         with torch.inference_mode(False):
             where = None if region is None else convert.to_map(region, "region")
-            if where is not None and not (len(where) == 1 and bool(where.any())):
-                raise GPDMError(
-                    f"region holds {len(where)} masks, or nothing is painted in it; paint one, or disconnect it"
-                )
+            if where is not None and len(where) != 1:
+                raise GPDMError(f"region is a batch of {len(where)} masks; connect one")
+            if where is not None and not bool(where.any()):
+                raise GPDMError("region is empty; paint the area that uses this reference, or disconnect region")
             reference = masked_reference(
                 convert.to_core(image, "image"),
                 None if mask is None else convert.to_map(mask, "mask"),
@@ -76,12 +76,12 @@ class GPDMCanvas:
     ID = "GPDM_Canvas"
     DISPLAY_NAME = "GPDM Canvas"
     CATEGORY = "GPDM"
-    DESCRIPTION = "The shape of the output: whether it tiles, which symmetry it has, and which pixels stay as they are."
+    DESCRIPTION = "Constraints on the output: tiling, symmetry, and pixels that stay exactly as they are."
     SEARCH_ALIASES = ["tileable", "seamless", "mirror", "kaleidoscope", "keep", "protect", "lock pixels"]
     FUNCTION = "execute"
     RETURN_TYPES = ("GPDM_CANVAS",)
     RETURN_NAMES = ("canvas",)
-    OUTPUT_TOOLTIPS = ("The canvas, for the input canvas of a synthesising node.",)
+    OUTPUT_TOOLTIPS = ("The canvas, for GPDM Synthesize or a task node.",)
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
@@ -89,11 +89,11 @@ class GPDMCanvas:
             "required": inputs.widgets(OutputOptions, ("tile", "symmetry")),
             "optional": {
                 "keep_mask": inputs.mask(
-                    "Pixels that stay exactly as they are (white), as painted in the mask editor. An empty mask keeps nothing."
+                    "Pixels that stay exactly as they are, as painted in the mask editor. An empty mask keeps nothing."
                 ),
                 "keep_image": inputs.image(
-                    "Picture whose pixels stay, in the shape of the output. Not connected: the picture that the output "
-                    "starts from, or else the reference."
+                    "Picture that supplies the kept pixels, with the output's aspect ratio and at least its size. If it is "
+                    "not connected, the start picture supplies them, or else the reference."
                 ),
             },
         }

@@ -17,7 +17,7 @@ SEED: Input = (
         "min": 0,
         "max": 0xFFFFFFFFFFFFFFFF,
         "control_after_generate": True,
-        "tooltip": "Number that chooses one of the possible pictures. The same seed with the same inputs makes the same picture.",
+        "tooltip": "Random seed. The same seed and inputs give the same picture on the same device.",
     },
 )
 
@@ -25,8 +25,8 @@ QUALITY: Input = (
     list(QUALITIES),
     {
         "default": DEFAULT_QUALITY,
-        "tooltip": "Settings for speed or quality: fast for a first look, balanced, best for more levels and steps, paper for "
-        "the published configuration. A connected option node replaces its part.",
+        "tooltip": "Preset: fast for a first look, balanced, best with more levels and steps, paper with the published settings. "
+        "A connected option node replaces its part of the preset.",
     },
 )
 
@@ -83,7 +83,7 @@ def part_sockets(recipe: Recipe) -> dict[str, Input]:
         name: (
             kind,
             {
-                "tooltip": f"Settings from {maker}. Not connected, at quality {DEFAULT_QUALITY}: {_values(getattr(recipe, name))}."
+                "tooltip": f"{name.capitalize()}, for example from {maker}. Default at quality {DEFAULT_QUALITY}: {_values(getattr(recipe, name))}."
             },
         )
         for name, (kind, maker) in makers.items()
@@ -93,16 +93,15 @@ def part_sockets(recipe: Recipe) -> dict[str, Input]:
 def later(task: Task) -> dict[str, Input]:
     """Returns the inputs that came after the first saved files.
 
-    They stand behind all others, and a file may lack them.
+    They come last, and a file may lack them.
     """
     return {
         "quality": QUALITY,
         **widgets(OutputOptions, ["memory", "tile"]),
         "references": references(
-            f"References from GPDM Reference, with masks, weights and regions. Their patches replace those of the "
-            f"{task.reference.name}, which then only gives the size."
-            if task.start is None
-            else f"References from GPDM Reference, with masks, weights and regions. Their patches replace those of the {task.reference.name}."
+            f"References from GPDM Reference, with masks, weights and regions. Their patches are used in place of those "
+            f"of the input {task.reference.name}"
+            + (", which still sets the size and supplies kept pixels." if task.start is None else ".")
         ),
         "canvas": ("GPDM_CANVAS", {"tooltip": "Tiling, symmetry and pixels to keep, from GPDM Canvas."}),
     }

@@ -17,17 +17,16 @@ class GPDMEvaluate:
     CATEGORY = "GPDM/measure"
     DESCRIPTION = (
         "Measures how close pictures are to the reference, how much of it they copy, how sharp and how varied they "
-        "are. No synthesis optimises these scores, and the pictures may come from anywhere."
+        "are. The distances use filters that no synthesis uses, and the pictures may come from any source."
     )
     SEARCH_ALIASES = ["metrics", "quality", "compare", "coherence", "completeness", "copy map", "diversity", "sifid"]
     RETURN_TYPES = ("STRING", "IMAGE", "IMAGE")
     RETURN_NAMES = ("figures", "plot", "maps")
     OUTPUT_TOOLTIPS = (
-        "The scores as text, one column for each picture, followed by their descriptions. Connect Preview as Text.",
+        "The scores as text, one column for each picture, followed by their descriptions. Connect it to Preview as Text.",
         "The scores as a picture, with plots of sharpness by frequency and of distances by patch size and scale.",
-        "For each picture, side by side: the picture; its copy map, coloured by where patches come from and bright "
-        "where they are copied together; the reference in these colours; and its errors, bright where patches are "
-        "unlike those of the reference.",
+        "For each picture: the picture; its copy map (colour: source position; bright: copied with its neighbours); the "
+        "colour key on the reference; and its error map (bright: unlike any reference patch).",
     )
     FUNCTION = "execute"
 
@@ -36,7 +35,9 @@ class GPDMEvaluate:
         return {
             "required": {
                 "reference": inputs.image("Picture to compare with. The pictures of a batch count as one reference."),
-                "images": inputs.image("Pictures to evaluate, of any size. Two or more get a diversity too."),
+                "images": inputs.image(
+                    "Pictures to evaluate, of any size. For two or more of one size diversity is measured too."
+                ),
                 **inputs.widgets(EvaluationOptions),
                 "inception_weights": (
                     "STRING",

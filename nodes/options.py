@@ -42,7 +42,7 @@ class LossNode(OptionNode):
 
     RETURN_TYPES = ("GPDM_LOSS",)
     RETURN_NAMES = ("loss",)
-    OUTPUT_TOOLTIPS = ("The loss, for the input loss of a synthesising node or of GPDM Combine Losses.",)
+    OUTPUT_TOOLTIPS = ("The loss, for GPDM Synthesize, a task node or GPDM Combine Losses.",)
 
 
 class OptimizerNode(OptionNode):
@@ -50,15 +50,15 @@ class OptimizerNode(OptionNode):
 
     RETURN_TYPES = ("GPDM_OPTIMIZER",)
     RETURN_NAMES = ("optimizer",)
-    OUTPUT_TOOLTIPS = ("The optimizer, for the input optimizer of a synthesising node.",)
+    OUTPUT_TOOLTIPS = ("The optimizer, for GPDM Synthesize or a task node.",)
 
 
 class GPDMSWDLoss(LossNode):
     ID = "GPDM_SWDLoss"
     DISPLAY_NAME = "GPDM SWD Loss"
     DESCRIPTION = (
-        "The sliced Wasserstein distance between the patches of the output and of the reference. "
-        "It sets which patches are compared and how strictly."
+        "Sliced Wasserstein distance between the patches of output and reference, plus a coherence term. "
+        "The options set the patch sizes, the projections and the weight of coherence."
     )
     SEARCH_ALIASES = ["sliced wasserstein", "patch loss", "patch distribution", "swd"]
     OPTIONS = SWDLoss
@@ -69,13 +69,13 @@ class GPDMPyramidSchedule(OptionNode):
     ID = "GPDM_PyramidSchedule"
     DISPLAY_NAME = "GPDM Pyramid Schedule"
     DESCRIPTION = (
-        "The sizes at which the picture is made, from coarse to fine. coarse_dim decides how far a result departs from "
-        "the layout of the reference."
+        "The sizes at which the picture is made, from coarse to fine. coarse_dim sets how much of the layout is kept; "
+        "each task has its own default, which this node replaces."
     )
     SEARCH_ALIASES = ["coarse to fine", "multi scale", "scales", "levels", "variety", "coarse_dim"]
     RETURN_TYPES = ("GPDM_PYRAMID",)
     RETURN_NAMES = ("pyramid",)
-    OUTPUT_TOOLTIPS = ("The schedule, for the input pyramid of a synthesising node.",)
+    OUTPUT_TOOLTIPS = ("The schedule, for GPDM Synthesize or a task node.",)
     OPTIONS = PyramidSchedule
     FIRST = ("coarse_dim", "pyr_factor")
 
@@ -84,19 +84,23 @@ class GPDMInitialGuess(OptionNode):
     ID = "GPDM_InitialGuess"
     DISPLAY_NAME = "GPDM Initial Guess"
     DESCRIPTION = (
-        "The image that a synthesis starts from: noise, the stretched reference, or a picture such as a diffusion result. "
-        "For a picture, connect it to init and set source to image."
+        "The initial image: noise, the stretched reference, or a picture such as a diffusion result. "
+        "To start from a picture, connect it to init and set source to image."
     )
     SEARCH_ALIASES = ["init", "start image", "noise", "img2img", "diffusion init"]
     RETURN_TYPES = ("GPDM_GUESS",)
     RETURN_NAMES = ("guess",)
-    OUTPUT_TOOLTIPS = ("The guess, for the input guess of a synthesising node.",)
+    OUTPUT_TOOLTIPS = ("The guess, for GPDM Synthesize or a task node.",)
     OPTIONS = InitialGuess
     FIRST = ("source", "noise_sigma", "image_noise_sigma", "blur")
 
     @classmethod
     def own_sockets(cls) -> dict[str, inputs.Input]:
-        return {"init": inputs.image("Picture to start from, for source image. A batch makes one output from each.")}
+        return {
+            "init": inputs.image(
+                "Picture to start from, used when source is image. A batch makes one output from each."
+            )
+        }
 
     def execute(self, init: torch.Tensor | None = None, **options: Any) -> tuple[base.Start]:
         with torch.inference_mode(False):
@@ -116,12 +120,12 @@ class GPDMPatchNN(OptimizerNode):
     ID = "GPDM_PatchNN"
     DISPLAY_NAME = "GPDM Patch Nearest Neighbours"
     DESCRIPTION = (
-        "The method of GPNN in place of a gradient method: every patch becomes its nearest reference patch, and "
-        "overlapping patches are averaged. Results are sharp and copy large pieces."
+        "The method of GPNN (Granot et al., 2022) in place of a gradient method: each patch becomes its nearest "
+        "reference patch, and overlaps are averaged. Results are sharp but copy large pieces."
     )
     SEARCH_ALIASES = ["gpnn", "nearest neighbours", "patchmatch", "drop the gan", "sharpen"]
     OUTPUT_TOOLTIPS = (
-        "The optimizer, for the input optimizer of a synthesising node. A connected loss has no effect then.",
+        "The optimizer, for GPDM Synthesize or a task node. With this optimizer, a connected loss has no effect.",
     )
     OPTIONS = PatchNN
     FIRST = ("patch_size", "alpha", "num_steps", "step", "search")
@@ -131,8 +135,8 @@ class GPDMBidirectionalLoss(LossNode):
     ID = "GPDM_BidirectionalLoss"
     DISPLAY_NAME = "GPDM Bidirectional Loss"
     DESCRIPTION = (
-        "Bidirectional similarity in place of the sliced Wasserstein distance: every patch gets a near patch in the other "
-        "picture, in both directions. For small pictures; time grows with the square of the number of pixels."
+        "Bidirectional similarity in place of the sliced Wasserstein distance: each output patch gets a close reference "
+        "patch, and vice versa. It suits small pictures, because time grows with the square of the number of pixels."
     )
     SEARCH_ALIASES = ["bidirectional similarity", "coherence", "completeness", "summary", "simakov"]
     OPTIONS = BidirectionalLoss
@@ -142,10 +146,7 @@ class GPDMBidirectionalLoss(LossNode):
 class GPDMCombineLosses(LossNode):
     ID = "GPDM_CombineLosses"
     DISPLAY_NAME = "GPDM Combine Losses"
-    DESCRIPTION = (
-        "The sum of two losses: the first plus weight times the second. For example two patch sizes, or a little "
-        "bidirectional similarity."
-    )
+    DESCRIPTION = "The first loss plus weight times the second, for example to compare two patch sizes."
     SEARCH_ALIASES = ["sum of losses", "weighted loss", "several patch sizes", "mix"]
     OPTIONS = CombinedLoss
     FIRST = ("weight",)
@@ -153,8 +154,8 @@ class GPDMCombineLosses(LossNode):
     @classmethod
     def own_sockets(cls) -> dict[str, inputs.Input]:
         return {
-            "first": ("GPDM_LOSS", {"tooltip": "First loss, which counts once. Must be connected."}),
-            "second": ("GPDM_LOSS", {"tooltip": "Second loss, which counts weight times. Must be connected."}),
+            "first": ("GPDM_LOSS", {"tooltip": "First loss (required), with weight 1."}),
+            "second": ("GPDM_LOSS", {"tooltip": "Second loss (required), multiplied by weight."}),
         }
 
 

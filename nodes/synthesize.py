@@ -22,7 +22,7 @@ class GPDMSynthesize(base.SynthesisNode):
     def own_sockets(cls) -> dict[str, inputs.Input]:
         return {
             "init": inputs.image(
-                "Picture to start from, which also gives the output's size. A batch makes one output from each."
+                "Picture to start from; the size factors apply to its size. A batch makes one output from each."
             )
         }
 

@@ -11,7 +11,9 @@ from ..options import OptionSpec
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that all commands have."""
     parser.add_argument(
-        "--device", default="auto", help="Device: cpu, cuda, cuda:1 or mps. auto takes CUDA if there is one (default)."
+        "--device",
+        default="auto",
+        help="Device: auto (the first CUDA device, or else cpu; the default), cpu, cuda, cuda:1, mps or xpu.",
     )
     parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
 

@@ -35,21 +35,29 @@ def add_parser(commands: Any, task: Task) -> None:
     for picture in task.pictures:
         parser.add_argument(picture.name, type=Path, nargs=None if picture.start else "+", help=picture.help)
     parser.add_argument(
-        "-o", "--out", type=Path, required=True, metavar="OUT", help="File to write. Several outputs get an index."
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        metavar="OUT",
+        help="File to write; several outputs get numbered names.",
     )
     parser.add_argument(
-        "--seed", type=int, default=0, help="Number that chooses one of the possible pictures (default 0)."
+        "--seed",
+        type=int,
+        default=0,
+        help="Random seed (default 0). The same seed and inputs give the same picture on the same device.",
     )
     add_common(parser)
     parser.add_argument(
         "--quality",
         choices=list(QUALITIES),
         default=DEFAULT_QUALITY,
-        help=f"Settings for speed or quality; the flags below change single values (default {DEFAULT_QUALITY}, whose values they show).",
+        help=f"Preset for speed or quality (default {DEFAULT_QUALITY}). The flags below override single settings; their defaults shown are those of {DEFAULT_QUALITY}.",
     )
     if task.start is None:
         parser.add_argument(
-            "--init", type=Path, metavar="FILE", help="Picture to start from; it also gives the output's size."
+            "--init", type=Path, metavar="FILE", help="Picture to start from; the size factors apply to its size."
         )
     _add_reference_flags(
         parser.add_argument_group(f"{task.reference.name} (repeat a flag for the second picture, and so on)")
@@ -71,7 +79,7 @@ def _add_reference_flags(group: Any) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help=f"Picture of what to leave out: white, or transparent as the mask editor of ComfyUI saves it; {NONE} for none.",
+        help=f"Mask of the part to leave out: white, or transparent as the mask editor of ComfyUI saves it. {NONE} means no mask.",
     )
     group.add_argument(
         "--weight",
@@ -86,8 +94,8 @@ def _add_reference_flags(group: Any) -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="Picture of the part of the output that uses this reference: white, or transparent. "
-        f"{NONE} is everywhere that no other region is.",
+        help="Mask of the output area that uses this reference: white, or transparent. "
+        f"{NONE} means the area outside all other regions.",
     )
 
 
@@ -96,13 +104,13 @@ def _add_keep_flags(group: Any) -> None:
         "--keep",
         type=Path,
         metavar="FILE",
-        help="Picture of the pixels that stay exactly as they are: white, or transparent.",
+        help="Mask of the pixels that stay exactly as they are: white, or transparent.",
     )
     group.add_argument(
         "--keep-picture",
         type=Path,
         metavar="FILE",
-        help="Picture whose pixels stay (default: the picture that the output starts from, or else the reference).",
+        help="Picture that supplies the kept pixels (default: the start picture, or else the reference).",
     )
 
 
@@ -154,7 +162,9 @@ def _maps(options: argparse.Namespace, name: str, count: int, device: torch.devi
 def _by_reference(options: argparse.Namespace, name: str, count: int) -> list[Any]:
     given = getattr(options, name)
     if len(given) > count:
-        raise GPDMError(f"--{name} is given {len(given)} times for {count} references; leave out {len(given) - count}")
+        raise GPDMError(
+            f"--{name} appears {len(given)} times, but there are {count} references; remove {len(given) - count}"
+        )
     return [*given, *[None] * (count - len(given))]
 
 
@@ -165,7 +175,7 @@ def _keep(options: argparse.Namespace, device: torch.device) -> Keep | Tensor | 
         return None
     mask = load_mask(options.keep).to(device)
     if not bool(mask.any()):
-        raise GPDMError(f"{options.keep} keeps nothing: paint the pixels to keep white, or make them transparent")
+        raise GPDMError(f"{options.keep} keeps nothing; paint the pixels to keep white, or make them transparent")
     return mask if options.keep_picture is None else Keep(load_image(options.keep_picture).to(device), mask)
 
 

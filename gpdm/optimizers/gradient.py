@@ -34,8 +34,7 @@ class Optimizer(Options):
     method: str = option(
         "adam",
         "Update rule; adam suits almost every picture. sgd needs an lr of about 0.5; newton needs distance l2, "
-        "ignores lr and leaves faint grain and seams; adam picture shares one second moment among all pixels and "
-        "copies more.",
+        "ignores lr and leaves faint grain and seams; adam picture shares one second moment among all pixels.",
         choices=get_args(Method),
         advanced=True,
     )
@@ -107,8 +106,7 @@ class Optimizer(Options):
     )
     average: float = option(
         0.0,
-        "Final fraction of each level's steps whose pictures are averaged. Higher removes more noise, but also "
-        "sharpness.",
+        "Final fraction of each level's steps whose pictures are averaged. Higher smooths more; 0 turns it off.",
         ge=0.0,
         le=1.0,
         step=0.05,

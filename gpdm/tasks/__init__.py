@@ -1,6 +1,6 @@
 """Every task by its name, as a record and as a function.
 
-A new task is a record in a file here, and a line in this one.
+A new task is a record in a file here and three entries in this file.
 """
 
 from . import layout, paint, restyle
@@ -9,6 +9,7 @@ from .output import TILES, OutputOptions
 from .run import as_function, run_task
 
 TASKS = {task.name: task for task in (*layout.TASKS, *restyle.TASKS, *paint.TASKS)}
+"""Every task by its name."""
 
 reshuffle = as_function(TASKS["reshuffle"])
 retarget = as_function(TASKS["retarget"])

@@ -91,7 +91,7 @@ class Example:
     values: Mapping[str, Any]
     """Widget values of the task's node that differ from their defaults."""
     note: str
-    """What the output shows, for the note beside the nodes."""
+    """What the output shows, for the note next to the nodes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,11 +112,13 @@ class Task:
     advice: str
     """Which settings to change, and what happens then."""
     pictures: tuple[Picture, ...]
-    """Its pictures in the order of the function's arguments: one that gives the patches, and at most one start."""
+    """Pictures of the task in the order of the function's arguments: one that gives the patches, and at most one
+    start.
+    """
     prepare: Callable[[Work, OutputOptions], Work]
     """Brings the references to their scale and computes the size of the output."""
     settings: Recipe = field(default_factory=Recipe)
-    """Its own settings, those of quality "balanced"."""
+    """Settings at quality "balanced"."""
     paper: Changes = field(default_factory=Changes)
     """What the published configuration changes besides QUALITIES["paper"]."""
     resizes: bool = True

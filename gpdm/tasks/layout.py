@@ -1,4 +1,4 @@
-"""Tasks that arrange the patches of one picture anew: reshuffle, retarget and texture."""
+"""Tasks that rearrange the patches of one picture: reshuffle, retarget and texture."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ TASKS = (
         title="Reshuffle",
         command="reshuffle",
         summary="A new picture of the same kind: the patches of the reference in a new arrangement.",
-        advice="Change the seed for another picture. Raise coarse_dim of a GPDM Pyramid Schedule for more variety; lower "
-        "it to stay closer to the reference.",
+        advice="Change the seed for another picture. For more variety connect a GPDM Pyramid Schedule and set coarse_dim above "
+        "28; to stay closer to the reference set it below.",
         pictures=(
             Picture(
                 name="reference",
-                help="Picture whose patches are used. Several pictures, or those of a batch, are mixed.",
+                help="Picture whose patches are used. Several pictures are mixed.",
             ),
         ),
         prepare=by_reference,
@@ -38,10 +38,10 @@ TASKS = (
         name="retarget",
         title="Retarget",
         command="retarget",
-        summary="The reference in another format. Its layout is stretched; details keep their size, and are repeated or left out.",
-        advice="Set the factors, or output_width and output_height in pixels. Lower coarse_dim of a GPDM Pyramid Schedule to "
-        "keep more of the layout.",
-        pictures=(Picture(name="reference", help="Picture to bring to another format."),),
+        summary="The reference at another size or aspect ratio. The layout is stretched; details keep their size and are repeated or left out.",
+        advice="Set width_factor and height_factor, or output_width and output_height in pixels. To keep more of the stretched layout connect a "
+        "GPDM Pyramid Schedule and set coarse_dim above 21; below 21 whole objects are repeated.",
+        pictures=(Picture(name="reference", help="Picture to bring to another size or aspect ratio."),),
         prepare=by_reference,
         # tests/retarget.py of the reference implementation, without the 7-pixel blur at full size, which has no effect
         # at the coarsest level.
@@ -52,19 +52,17 @@ TASKS = (
         example=Example(
             pictures={"reference": "pavilion.jpg"},
             values={"height": 96},
-            note="The output is half as wide again: the layout is stretched, the details are not.",
+            note="The output is 1.5 times as wide: the layout is stretched, the details are not.",
         ),
     ),
     Task(
         name="texture",
         title="Texture Synthesis",
         command="texture",
-        summary="A texture like the reference, of any size, which can tile.",
-        advice="Set the factors, or output_width and output_height in pixels. Set tile to both for a texture that repeats "
+        summary="A texture of any size that resembles the reference and can tile.",
+        advice="Set width_factor and height_factor, or output_width and output_height in pixels. Set tile to both for a texture that repeats "
         "without a seam.",
-        pictures=(
-            Picture(name="reference", help="Sample of the texture. Several pictures, or those of a batch, are mixed."),
-        ),
+        pictures=(Picture(name="reference", help="Sample of the texture. Several pictures are mixed."),),
         prepare=by_reference,
         settings=Recipe(output=OutputOptions(width_factor=1.5, height_factor=1.5)),
         aliases=("gpdm", "texture", "material", "pattern", "quilting", "expand texture", "tileable", "seamless"),

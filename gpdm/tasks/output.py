@@ -1,4 +1,4 @@
-"""Options of the output, and the two ways of bringing pictures to its scale: by the reference, and by a start."""
+"""Output options, and the two ways to scale pictures to the output: by the reference, and by a start picture."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class OutputOptions(Options):
     )
     height: int = option(
         0,
-        "Height in pixels to which the reference (or content, or daub) is scaled before synthesis. Lower is "
-        "faster; 0 keeps the size.",
+        "Height in pixels to which the reference (or content, or daub) is scaled before synthesis; a reference is "
+        "never enlarged. Lower is faster and gives a smaller output; 0 keeps the size.",
         ge=0,
         le=16384,
     )
@@ -52,15 +52,16 @@ class OutputOptions(Options):
     output_height: int = option(0, "Height of the output in pixels. 0 uses height_factor instead.", ge=0, le=16384)
     memory: int = option(
         0,
-        "Memory limit of a run, in MiB. Lower is slower and gives the same picture; 0 uses most of a GPU's free "
-        "memory, and sets no limit on a CPU.",
+        "Memory limit of a run, in MiB. Lower is slower and gives the same picture; 0 uses what a GPU has free, "
+        "and sets no limit on a CPU.",
         ge=0,
         le=2**20,
         advanced=True,
     )
     tile: str = option(
         "none",
-        "Directions in which copies of the output join without a seam: x joins left and right, y joins top and bottom.",
+        "Directions in which copies of the output join without a seam: x joins left and right, y joins top and "
+        "bottom. GPDM Canvas and the border of the loss must not set other directions.",
         choices=tuple(TILES),
     )
     symmetry: str = option(
@@ -82,13 +83,13 @@ class Work:
 
     references: list[Reference]
     size: Size
-    """Height and width of the output. Before `Task.prepare`: of the picture that the task is given."""
+    """Height and width of the output. Before `Task.prepare`: of the picture that is the reference."""
     init: Tensor | None = None
     """Images that the outputs start from, (B, C, h, w)."""
 
 
 def by_reference(work: Work, output: OutputOptions) -> Work:
-    """Scales the references to the height that `output` asks for.
+    """Scales all references by the factor that brings the first picture to the height in `output`.
 
     The output's size follows from `init` if there is one, else from the scaled reference.
 
@@ -110,10 +111,11 @@ def by_reference(work: Work, output: OutputOptions) -> Work:
 
 
 def by_start(work: Work, output: OutputOptions) -> Work:
-    """Scales the start to the height that `output` asks for, and larger references down to the start.
+    """Scales the start picture to the height in `output`, and larger references down to it.
 
-    References are scaled by one factor, until the smallest of their sides is that of the start. They are never
-    enlarged, since that adds no detail (deviation: the reference implementation always makes their heights equal).
+    References are scaled by one factor, until the shortest of their sides is the shorter side of the start. They
+    are never enlarged, since that adds no detail (deviation: the reference implementation always makes their
+    heights equal).
     """
     init = work.init
     assert init is not None

@@ -12,19 +12,18 @@ TASKS = (
         name="paint",
         title="Paint",
         command="paint",
-        summary="A picture with the layout of a daub and the patches of the reference.",
-        advice="Paint with colours of the reference. Lower coarse_dim of a GPDM Pyramid Schedule to 40 for a freer result; "
-        "raise it to 64 to follow the daub closely.",
+        summary="A picture with the layout of a rough painting (the daub) and the patches of the reference.",
+        advice="Paint with colours of the reference. To change how closely the daub is followed connect a GPDM Pyramid Schedule: "
+        "coarse_dim 40 is freer than the default 48, 64 is closer.",
         pictures=(
             Picture(
                 name="daub",
-                help="Painting in flat colours that gives the layout and the size of the output. A batch makes one output "
-                "from each.",
+                help="Rough painting in flat colours that sets the layout and the size. A batch makes one output from each.",
                 start=True,
             ),
             Picture(
                 name="reference",
-                help="Picture whose patches are used. It is scaled down to the daub if it is larger.",
+                help="Picture whose patches are used. A larger one is scaled down until its shorter side is that of the daub.",
             ),
         ),
         prepare=by_start,

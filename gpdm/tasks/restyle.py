@@ -13,15 +13,19 @@ TASKS = (
         name="style_transfer",
         title="Style Transfer",
         command="style",
-        summary="The content with the texture, grain and colours of the style, in the size of the content.",
-        advice="Lower coarse_dim of a GPDM Pyramid Schedule for larger strokes and a freer result; raise it to keep the content.",
+        summary="The content picture with the texture, grain and colours of the style picture.",
+        advice="For larger strokes and a freer result connect a GPDM Pyramid Schedule and set coarse_dim below 256, for example "
+        "to 64.",
         pictures=(
             Picture(
                 name="style",
-                help="Picture that gives texture, grain and colours. It is scaled down to the content if it is larger.",
+                help="Picture that supplies texture, grain and colours. A larger one is scaled down until its shorter side is that of "
+                "the content.",
             ),
             Picture(
-                name="content", help="Picture that gives the layout. A batch makes one output from each.", start=True
+                name="content",
+                help="Picture that sets the layout and the size. A batch makes one output from each.",
+                start=True,
             ),
         ),
         prepare=by_start,

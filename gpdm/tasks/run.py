@@ -39,27 +39,29 @@ def run_task(
 
     Arguments:
         task: One of `TASKS`.
-        pictures: One argument for each of `task.pictures`, in their order: the references, and the picture to start
-            from, (B, C, h, w), of which each entry of a batch makes one output.
+        pictures: One argument for each of `task.pictures`, in that order. References are images (B, C, h, w) in
+            [-1, 1], `Reference`s, or a list of either. A start picture is a tensor (B, C, h, w); each entry makes one
+            output.
         quality: One of `QUALITIES`, if no recipe is given.
         recipe: All settings.
-        references: References that are used in place of the picture that gives the patches. That picture then only
-            gives the size.
-        init: Images to start from, (B, C, h, w), for a task that takes no start of its own.
-        keep: Pixels that stay. A mask of any size, (H, W) or (1, 1, H, W), keeps pixels of the start, or else of the
-            reference, where it is 0.5 or more. A `Keep` names the image too. It is scaled down to the output, whose
-            shape it must have.
+        references: References whose patches are used in place of those of the reference picture. That picture still
+            sets the size, and supplies kept pixels if nothing else does.
+        init: Images to start from, (B, C, h, w), for a task without a start picture.
+        keep: Pixels to keep. A mask of any size, (H, W) or (1, 1, H, W), keeps pixels of the start, or else of the
+            reference, where it is at least 0.5. A `Keep` also gives the image, which needs the output's aspect ratio
+            and is scaled down to it.
         seed, constraint, value_range, on_step: As in `synthesize`.
         output: Fields of `OutputOptions`, in place of the recipe's.
 
     Raises:
-        GPDMError: `init` is given to a task with a start of its own, or the loss tiles in other directions.
+        GPDMError: The number of pictures is wrong, `init` is given to a task with a start picture, or the loss tiles in
+            other directions.
         OptionError: An option is unknown or has a value that is not allowed; or as in `synthesize`.
         ImageError: A picture cannot be used, or what is kept has another shape than the output; or as in `synthesize`.
     """
     if len(pictures) != len(task.pictures):
         names = " and ".join(picture.name for picture in task.pictures)
-        raise GPDMError(f"{task.name} takes {names} and was given {len(pictures)} pictures; give {len(task.pictures)}")
+        raise GPDMError(f"{task.name} needs {len(task.pictures)} picture(s) ({names}), not {len(pictures)}")
     by_name = {picture.name: given for picture, given in zip(task.pictures, pictures, strict=True)}
     recipe = _with_output(recipe or _recipe(task, quality, init), output)
     if task.start is not None:
@@ -101,10 +103,11 @@ def as_function(task: Task) -> Callable[..., Synthesis]:
         return run_task(task, *pictures, **settings)
 
     run.__name__ = run.__qualname__ = task.name
-    pictures = "\n".join(f"    {picture.name}: {picture.help}" for picture in task.pictures)
+    kind = {False: "Images (B, C, h, w) in [-1, 1], `Reference`s, or a list of either.", True: "A tensor (B, C, h, w)."}
+    pictures = "\n".join(f"    {each.name}: {each.help} {kind[each.start]}" for each in task.pictures)
     run.__doc__ = (
         f"Returns the outputs of the task {task.name}. {task.summary}\n\nArguments:\n{pictures}\n"
-        "    settings: The keyword arguments of `run_task`."
+        "    settings: The keyword arguments of `run_task`.\n\nRaises:\n    GPDMError: As in `run_task`."
     )
     return run
 
@@ -112,7 +115,7 @@ def as_function(task: Task) -> Callable[..., Synthesis]:
 def _start(task: Task, picture: Picture, given: Images, init: Tensor | None, recipe: Recipe) -> Tensor:
     """Returns the picture that a task starts from, and checks that nothing else asks for another start."""
     if init is not None:
-        raise GPDMError(f"{task.name} starts from the {picture.name} and takes no other start; disconnect init")
+        raise GPDMError(f"{task.name} starts from the {picture.name}; leave out init")
     if recipe.guess.source != "image":
         raise OptionError(
             "source", recipe.guess.source, f"{task.name} starts from the {picture.name}", "choose source image"
@@ -131,7 +134,7 @@ def _with_output(recipe: Recipe, output: dict[str, Any]) -> Recipe:
     names = [field.name for field in fields(OutputOptions)]
     for name, value in output.items():
         if name not in names:
-            raise OptionError(name, value, f"there is no such option; there are {', '.join(names)}")
+            raise OptionError(name, value, f"it is no output option; choose from {', '.join(names)}")
     return replace(recipe, output=replace(recipe.output, **output))
 
 
@@ -140,25 +143,21 @@ def _border(recipe: Recipe) -> str:
     border = TILES[recipe.output.tile]
     if border != "free" and recipe.loss.border not in ("free", border):
         raise GPDMError(
-            f"tile = {recipe.output.tile!r} and the loss's border = {recipe.loss.border!r} contradict each other; "
-            "set the border to free"
+            f"tile is {recipe.output.tile!r} and the border of the loss is {recipe.loss.border!r}; set the border to free"
         )
     return border
 
 
 def _check_regions(work: Work) -> None:
-    """Raises `OptionError` if regions leave a part of the output without a reference."""
+    """Raises `GPDMError` if regions leave a part of the output without a reference."""
     regions = [reference.region for reference in work.references if reference.region is not None]
     if len(regions) < len(work.references):
         return
     covered = torch.stack([resize(region, work.size) for region in regions]).sum(0)
     if bool((covered <= 0).any()):
-        bare = float((covered <= 0).double().mean())
-        raise OptionError(
-            "region",
-            f"{1 - bare:.0%} of the output",
-            "every part of the output needs a reference",
-            "add a reference without a region, which rules wherever no region does",
+        share = float((covered > 0).double().mean())
+        raise GPDMError(
+            f"the regions cover only {share:.0%} of the output; add a reference without a region, which fills the rest"
         )
 
 
@@ -172,16 +171,16 @@ def _fitted(keep: Keep | Tensor, image: Tensor, size: Size, border: str) -> Keep
         border: One of `borders.BORDERS`.
     """
     keep = Keep(image, keep) if isinstance(keep, Tensor) else keep
-    height, width = size_of(check_image(keep.image, "the kept picture"))
+    height, width = size_of(check_image(keep.image, "the picture with the kept pixels"))
     if len(keep.image) != 1:
-        raise ImageError(f"the kept picture is a batch of {len(keep.image)}; give one picture")
+        raise ImageError(f"keep has a batch of {len(keep.image)} pictures; give one")
     mask = keep.mask[None, None] if keep.mask.dim() == 2 else keep.mask
-    mask = resize(check_image(mask, "the mask of what is kept").to(keep.image), (height, width))
+    mask = resize(check_image(mask, "the keep mask").to(keep.image), (height, width))
     factor = size[0] / height
     expected = scaled((height, width), factor)
     if factor > 1 or abs(expected[1] - size[1]) > 1:
         raise ImageError(
-            f"the kept picture is {width}x{height} and the output is {size[1]}x{size[0]} (width x height); "
-            "give a picture to keep that has the output's shape and is not smaller"
+            f"the picture with the kept pixels is {width}x{height} and the output is {size[1]}x{size[0]}; give one "
+            "with the output's aspect ratio and at least its size (keep_image of GPDM Canvas, --keep-picture)"
         )
     return Keep(keep.image, mask).at(size, border)

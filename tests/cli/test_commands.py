@@ -155,18 +155,18 @@ def test_alpha_is_kept_or_refused(folder: Path, capsys: pytest.CaptureFixture[st
         (["reshuffle", "ref.png", "-o", "out.png", "--mask", "no.png"], "there is no file no.png"),
         (
             ["reshuffle", "ref.png", "-o", "out.png", "--mask", "left.png", "--mask", "left.png"],
-            "--mask is given 2 times",
+            "--mask appears 2 times",
         ),
         (["reshuffle", "ref.png", "-o", "out.png", "--weight", "-1"], "weight = -1.0 is not allowed"),
-        (["reshuffle", "ref.png", "-o", "out.png", "--mask", "white.png"], "covers all of the reference"),
+        (["reshuffle", "ref.png", "-o", "out.png", "--mask", "white.png"], "covers the entire reference"),
         (
             ["reshuffle", "ref.png", "-o", "out.png", "--region", "left.png"],
-            "every part of the output needs a reference",
+            "the regions cover only 50% of the output",
         ),
         (["reshuffle", "ref.png", "-o", "out.png", "--keep", "black.png"], "keeps nothing"),
         (["reshuffle", "ref.png", "-o", "out.png", "--keep-picture", "ref.png"], "needs --keep"),
-        (["retarget", "ref.png", "-o", "out.png", "--keep", "left.png"], "output's shape"),
-        (["texture", "ref.png", "-o", "out.png", "--tile", "both", "--border", "circular x"], "contradict"),
+        (["retarget", "ref.png", "-o", "out.png", "--keep", "left.png"], "output's aspect ratio"),
+        (["texture", "ref.png", "-o", "out.png", "--tile", "both", "--border", "circular x"], "set the border to free"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(

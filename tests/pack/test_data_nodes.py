@@ -101,7 +101,7 @@ def test_tile_by_widget_and_by_canvas(comfyui_pack: ModuleType, terminal: Termin
     both = made(comfyui_pack, name, task, tile="x", canvas=canvas(comfyui_pack, tile="x"))
     assert torch.equal(by_widget, both)
     assert not torch.equal(by_widget, made(comfyui_pack, name, task))
-    with pytest.raises(GPDMError, match="tile = 'y' here and 'x' in GPDM Canvas"):
+    with pytest.raises(GPDMError, match="tile is 'y' on this node and 'x' on GPDM Canvas"):
         made(comfyui_pack, name, task, tile="y", canvas=canvas(comfyui_pack, tile="x"))
 
 
@@ -145,10 +145,10 @@ def test_regions_of_references(comfyui_pack: ModuleType, terminal: TerminalHost)
 @pytest.mark.parametrize(
     ("inputs", "message"),
     [
-        ({"mask": torch.ones(1, 24, 28)}, "covers all of the reference"),
+        ({"mask": torch.ones(1, 24, 28)}, "covers the entire reference"),
         ({"mask": torch.zeros(1, 24, 28, 3)}, "mask must be a MASK"),
-        ({"region": torch.zeros(1, 64, 64)}, "nothing is painted"),
-        ({"region": torch.ones(2, 64, 64)}, "paint one"),
+        ({"region": torch.zeros(1, 64, 64)}, "region is empty"),
+        ({"region": torch.ones(2, 64, 64)}, "region is a batch of 2 masks"),
         ({"weight": -1.0}, "weight = -1.0 is not allowed"),
     ],
 )
@@ -176,7 +176,7 @@ def test_a_canvas_that_cannot_be_used_is_refused(
 
 
 def test_a_kept_picture_of_another_shape_is_refused(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
-    with pytest.raises(GPDMError, match="output's shape"):
+    with pytest.raises(GPDMError, match="output's aspect ratio"):
         made(
             comfyui_pack,
             "GPDM_Retarget",
