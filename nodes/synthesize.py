@@ -11,11 +11,15 @@ class GPDMSynthesize(base.SynthesisNode):
     DISPLAY_NAME = "GPDM Synthesize"
     CATEGORY = "GPDM"
     DESCRIPTION = (
-        "New pictures with the patches of the reference, made from coarse to fine without a model. "
-        "Connect option nodes to change a setting; connect init to start from a picture such as a diffusion result."
+        "Makes new pictures from the patches of the reference, from coarse to fine. "
+        "Connect option nodes to change settings, or init to start from a picture such as a diffusion result."
     )
     SEARCH_ALIASES = ["gpdm", "single image generation", "patch matching", "sliced wasserstein", "texture", "reshuffle"]
     TASK = TASKS["reshuffle"]
+    ADVICE = (
+        "For more variety connect a GPDM Pyramid Schedule and set coarse_dim above 28. With a picture to start from, a higher "
+        "coarse_dim keeps more of that picture; use GPDM Initial Guess with image_noise_sigma 0.05 or more, or seeds hardly differ."
+    )
     OUTPUT = ("num_outputs", "height", *base.SIZE_OPTIONS)
 
     @classmethod

@@ -15,6 +15,7 @@ from typing import Any
 
 from gpdm import QUALITIES, TASKS, Changes, Task, describe
 from gpdm.cli.pack import load_pack
+from gpdm.evaluation.metrics import DESCRIPTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "web" / "docs"
@@ -28,7 +29,7 @@ def page(node: Any) -> str:
     common = [_input_row(*row) for row in rows if not row[2][1].get("advanced")]
     advanced = [_input_row(*row) for row in rows if row[2][1].get("advanced")]
     task = getattr(node, "TASK", None)
-    advice = [] if task is None else [*_wrapped(task.advice), ""]
+    advice = [] if task is None else [*_wrapped(getattr(node, "ADVICE", task.advice)), ""]
     lines = [
         f"# {node.DISPLAY_NAME}",
         "",
@@ -41,24 +42,31 @@ def page(node: Any) -> str:
         *common,
     ]
     if advanced:
-        lines += ["", "### Advanced inputs", "", *INPUT_HEAD, *advanced]
-    lines += ["", "## Outputs", "", "| output | type | what it is |", "| --- | --- | --- |"]
+        lines += ["", "### Advanced inputs", "", "New versions of ComfyUI fold these away on the node.", ""]
+        lines += [*INPUT_HEAD, *advanced]
+    lines += ["", "## Outputs", "", "| output | what it is | type |", "| --- | --- | --- |"]
     for name, kind, tooltip in zip(node.RETURN_NAMES, node.RETURN_TYPES, node.OUTPUT_TOOLTIPS, strict=True):
-        lines.append(f"| `{name}` | {kind} | {tooltip} |")
+        lines.append(f"| `{name}` | {tooltip} | {kind} |")
     if task is not None:
         lines += ["", "## Qualities", "", *_qualities(task)]
-        if node.CATEGORY == "GPDM/tasks":
-            lines += ["", "## In the terminal", "", f"    {_command(task)}"]
+        command = (
+            _command(task) if node.CATEGORY == "GPDM/tasks" else "gpdm reshuffle REFERENCE --init PICTURE -o OUT.png"
+        )
+        lines += ["", "## In the terminal", "", f"    {command}"]
+    if node.ID == "GPDM_Evaluate":
+        lines += ["", "## Scores", "", "| score | what it is |", "| --- | --- |"]
+        lines += [f"| {name} | {text} |" for name, text in DESCRIPTIONS.items()]
     return "\n".join(lines) + "\n"
 
 
-INPUT_HEAD = ["| input | type | default | what it does |", "| --- | --- | --- | --- |"]
+INPUT_HEAD = ["| input | what it does | type | default |", "| --- | --- | --- | --- |"]
 
 
 def _input_row(group: str, name: str, spec: Any) -> str:
     kind, options = spec
-    optional = " (optional)" if group == "optional" else ""
-    return f"| `{name}`{optional} | {_kind(kind, options)} | {options.get('default', '')} | {options['tooltip']} |"
+    is_socket = "default" not in options
+    optional = " (optional)" if group == "optional" and is_socket and "(required)" not in options["tooltip"] else ""
+    return f"| `{name}`{optional} | {options['tooltip']} | {_kind(kind, options)} | {options.get('default', '')} |"
 
 
 def _kind(kind: Any, options: dict[str, Any]) -> str:
@@ -72,7 +80,7 @@ def _kind(kind: Any, options: dict[str, Any]) -> str:
 def _qualities(task: Task) -> list[str]:
     """Returns a table of the option values that each quality changes."""
     lines = [
-        "Values that a quality changes of those that hold with balanced. A connected option node replaces its part.",
+        "What each quality changes, compared with balanced. A connected option node replaces all values of its column.",
         "",
         "| quality | loss | pyramid | guess | optimizer |",
         "| --- | --- | --- | --- | --- |",
@@ -80,7 +88,7 @@ def _qualities(task: Task) -> list[str]:
     for name, changes in QUALITIES.items():
         own = task.paper if name == "paper" else Changes()
         columns = [_values(task, part, getattr(changes, part) | getattr(own, part)) for part in vars(changes)]
-        lines.append(f"| {name} | {' | '.join(columns)} |")
+        lines.append(f"| {name} | {' | '.join(column or '-' for column in columns)} |")
     return lines
 
 
@@ -110,6 +118,10 @@ def task_list() -> str:
             *_wrapped(f"{task.summary} {task.advice}"),
             "",
             f"![{task.title}](workflows/{file}.jpg)",
+            "",
+            *_wrapped(
+                f"*{' and '.join(picture.name for picture in task.pictures).capitalize()}; the result. {task.example.note}*"
+            ),
             "",
             f"Node: **GPDM {task.title}**.",
             f"Workflow file: [{file}.json](workflows/{file}.json).",

@@ -68,11 +68,14 @@ def two_by_two(index: int) -> list[Box]:
 
 
 HOW = "Load Image shows no picture? Click its upload button and choose {files} from this pack's folder workflows/inputs, or any picture of your own.\n\n"
-SPEED = "Time grows with the picture. `height` scales it down first: try 80 for a quick look on a CPU."
+SPEED = "Time grows with the number of pixels. height scales the picture first: try 80 for a quick look on a CPU."
+
+DROP = 70
+"""Drop of a column whose neighbours are linked past it, in pixels."""
 
 BESIDE = (
-    "The input references of a GPDM node takes the place of its reference, which then only gives the size of the output. "
-    "More pictures: chain further GPDM Reference nodes."
+    "What is connected to references replaces the patches of the input reference, which still sets the size. "
+    "For more pictures chain further GPDM Reference nodes."
 )
 
 WORKFLOWS: dict[str, list[Column]] = {
@@ -91,6 +94,7 @@ WORKFLOWS: dict[str, list[Column]] = {
         Column(
             "2  Without what is painted",
             [Box("GPDM_Reference", {}, {"image": (0, 0), "mask": (0, 1)}), note(BESIDE)],
+            drop=DROP,
         ),
         Column(
             "3  Reshuffle",
@@ -102,33 +106,28 @@ WORKFLOWS: dict[str, list[Column]] = {
         Column(
             "1  The picture",
             [
-                load("pavilion_painted.png", "Reference"),
+                load("dahlia_painted.png", "Reference"),
                 note(
-                    HOW.format(files="pavilion_painted.png")
-                    + "A mask is painted over the building (right-click, Open in MaskEditor). What is painted stays exactly "
-                    "as it is; everything around it is made anew. Change the seed for other surroundings.\n\n" + SPEED
+                    HOW.format(files="dahlia_painted.png")
+                    + "A mask is painted over the flower: right-click the picture and choose Open in MaskEditor to see or "
+                    "change it. The flower stays exactly as it is. All around it is made anew, so that the picture tiles."
+                    "\n\n" + SPEED
                 ),
             ],
         ),
-        Column(
-            "2  What stays",
-            [
-                Box("GPDM_Canvas", {}, {"keep_mask": (0, 1)}),
-                Box("GPDM_PyramidSchedule", {"coarse_dim": 48}),
-                note("A large coarse_dim makes other surroundings. With the default, 28, they stay much as they are."),
-            ],
-        ),
+        Column("2  What stays", [Box("GPDM_Canvas", {}, {"keep_mask": (0, 1)})], drop=DROP),
         Column(
             "3  Reshuffle",
             [
                 Box(
                     "GPDM_Reshuffle",
-                    {"seed": 1, "height": 96},
-                    {"reference": (0, 0), "pyramid": (3, 0), "canvas": (2, 0)},
+                    {"seed": 1, "height": 96, "tile": "both"},
+                    {"reference": (0, 0), "canvas": (2, 0)},
                 )
             ],
         ),
-        Column("4  Result", [save(5, "GPDM_keep"), curve(5)]),
+        Column("4  Two by two copies", two_by_two(3)),
+        Column("5  Result", [save(3, "GPDM_keep"), save(5, "GPDM_keep_2x2")]),
     ],
     "regions": [
         Column(
@@ -194,19 +193,19 @@ WORKFLOWS: dict[str, list[Column]] = {
                 load("starry_night.jpg", "Reference"),
                 note(
                     HOW.format(files="starry_night.jpg")
-                    + "A painted tile: GPDM Canvas makes the output unchanged by a quarter turn, and lets it repeat. A "
-                    "quarter turn needs a square output, so output_width and output_height are equal. Try the mirror "
+                    + "A painted tile: GPDM Canvas makes the output unchanged by a quarter turn, and tile lets it repeat. "
+                    "A quarter turn needs a square output, so output_width and output_height are equal. Try the mirror "
                     "symmetries too.\n\n" + SPEED
                 ),
             ],
         ),
-        Column("2  Symmetry", [Box("GPDM_Canvas", {"tile": "both", "symmetry": "rotate 90"})]),
+        Column("2  Symmetry", [Box("GPDM_Canvas", {"symmetry": "rotate 90"})], drop=DROP),
         Column(
             "3  A texture with it",
             [
                 Box(
                     "GPDM_TextureSynthesis",
-                    {"seed": 0, "height": 96, "output_width": 112, "output_height": 112},
+                    {"seed": 0, "height": 96, "output_width": 112, "output_height": 112, "tile": "both"},
                     {"reference": (0, 0), "canvas": (2, 0)},
                 )
             ],
@@ -233,7 +232,7 @@ WORKFLOWS: dict[str, list[Column]] = {
                 Box("GPDM_InitialGuess", {"source": "reference", "image_noise_sigma": 0.75, "blur": 1.0}),
                 Box("GPDM_Optimizer", {"num_steps": 150, "fine_steps": 150}),
             ],
-            drop=70,
+            drop=DROP,
         ),
         Column(
             "3  Synthesize",

@@ -31,7 +31,7 @@ TASKS = (
         example=Example(
             pictures={"reference": "pavilion.jpg"},
             values={"height": 80},
-            note="GPDM Reshuffle makes a new picture from the patches of this one.",
+            note="The patches of the pavilion are rearranged.",
         ),
     ),
     Task(
@@ -52,7 +52,7 @@ TASKS = (
         example=Example(
             pictures={"reference": "pavilion.jpg"},
             values={"height": 96},
-            note="The output is 1.5 times as wide: the layout is stretched, the details are not.",
+            note="The output is 1.5 times as wide; parts of the building are repeated.",
         ),
     ),
     Task(
@@ -69,7 +69,7 @@ TASKS = (
         example=Example(
             pictures={"reference": "wood.jpg"},
             values={"height": 96},
-            note="The output is more of the same material.",
+            note="More of the same wood.",
         ),
     ),
 )

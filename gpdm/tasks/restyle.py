@@ -42,7 +42,7 @@ TASKS = (
         example=Example(
             pictures={"style": "starry_night.jpg", "content": "cat.jpg"},
             values={"height": 192},
-            note="The content gets texture, grain and colours of the style.",
+            note="The cat is painted with the strokes of the Starry Night.",
         ),
     ),
 )

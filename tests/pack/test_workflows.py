@@ -168,16 +168,16 @@ def pixels(path: Path) -> Tensor:
         return from_pil(image)
 
 
-def test_the_kept_part_stays(tmp_path: Path) -> None:
-    settings = ("GPDM_Reshuffle.height=36", "GPDM_Reshuffle.quality=fast", "GPDM_PyramidSchedule.coarse_dim=28")
-    small = [text for setting in settings for text in ("--set", setting)]
-    (kept,) = run_small("keep_part", tmp_path, *small)
-    picture = pixels(ROOT / "workflows" / "inputs" / "pavilion_painted.png")
-    mask = (1 - picture[:, 3:]) / 2
-    expected = Keep(picture[:, :3], mask).at((36, 54), "free")
+def test_the_kept_part_stays_and_copies_meet(tmp_path: Path) -> None:
+    small = [text for each in ("height=36", "quality=fast") for text in ("--set", f"GPDM_Reshuffle.{each}")]
+    kept, copies = run_small("keep_part", tmp_path, *small)
+    reference = pixels(ROOT / "workflows" / "inputs" / "dahlia_painted.png")
+    expected = Keep(reference[:, :3], (1 - reference[:, 3:]) / 2).at((36, 54), "circular")
     inside = expected.mask[0, 0] >= 0.5
-    assert 300 < int(inside.sum()) < 1200
+    assert 400 < int(inside.sum()) < 900
     assert torch.allclose(pixels(kept)[0][:, inside], expected.image[0][:, inside], atol=1 / 127)
+    assert (pixels(kept)[0][:, ~inside] - expected.image[0][:, ~inside]).abs().mean() > 0.05
+    assert torch.equal(pixels(copies), pixels(kept).repeat(1, 1, 2, 2))
 
 
 def test_what_is_painted_is_left_out(tmp_path: Path) -> None:
