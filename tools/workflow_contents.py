@@ -269,7 +269,7 @@ WORKFLOWS: dict[str, list[Column]] = {
                 Box(
                     "GPDM_Reshuffle", {"seed": 0, "quality": "paper"}, {"reference": (1, 0)}, title="Published settings"
                 ),
-                Box("GPDM_Reshuffle", {"seed": 0}, {"reference": (1, 0)}, title="Ours"),
+                Box("GPDM_Reshuffle", {"seed": 0}, {"reference": (1, 0)}, title="Balanced"),
                 Box("GPDM_PatchNN"),
                 Box(
                     "GPDM_Reshuffle",
@@ -292,7 +292,7 @@ WORKFLOWS: dict[str, list[Column]] = {
             [
                 Box(
                     "GPDM_Evaluate",
-                    {"names": "published, ours, patch NN"},
+                    {"names": "published, balanced, patch NN"},
                     {"reference": (1, 0), "images": (8, 0)},
                 ),
                 note(
