@@ -124,7 +124,7 @@ def _line(rows: Sequence[Row], recipe: str, title: str) -> str:
 
 
 def draw_frontier(rows: Sequence[Row], file: Path) -> None:
-    """Draws copied share against coherence and detail distance, one point a recipe, and writes the file."""
+    """Draws the copied fraction against coherence and detail distance, one point a recipe, and writes the file."""
     try:
         import matplotlib
     except ImportError:
@@ -161,7 +161,7 @@ def draw_frontier(rows: Sequence[Row], file: Path) -> None:
             axis.set_minor_formatter(NullFormatter())
         axes.grid(color="#e1e4e8")
         axes.margins(0.12)
-    panels[0].set_ylabel("copied share")
+    panels[0].set_ylabel("copied fraction")
     key = "\n".join(f"{number}  {name.removeprefix('balanced, ')}" for name, number in numbers.items())
     figure.text(0.77, 0.5, f"Ablations of balanced\n{key}" if key else "", va="center", fontsize=8)
     runs = sorted({f"{row['picture']} {row['seed']}" for row in rows})

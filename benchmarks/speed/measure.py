@@ -32,11 +32,11 @@ import numpy as np
 import torch
 
 import gpdm
+from gpdm.memory import CPU_WORKING_BYTES
 
 from ..algorithm_1 import Steps
 from ..common import DEFAULT_IMAGE, RESULTS, ROOT, Rows, Size, held_out_distance, load_image, provenance
 from . import methods
-from .peak import CPU_STEP_MEMORY
 
 PARTS = ("steps", "peak", "tasks", "seeds")
 MIN_SECONDS = 0.1
@@ -190,7 +190,7 @@ def main() -> None:
     add(
         "--memory",
         type=int,
-        default=CPU_STEP_MEMORY,
+        default=CPU_WORKING_BYTES,
         help="bytes that a step may use; the default is what synthesize gives it on a CPU",
     )
     add("--image", type=Path, default=DEFAULT_IMAGE)

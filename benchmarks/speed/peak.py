@@ -18,14 +18,13 @@ from pathlib import Path
 import torch
 
 import gpdm
+from gpdm.memory import CPU_WORKING_BYTES
 
 from ..algorithm_1 import Steps
 from ..common import DEFAULT_IMAGE
 from .methods import gpdm_steps, pair
 
 STEPS = 8
-CPU_STEP_MEMORY = 2**28
-"""Bytes that a step may use: what `synthesize` gives it on a CPU."""
 
 
 def main() -> None:
@@ -34,7 +33,7 @@ def main() -> None:
     parser.add_argument("--image", type=Path, default=DEFAULT_IMAGE)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--memory", type=int, default=CPU_STEP_MEMORY, help="bytes that a step may use")
+    parser.add_argument("--memory", type=int, default=CPU_WORKING_BYTES, help="bytes that a step may use")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
