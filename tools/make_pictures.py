@@ -14,7 +14,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 from workflow_contents import all_workflows
 
 from gpdm.cli.main import main as gpdm
@@ -25,16 +25,16 @@ ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS, INPUTS, PICTURES = ROOT / "workflows", ROOT / "workflows" / "inputs", ROOT / "docs" / "pictures"
 GRID_WIDTH, GRID_HEIGHT = 800, 260
 ZOOMED, GAP = 200, 10  # results are enlarged, in whole pixels, to at most this height
-IN_GRID = [
-    "reshuffle",
-    "retarget",
-    "texture_synthesis",
-    "style_transfer",
-    "paint",
-    "regions",
-    "keep_part",
-    "tileable_texture",
-]
+IN_GRID = {
+    "reshuffle": "Reshuffle",
+    "retarget": "Retarget",
+    "texture_synthesis": "Texture synthesis",
+    "style_transfer": "Style transfer",
+    "paint": "Paint",
+    "regions": "Several pictures, by region",
+    "masked_reference": "Leave a part out",
+    "keep_part": "Keep a part, and tile",
+}
 """Workflows of the picture at the top of the README."""
 
 
@@ -96,6 +96,15 @@ def strip(height: int, inputs: list[Path], results: list[Path]) -> Image.Image:
     return sheet
 
 
+def titled(title: str, sheet: Image.Image) -> Image.Image:
+    """Returns a strip at the size of the grid, under its title."""
+    sheet = ImageOps.contain(sheet, (GRID_WIDTH, GRID_HEIGHT), Image.Resampling.LANCZOS)
+    group = Image.new("RGB", (max(sheet.width, 400), sheet.height + 34), "white")
+    ImageDraw.Draw(group).text((0, 2), title, fill="black", font=ImageFont.load_default(22))
+    group.paste(sheet, (0, 34))
+    return group
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draws thumbnails and the README's grid.")
     parser.add_argument("--keep", type=Path, default=None, help="folder that keeps the results")
@@ -105,17 +114,16 @@ def main() -> None:
         thumbnail = sheet.copy()
         thumbnail.thumbnail((768, 768), Image.Resampling.LANCZOS)
         thumbnail.save(WORKFLOWS / f"{name}.jpg", quality=88)
-    rows = [ImageOps.contain(strips[name], (GRID_WIDTH, GRID_HEIGHT), Image.Resampling.LANCZOS) for name in IN_GRID]
-    pairs = [rows[i : i + 2] for i in range(0, len(rows), 2)]
+    groups = [titled(IN_GRID[name], strips[name]) for name in IN_GRID]
+    pairs = [groups[i : i + 2] for i in range(0, len(groups), 2)]
     widths = [max(pair[column].width for pair in pairs) for column in (0, 1)]
-    grid = Image.new(
-        "RGB", (sum(widths) + 4 * GAP, sum(max(s.height for s in pair) + 4 * GAP for pair in pairs)), "white"
-    )
+    height = sum(max(group.height for group in pair) + 2 * GAP for pair in pairs)
+    grid = Image.new("RGB", (sum(widths) + 4 * GAP, height), "white")
     y = 0
     for pair in pairs:
-        for column, sheet in enumerate(pair):
-            grid.paste(sheet, (column * (widths[0] + 4 * GAP), y))
-        y += max(sheet.height for sheet in pair) + 4 * GAP
+        for column, group in enumerate(pair):
+            grid.paste(group, (column * (widths[0] + 4 * GAP), y))
+        y += max(group.height for group in pair) + 2 * GAP
     PICTURES.mkdir(parents=True, exist_ok=True)
     grid.save(PICTURES / "grid.jpg", quality=88)
 

@@ -34,7 +34,7 @@ METRICS: dict[str, tuple[float, int]] = {
 }
 """Factor and number of decimals by metric. Coherence and completeness are shown times 1000."""
 PUBLISHED = {
-    "authors' GPDM (published code, their 12 images, not run here)": {
+    "GPDM (reference implementation, its 12 images, not run here)": {
         "held-out distance": ".021-.030",
         "detail distance": ".026-.036",
         "coherence": "1.9-3.0",
