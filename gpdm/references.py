@@ -41,7 +41,8 @@ class Reference:
     references with equal weights the larger one counts more, because it has more patches."""
     region: Tensor | None = None
     """Region of the output that uses this reference: a map of any size, (H, W) or (1, 1, H, W), not negative, which is
-    resized to the output. None uses it outside all regions. References with the same region form one distribution."""
+    resized to the output. None: the output uses it outside all regions. References with one region form one
+    distribution."""
 
     def at(self, scale: float, border: str = "free") -> Reference:
         """Returns this reference resized by `scale`. Pixels of weight 0 do not contribute; the image is 0 there.

@@ -18,7 +18,7 @@ UNSPECIALIZED_SIZES = [
     "patches", "rows", "columns", "image_height", "image_width", "number", "channel_stride", "row_stride",
     "tile_height",
 ]  # fmt: skip
-"""Integer arguments of kernels that Triton must not specialise: it would compile anew for values divisible by 16."""
+"""Integer arguments of kernels that Triton must not specialise: it would compile again for values divisible by 16."""
 UNALIGNED_POINTERS = ["image", "filters", "low", "width", "cdf_p"]
 """Pointer arguments of kernels whose alignment Triton must not specialise. A captured step may not compile, and its
 copies of these tensors lie at other addresses; a subsample of an image begins at any element."""

@@ -206,8 +206,7 @@ def level_of(references: Sequence[Reference], canvas: Canvas) -> Level:
 
 
 def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[list[Reference], Canvas, float]]:
-    """Groups references by their region of the output. References without a region apply where no
-    region does.
+    """Groups references by their region of the output. References without a region apply where no region does.
 
     Returns:
         For each region: its references, with `region` None; the canvas, with the region multiplied into its weight; and

@@ -68,7 +68,7 @@ class Coherence:
     search_every: int = 40
     """Steps between two searches for the nearest patches. In between the targets are kept."""
     min_side: int = 64
-    """Least shorter side of the references, in pixels, at which the term is active. Smaller levels decide the layout,
+    """Shorter side of the references, in pixels, from which the term is active. Smaller levels decide the layout,
     which is meant to be new."""
     per_output = False
 

@@ -173,7 +173,7 @@ class Optimizer(Options):
     def _update(self, problem: LevelProblem, objective: Objective, image: Tensor) -> Update:
         """Returns the update rule of the method."""
         # The objective is a mean over patches, so its gradient shrinks as the image grows, until Adam's epsilon is no
-        # longer small beside it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less).
+        # longer small compared with it (reference implementation: at 1024 px a tenth of the pixels moves 30 % less).
         # Multiplied by the number of pixels, the gradient and the step of plain descent do not depend on the size.
         pixels = image.shape[-2] * image.shape[-1]
         if self.method == "newton":
