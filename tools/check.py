@@ -28,7 +28,7 @@ CHECK = [
     [PYTHON, "tools/record_schemas.py", "--check"],
     [PYTHON, "tools/make_docs.py", "--check"],
     [PYTHON, "tools/make_workflows.py", "--check"],
-    [PYTHON, "-m", "pytest", "-q"],
+    [PYTHON, "-m", "pytest", "-q", "-m", "slow or not slow"],
 ]
 
 

@@ -23,6 +23,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
     return [json.loads(line) for line in result.stdout.splitlines()]
 
 
+@pytest.mark.slow
 def test_every_kernel_compiles(report: list[dict]) -> None:
     assert {(row["kernel"], row["capability"]) for row in report} >= {
         (kernel, 90) for kernel in ("_project_and_count", "_backproject", "_compare", "_adam", "_weighted_mse")

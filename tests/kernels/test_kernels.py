@@ -82,6 +82,7 @@ def test_counts_equal_those_of_the_oracle(name: str, weighted: bool) -> None:
     assert len(counts.unique()) > 1 or c.weights.numel() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("uninitialised_memory_is_nan")
 @pytest.mark.parametrize(("name", "weighted"), WEIGHTED)
 def test_gradients_equal_those_of_the_oracle(name: str, weighted: bool) -> None:
@@ -93,6 +94,7 @@ def test_gradients_equal_those_of_the_oracle(name: str, weighted: bool) -> None:
     assert expected.abs().sum() > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patch", range(1, 16))
 def test_every_patch_size(patch: int) -> None:
     c = case(patch + 2, patch + 3, 1, patch, 3)

@@ -45,6 +45,7 @@ def reference(channels: int = 3, number: int = 0, weight: Tensor | float = 1.0) 
     return Reference(picture(10 + 2 * number, 12, channels, seed=number).to(DEVICE), weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [

@@ -62,6 +62,7 @@ def test_the_distance_to_the_reference_falls() -> None:
     assert (result.images - reference).abs().mean() > 0.1, "the result is a copy"
 
 
+@pytest.mark.slow
 def test_the_final_distance_is_about_that_of_algorithm_1() -> None:
     """Histograms and shared filters against sorting and fresh filters, as in the paper, with equal steps."""
     reference = picture(40, 40, seed=7)

@@ -34,6 +34,7 @@ def outputs_that_tile(border: str, optimizer: LevelSolver = FAST, outputs: int =
     return synthesize(texture(), loss=loss, optimizer=optimizer, num_outputs=outputs, **more).images
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("border", ["circular", "circular x", "circular y"])
 def test_the_step_across_the_border_is_like_all_others(border: str) -> None:
     images = outputs_that_tile(border)
@@ -46,6 +47,7 @@ def test_the_step_across_the_border_is_like_all_others(border: str) -> None:
             assert border_step > 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("optimizer", "more"),
     [

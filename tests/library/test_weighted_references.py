@@ -92,6 +92,7 @@ def test_coherence_uses_no_masked_patch() -> None:
     assert held_out([cold(64, 64)], image, 3, 1.0) > 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["histogram", "exact"])
 def test_distances_are_monotonic_in_the_weights(solver: str) -> None:
     results = []

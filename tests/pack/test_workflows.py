@@ -95,7 +95,7 @@ def test_a_person_can_read_it(path: Path) -> None:
     assert any(node["type"] == "Note" for node in workflow["nodes"])
 
 
-@pytest.mark.parametrize("name", [*TASK_FILES, "compare", "composed"])
+@pytest.mark.parametrize("name", [*TASK_FILES, pytest.param("compare", marks=pytest.mark.slow), "composed"])
 def test_runs_headless(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On tiny pictures. The other files have tests of what they make, below."""
     workflow = read(ROOT / "workflows" / f"{name}.json")
@@ -201,6 +201,7 @@ def test_copies_of_a_tile_meet_without_a_seam(tmp_path: Path) -> None:
     assert steps[one.shape[3] - 1] < 2.5 * steps.median()
 
 
+@pytest.mark.slow
 def test_a_symmetric_tile_is_unchanged_by_a_quarter_turn(tmp_path: Path) -> None:
     small = [f"GPDM_TextureSynthesis.{name}" for name in ("height=40", "output_width=40", "output_height=40")]
     more = [text for setting in (*small, "GPDM_TextureSynthesis.quality=fast") for text in ("--set", setting)]
@@ -208,6 +209,7 @@ def test_a_symmetric_tile_is_unchanged_by_a_quarter_turn(tmp_path: Path) -> None
     assert torch.equal(pixels(tile).rot90(1, (2, 3)), pixels(tile))
 
 
+@pytest.mark.slow
 def test_regions_put_the_sky_above(tmp_path: Path) -> None:
     small = ["--set", "GPDM_Reshuffle.height=48", "--set", "GPDM_Reshuffle.quality=fast"]
     (made,) = run_small("regions", tmp_path, *small)
