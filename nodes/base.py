@@ -1,4 +1,4 @@
-"""Base of the synthesising nodes: sockets and widgets of a task's record, and the way into the core and back."""
+"""Base of the nodes that make pictures: sockets and widgets of a task's record, and the way to the core and back."""
 
 from __future__ import annotations
 

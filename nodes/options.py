@@ -1,4 +1,4 @@
-"""Option nodes: each makes one frozen option object for a socket of the synthesising nodes."""
+"""Option nodes: each makes one frozen option object for a socket of the nodes that make pictures."""
 
 from __future__ import annotations
 
