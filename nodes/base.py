@@ -25,8 +25,6 @@ from ..gpdm import (
 )
 from . import convert, host, inputs
 
-SIZE_OPTIONS = ("width_factor", "height_factor", "output_width", "output_height")
-
 
 @dataclass(frozen=True)
 class Start:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..gpdm import TASKS
+from ..gpdm import SIZE_OPTIONS, TASKS
 from . import base, inputs
 
 
@@ -20,7 +20,7 @@ class GPDMSynthesize(base.SynthesisNode):
         "For more variety connect a GPDM Pyramid Schedule and set coarse_dim above 28. With a picture to start from, a higher "
         "coarse_dim keeps more of that picture; use GPDM Initial Guess with image_noise_sigma 0.05 or more, or seeds hardly differ."
     )
-    OUTPUT = ("num_outputs", "height", *base.SIZE_OPTIONS)
+    OUTPUT = ("num_outputs", "height", *SIZE_OPTIONS)
 
     @classmethod
     def own_sockets(cls) -> dict[str, inputs.Input]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..gpdm import TASKS, Task
+from ..gpdm import SIZE_OPTIONS, TASKS, Task
 from . import base
 
 
@@ -15,7 +15,7 @@ def task_node(task: Task) -> type[base.SynthesisNode]:
         "DESCRIPTION": task.summary,
         "SEARCH_ALIASES": list(task.aliases),
         "TASK": task,
-        "OUTPUT": ("num_outputs", "height", *(base.SIZE_OPTIONS if task.resizes else ())),
+        "OUTPUT": ("num_outputs", "height", *(SIZE_OPTIONS if task.resizes else ())),
     }
     return type(f"GPDM{name}", (base.SynthesisNode,), attributes)
 

@@ -16,13 +16,12 @@ from ..errors import GPDMError
 from ..options import describe
 from ..references import Reference, ReferenceOptions, masked_reference
 from ..synthesis import Synthesis
-from ..tasks import DEFAULT_QUALITY, QUALITIES, Recipe, Task, run_task
+from ..tasks import DEFAULT_QUALITY, QUALITIES, SIZE_OPTIONS, Recipe, Task, run_task
 from .files import check_target, indexed, load_image, load_mask, save_image
 from .flags import add_common, add_flag, given_options
 from .host import StepBar, parse_device
 
 PARTS = ("output", "pyramid", "guess", "optimizer", "loss")
-SIZE_OPTIONS = ("width_factor", "height_factor", "output_width", "output_height")
 START_OPTIONS = ("source", "noise_sigma")
 """Options of the guess that have no effect where the task gives the start."""
 NONE = "-"

@@ -5,7 +5,7 @@ A new task is a record in a file here and three entries in this file.
 
 from . import layout, paint, restyle
 from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task
-from .output import TILES, OutputOptions
+from .output import SIZE_OPTIONS, TILES, OutputOptions
 from .run import as_function, run_task
 
 TASKS = {task.name: task for task in (*layout.TASKS, *restyle.TASKS, *paint.TASKS)}
@@ -20,6 +20,7 @@ paint = as_function(TASKS["paint"])
 __all__ = [
     "DEFAULT_QUALITY",
     "QUALITIES",
+    "SIZE_OPTIONS",
     "TASKS",
     "TILES",
     "Changes",

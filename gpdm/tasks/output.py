@@ -16,6 +16,10 @@ TILES = {"none": "free", "both": "circular", "x": "circular x", "y": "circular y
 """The border (`borders.BORDERS`) of each value of the option `tile`."""
 
 
+SIZE_OPTIONS = ("width_factor", "height_factor", "output_width", "output_height")
+"""Options that set the size of the output, for tasks that offer them (`Task.resizes`)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions(Options):
     """Number, size and shape of the outputs, and the memory limit."""
