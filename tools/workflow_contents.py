@@ -126,7 +126,7 @@ WORKFLOWS: dict[str, list[Column]] = {
                 )
             ],
         ),
-        Column("4  Two by two copies", two_by_two(3)),
+        Column("4  Two by two copies", two_by_two(3), drop=DROP),
         Column("5  Result", [save(3, "GPDM_keep"), save(5, "GPDM_keep_2x2")]),
     ],
     "regions": [
@@ -183,7 +183,7 @@ WORKFLOWS: dict[str, list[Column]] = {
                 )
             ],
         ),
-        Column("3  Two by two copies", two_by_two(2)),
+        Column("3  Two by two copies", two_by_two(2), drop=DROP),
         Column("4  Result", [save(2, "GPDM_tile"), save(4, "GPDM_tile_2x2")]),
     ],
     "symmetric_tile": [
@@ -210,7 +210,7 @@ WORKFLOWS: dict[str, list[Column]] = {
                 )
             ],
         ),
-        Column("4  Two by two copies", two_by_two(3)),
+        Column("4  Two by two copies", two_by_two(3), drop=DROP),
         Column("5  Result", [save(3, "GPDM_symmetric"), save(5, "GPDM_symmetric_2x2")]),
     ],
     "composed": [
