@@ -60,8 +60,8 @@ class InitialGuess(Options):
     )
     starts: int = option(
         1,
-        "Number of random guesses optimised up to twice the coarsest size; the first with at most 3 times the "
-        "lowest loss is kept. Higher is slower, and may help if results lack part of the reference.",
+        "Number of random starts tried at the coarsest levels; the first whose loss is at most 3 times the lowest "
+        "is continued. Higher is slower, and may help if results lack part of the reference.",
         ge=1,
         le=64,
         advanced=True,

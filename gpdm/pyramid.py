@@ -44,9 +44,9 @@ class PyramidSchedule(Options):
 
     coarse_dim: int = option(
         21,
-        "Shorter side of the smallest reference at the coarsest level, in pixels. With source noise, higher gives "
-        "more new layouts (near patch_size: a near copy); with source reference or image, higher keeps more of "
-        "that picture.",
+        "Shorter side of the smallest reference at the coarsest level, in pixels. From noise, higher gives newer "
+        "layouts and values near patch_size nearly a copy; from a picture or the stretched reference, higher "
+        "keeps more of it.",
         ge=1,
         le=4096,
     )
@@ -62,9 +62,9 @@ class PyramidSchedule(Options):
     )
     fine_factor: float = option(
         0.6,
-        "Side length of a level relative to the next finer one from 64 px on, where the layout is fixed and "
-        "levels can be further apart. Higher is slower; the value of pyr_factor spaces all levels evenly, as in "
-        "the paper.",
+        "Like pyr_factor, for levels where the shorter side of the reference is 64 px or more; the layout is "
+        "fixed there, so levels can be further apart. Higher is slower; set it equal to pyr_factor to space all "
+        "levels evenly, as in the paper.",
         ge=0.1,
         le=0.99,
         step=0.01,

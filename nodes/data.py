@@ -92,8 +92,8 @@ class GPDMCanvas:
                     "Pixels that stay exactly as they are, as painted in the mask editor. An empty mask keeps nothing."
                 ),
                 "keep_image": inputs.image(
-                    "Picture that supplies the kept pixels, with the output's aspect ratio and at least its size. If it is "
-                    "not connected, the start picture supplies them, or else the reference."
+                    "Picture that supplies the kept pixels; by default the start picture, or else the reference. It must "
+                    "have the output's aspect ratio and at least its size, so Retarget needs one here."
                 ),
             },
         }

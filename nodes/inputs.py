@@ -99,9 +99,8 @@ def later(task: Task) -> dict[str, Input]:
         "quality": QUALITY,
         **widgets(OutputOptions, ["memory", "tile"]),
         "references": references(
-            f"References from GPDM Reference, with masks, weights and regions. Their patches are used in place of those "
-            f"of the input {task.reference.name}"
-            + (", which still sets the size and supplies kept pixels." if task.start is None else ".")
+            f"References from GPDM Reference, used in place of the patches of the picture at {task.reference.name}."
+            + (f" Without a start picture, {task.reference.name} still sets the size." if task.start is None else "")
         ),
         "canvas": ("GPDM_CANVAS", {"tooltip": "Tiling, symmetry and pixels to keep, from GPDM Canvas."}),
     }

@@ -16,8 +16,8 @@ class GPDMEvaluate:
     DISPLAY_NAME = "GPDM Evaluate"
     CATEGORY = "GPDM/measure"
     DESCRIPTION = (
-        "Measures how close pictures are to the reference, how much of it they copy, how sharp and how varied they "
-        "are. The distances use filters that no synthesis uses, and the pictures may come from any source."
+        "Measures how close pictures are to the reference, how much of it they copy, and how sharp and varied "
+        "they are. The distances use filters that no synthesis uses, and the pictures may come from any source."
     )
     SEARCH_ALIASES = ["metrics", "quality", "compare", "coherence", "completeness", "copy map", "diversity", "sifid"]
     RETURN_TYPES = ("STRING", "IMAGE", "IMAGE")
@@ -36,7 +36,7 @@ class GPDMEvaluate:
             "required": {
                 "reference": inputs.image("Picture to compare with. The pictures of a batch count as one reference."),
                 "images": inputs.image(
-                    "Pictures to evaluate, of any size. For two or more of one size diversity is measured too."
+                    "Pictures to evaluate, of any size. With two or more, diversity is measured too."
                 ),
                 **inputs.widgets(EvaluationOptions),
                 "inception_weights": (

@@ -69,8 +69,8 @@ class GPDMPyramidSchedule(OptionNode):
     ID = "GPDM_PyramidSchedule"
     DISPLAY_NAME = "GPDM Pyramid Schedule"
     DESCRIPTION = (
-        "The sizes at which the picture is made, from coarse to fine. coarse_dim sets how much of the layout is kept; "
-        "each task has its own default, which this node replaces."
+        "The sizes at which the picture is made, from coarse to fine. coarse_dim sets how new the layout is; each task "
+        "has its own default, which this node replaces."
     )
     SEARCH_ALIASES = ["coarse to fine", "multi scale", "scales", "levels", "variety", "coarse_dim"]
     RETURN_TYPES = ("GPDM_PYRAMID",)
@@ -85,7 +85,7 @@ class GPDMInitialGuess(OptionNode):
     DISPLAY_NAME = "GPDM Initial Guess"
     DESCRIPTION = (
         "The initial image: noise, the stretched reference, or a picture such as a diffusion result. "
-        "To start from a picture, connect it to init and set source to image."
+        "To start from a picture, connect it to init here or on GPDM Synthesize, not both, and set source to image."
     )
     SEARCH_ALIASES = ["init", "start image", "noise", "img2img", "diffusion init"]
     RETURN_TYPES = ("GPDM_GUESS",)
@@ -97,9 +97,7 @@ class GPDMInitialGuess(OptionNode):
     @classmethod
     def own_sockets(cls) -> dict[str, inputs.Input]:
         return {
-            "init": inputs.image(
-                "Picture to start from, used when source is image. A batch makes one output from each."
-            )
+            "init": inputs.image("Picture to start from; it needs source image. A batch makes one output from each.")
         }
 
     def execute(self, init: torch.Tensor | None = None, **options: Any) -> tuple[base.Start]:
@@ -146,7 +144,7 @@ class GPDMBidirectionalLoss(LossNode):
 class GPDMCombineLosses(LossNode):
     ID = "GPDM_CombineLosses"
     DISPLAY_NAME = "GPDM Combine Losses"
-    DESCRIPTION = "The first loss plus weight times the second, for example to compare two patch sizes."
+    DESCRIPTION = "The first loss plus weight times the second, for example to match patches of two sizes at once."
     SEARCH_ALIASES = ["sum of losses", "weighted loss", "several patch sizes", "mix"]
     OPTIONS = CombinedLoss
     FIRST = ("weight",)

@@ -17,8 +17,9 @@ class GPDMSynthesize(base.SynthesisNode):
     SEARCH_ALIASES = ["gpdm", "single image generation", "patch matching", "sliced wasserstein", "texture", "reshuffle"]
     TASK = TASKS["reshuffle"]
     ADVICE = (
-        "For more variety connect a GPDM Pyramid Schedule and set coarse_dim above 28. With a picture to start from, a higher "
-        "coarse_dim keeps more of that picture; use GPDM Initial Guess with image_noise_sigma 0.05 or more, or seeds hardly differ."
+        "For more variety connect a GPDM Pyramid Schedule and set coarse_dim above 28. With a picture in init, a higher "
+        "coarse_dim keeps more of that picture. Seeds then hardly differ, unless you also connect GPDM Initial Guess with "
+        "source image and image_noise_sigma 0.05 or more."
     )
     OUTPUT = ("num_outputs", "height", *SIZE_OPTIONS)
 

@@ -50,7 +50,9 @@ def page(node: Any) -> str:
     if task is not None:
         lines += ["", "## Qualities", "", *_qualities(task)]
         command = (
-            _command(task) if node.CATEGORY == "GPDM/tasks" else "gpdm reshuffle REFERENCE --init PICTURE -o OUT.png"
+            _command(task)
+            if node.CATEGORY == "GPDM/tasks"
+            else "gpdm reshuffle REFERENCE --init PICTURE -o OUT.png    (without the size options)"
         )
         lines += ["", "## In the terminal", "", f"    {command}"]
     if node.ID == "GPDM_Evaluate":

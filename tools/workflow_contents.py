@@ -110,7 +110,7 @@ WORKFLOWS: dict[str, list[Column]] = {
                 note(
                     HOW.format(files="dahlia_painted.png")
                     + "A mask is painted over the flower: right-click the picture and choose Open in MaskEditor to see or "
-                    "change it. The flower stays exactly as it is. All around it is made anew, so that the picture tiles."
+                    "change it. The flower stays exactly as it is. Everything around it is made anew, so that the picture tiles."
                     "\n\n" + SPEED
                 ),
             ],

@@ -23,7 +23,9 @@ from .host import Bar, parse_device
 
 def add_eval_parser(commands: Any) -> None:
     """Adds the command."""
-    summary = "Measures how close pictures are to a reference, how much they copy, how sharp and how varied they are."
+    summary = (
+        "Measures how close pictures are to a reference, how much of it they copy, and how sharp and varied they are."
+    )
     parser = commands.add_parser("eval", help=summary, description=summary)
     parser.add_argument("reference", type=Path, help="Picture to compare with.")
     parser.add_argument(

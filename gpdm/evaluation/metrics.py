@@ -40,7 +40,8 @@ class EvaluationOptions(Options):
 
     tiles: str = option(
         "free",
-        "Directions in which the pictures should tile; the seam is measured there. free measures none.",
+        "Directions in which the pictures should tile, where the seam is measured: circular both, circular x left "
+        "to right, circular y top to bottom. free measures no seam.",
         choices=BORDERS,
     )
     search: str = option("exact", SEARCH_HELP, choices=SEARCHES, advanced=True)
@@ -72,12 +73,12 @@ DESCRIPTIONS = {
     "to the reference's spread: 0 is equal, 1 is a flat picture",
     "detail distance": "held-out distance over filters of mean zero, which ignore colour and respond to structure and "
     "sharpness",
-    "coherence": "mean squared difference of each patch to the nearest reference patch, for values from 0 to 1: 0 if "
-    "all patches exist in the reference",
-    "completeness": "mean squared difference of each reference patch to the nearest patch of the picture: 0 if "
+    "coherence": "coherence error, the mean squared difference between each patch and its nearest reference patch (pixel "
+    "values from 0 to 1): 0 if every patch exists in the reference",
+    "completeness": "mean squared difference between each reference patch and the nearest patch of the picture: 0 if "
     "nothing of the reference is missing",
-    "high frequencies": "power above a quarter of the sampling rate relative to the reference, in decibels: below 0 is "
-    "softer, above 0 is noisier",
+    "high frequencies": "power at frequencies above a quarter of the sampling rate, in decibels relative to the reference: "
+    "below 0 is softer, above 0 is noisier",
     "border": f"coherence error of the outer {BORDER_WIDTH} pixels divided by that of the interior: above 1 the border "
     "is worse",
     "seam": "coherence error of the patches across the borders divided by that of the others: above 1 patches there "
@@ -90,9 +91,9 @@ DESCRIPTIONS = {
     "neighbouring rows: about 1 without a seam, higher for an edge",
     "seam rank y": "fraction of row differences below the difference across the border: about 0.5 without a seam, 1 if "
     "that across the border is the largest",
-    "copied": "fraction of patches whose source offset equals that of all four neighbours: 1 for a copy, lower if the "
-    "reference has repeated patches",
-    "largest verbatim region": "largest connected region of identical patches with one offset, as a fraction of the "
+    "copied": "fraction of patches copied together with all four neighbours, from one place of the reference: 1 for a "
+    "copy, lower if the reference has repeated patches",
+    "largest verbatim region": "largest connected region copied from one place without change, as a fraction of the "
     "picture: 1 for a copy, lower if the reference has repeated patches",
     "SIFID": "Frechet distance between Inception features: 0 is equal; comparable only with the same weights",
     "diversity": "standard deviation of each pixel over the pictures, relative to the reference's contrast: 0 if all "

@@ -60,8 +60,8 @@ class SWDLoss(Options):
     )
     projections: str = option(
         "factored",
-        "Sampling of the filters: independent, as in the paper; orthonormal covers the patch space more evenly. "
-        "factored has the same distribution as independent at a third of the cost.",
+        "Sampling of the projections: independent, as in the paper; orthonormal covers the patch space more "
+        "evenly. factored has the same distribution as independent at a third of the cost.",
         choices=FILTER_KINDS,
         advanced=True,
     )
@@ -88,25 +88,26 @@ class SWDLoss(Options):
     )
     detail: float = option(
         0.5,
-        "Fraction of the projections that ignore colour and measure structure (filters with zero mean). Higher "
-        "emphasises structure; 0, as in the paper.",
+        "Fraction of the projections that ignore colour and measure structure (their filters have zero mean). "
+        "Higher emphasises structure; the paper uses 0.",
         ge=0.0,
         le=1.0,
         step=0.05,
     )
     coherence: float = option(
         0.005,
-        "Weight of the coherence term, which moves patches that match nothing towards their nearest reference "
-        "patch, at levels of 64 px or more. Higher removes speckle and blur but copies more; 0 is faster, as in "
-        "the paper.",
+        "Weight of the coherence term, which moves patches unlike any in the reference towards the nearest one, "
+        "at levels where the reference's shorter side is 64 px or more. Higher removes speckle and blur but "
+        "copies more; 0 (as in the paper) turns it off and is faster.",
         ge=0.0,
         le=100.0,
         step=0.001,
     )
     coherence_tolerance: float = option(
         0.01,
-        "Mean squared difference (pixel values from -1 to 1) up to which the coherence term ignores a patch, "
-        "except at free borders. Higher copies less but leaves more speckle.",
+        "The coherence term ignores a patch whose mean squared difference (pixel values from -1 to 1) from its "
+        "nearest reference patch is at most this, except at borders that do not tile. Higher copies less but "
+        "leaves more speckle.",
         ge=0.0,
         le=4.0,
         step=0.001,
@@ -115,7 +116,7 @@ class SWDLoss(Options):
     small_patches: float = option(
         0.4,
         "Fraction of the projections that compare 3x3 patches, if patch_size is above 3. Higher keeps the size of "
-        "objects at the border; 0, as in the paper.",
+        "objects at the border; the paper uses 0.",
         ge=0.0,
         le=1.0,
         step=0.05,

@@ -34,7 +34,7 @@ class Optimizer(Options):
     method: str = option(
         "adam",
         "Update rule; adam suits almost every picture. sgd needs an lr of about 0.5; newton needs distance l2, "
-        "ignores lr and leaves faint grain and seams; adam picture shares one second moment among all pixels.",
+        "ignores lr and leaves faint grain and seams; adam picture uses one step size for all pixels.",
         choices=get_args(Method),
         advanced=True,
     )
@@ -72,8 +72,9 @@ class Optimizer(Options):
     )
     fine_steps: int = option(
         200,
-        "Maximum number of steps at the finest level; levels between change by a constant factor. Higher is "
-        "slower, since fine levels take most of the time; 0, or num_steps or more, uses num_steps everywhere.",
+        "Maximum number of steps at the finest level; from the coarsest level to it the number changes by a "
+        "constant factor per level. Higher is slower, since fine levels take most of the time; 0 or any value "
+        "from num_steps up uses num_steps at every level.",
         ge=0,
         le=100000,
     )
@@ -97,8 +98,8 @@ class Optimizer(Options):
     )
     beta_2: float = option(
         0.9,
-        "Decay rate of Adam's second moment. Higher (0.999 in the paper) lets large early gradients shrink all "
-        "later steps of a level; 0.9 forgets them in about ten steps, so details develop.",
+        "Decay rate of Adam's average of squared gradients. At 0.999, as in the paper, large early gradients make "
+        "all later steps of a level small; 0.9 forgets them in about ten steps, so details develop.",
         ge=0.0,
         le=0.9999,
         step=0.001,

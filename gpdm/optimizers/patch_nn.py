@@ -45,8 +45,8 @@ class PatchNN(Options):
     )
     alpha: float = option(
         0.005,
-        "Lower prefers reference patches that are still missing from the output. The unit is mean squared "
-        "difference of pixel values from -1 to 1; above 10 the preference is small.",
+        "Preference for reference patches still missing from the output: lower prefers them more, above 10 hardly "
+        "at all. The unit is mean squared difference of pixel values from -1 to 1.",
         ge=1e-6,
         le=1000.0,
         step=0.001,

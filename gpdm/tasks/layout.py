@@ -14,7 +14,7 @@ TASKS = (
         command="reshuffle",
         summary="A new picture of the same kind: the patches of the reference in a new arrangement.",
         advice="Change the seed for another picture. For more variety connect a GPDM Pyramid Schedule and set coarse_dim above "
-        "28; to stay closer to the reference set it below.",
+        "28; to stay closer to the reference, set it below 28.",
         pictures=(
             Picture(
                 name="reference",
@@ -40,7 +40,7 @@ TASKS = (
         command="retarget",
         summary="The reference at another size or aspect ratio. The layout is stretched; details keep their size and are repeated or left out.",
         advice="Set width_factor and height_factor, or output_width and output_height in pixels. To keep more of the stretched layout connect a "
-        "GPDM Pyramid Schedule and set coarse_dim above 21; below 21 whole objects are repeated.",
+        "GPDM Pyramid Schedule and set coarse_dim above 21. With a value below 21, whole objects are repeated.",
         pictures=(Picture(name="reference", help="Picture to bring to another size or aspect ratio."),),
         prepare=by_reference,
         # tests/retarget.py of the reference implementation, without the 7-pixel blur at full size, which has no effect

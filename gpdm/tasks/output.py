@@ -26,15 +26,15 @@ class OutputOptions(Options):
 
     num_outputs: int = option(
         1,
-        "Number of pictures to make; a batch of start pictures makes one from each. Picture i (from 0) equals a "
-        "single run with seed + i.",
+        "Number of pictures to make; picture i (from 0) equals a single run with seed + i. A batch of start "
+        "pictures makes one from each; then use 1 or the size of the batch.",
         ge=1,
         le=256,
     )
     height: int = option(
         0,
-        "Height in pixels to which the reference (or content, or daub) is scaled before synthesis; a reference is "
-        "never enlarged. Lower is faster and gives a smaller output; 0 keeps the size.",
+        "Height in pixels to which the input picture is scaled first; 0 keeps its size. Lower is faster and gives "
+        "a smaller output, unless init or output_height sets it; a reference cannot be enlarged.",
         ge=0,
         le=16384,
     )
@@ -64,8 +64,8 @@ class OutputOptions(Options):
     )
     tile: str = option(
         "none",
-        "Directions in which copies of the output join without a seam: x joins left and right, y joins top and "
-        "bottom. GPDM Canvas and the border of the loss must not set other directions.",
+        "Directions in which copies of the output join without a seam: x left to right, y top to bottom. If the "
+        "task node, GPDM Canvas and the border of the loss set more than one, they must agree.",
         choices=tuple(TILES),
     )
     symmetry: str = option(
