@@ -157,6 +157,7 @@ def test_counts_and_gradients_of_an_image_within_the_precision_of_tensor_cores()
     assert float((gradient - expected).norm() / expected.norm()) < 1e-2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heights", [triton_gradient.TILE_HEIGHTS, (4, 4), (1, 3)])
 def test_the_gradient_has_the_same_bits_with_any_tiles(
     heights: tuple[int, int], monkeypatch: pytest.MonkeyPatch
@@ -243,6 +244,7 @@ def test_weighted_mse(height: int, width: int, channels: int, channels_last: str
     assert torch.equal(copy, image)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 def test_the_check_names_a_kernel_that_is_wrong(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = getattr(triton_kernels, name)

@@ -72,6 +72,7 @@ def test_several_references() -> None:
     assert_backends_agree(SWDLoss(num_proj=6, patch_size=4), [reference(), reference(number=1)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [{}, {"distance": "l1"}, {"border": "circular"}, {"stride": 2}], ids=str)
 def test_weights_of_reference_and_output(options: dict) -> None:
     g = Generator().manual_seed(1)
@@ -114,6 +115,7 @@ def synthesis(backend: str, **more: object) -> gpdm.Synthesis:
     )
 
 
+@pytest.mark.slow
 def test_the_image_of_a_seed_does_not_depend_on_the_batch_size() -> None:
     batch, single = synthesis("triton", num_outputs=2), synthesis("triton", seed=1)
     assert torch.equal(batch.images[1], single.images[0])

@@ -285,6 +285,7 @@ class ProjectionCounter(TorchDispatchMode):
 KEPT = Keep(picture(64, 64, seed=5), torch.nn.functional.pad(torch.ones(20, 24), (30, 10, 5, 39)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "symmetry", "keep"),
     [

@@ -279,6 +279,7 @@ def test_both_solvers_agree_with_weights(
     assert F.cosine_similarity(exact_gradient.flatten(), unweighted.flatten(), 0) < 0.99, "the weights have an effect"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["exact", "histogram"])
 def test_weights_with_a_stride(solver: str) -> None:
     """The mean gradient over random offsets of a strided grid is the weighted gradient of all patches."""

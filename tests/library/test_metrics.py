@@ -422,6 +422,7 @@ def test_seam_gradient_and_rank_of_known_steps() -> None:
     assert seam_gradients(image, "free") == {}
 
 
+@pytest.mark.slow
 def test_pixels_of_weight_0_do_not_change_the_scores() -> None:
     kept, other = textured(64, 48), textured(64, 48, seed=1)
     weight = torch.ones(64, 96)

@@ -94,6 +94,7 @@ def test_an_edge_of_the_reference_on_the_border_raises_the_gradient_and_not_the_
     assert scores["seam gradient x"] > 1.5 and scores["seam rank x"] > 0.98
 
 
+@pytest.mark.slow
 def test_outputs_with_coherence_tile() -> None:
     """Levels from 64 pixels on use the coherence term."""
     reference = resize(texture(40), (70, 70))

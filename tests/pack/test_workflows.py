@@ -179,6 +179,7 @@ def test_the_kept_part_stays_and_copies_meet(tmp_path: Path) -> None:
     assert torch.equal(pixels(copies), pixels(kept).repeat(1, 1, 2, 2))
 
 
+@pytest.mark.slow
 def test_what_is_painted_is_left_out(tmp_path: Path) -> None:
     """The building is the only red thing: without it no pixel is much redder than green."""
     settings = ("GPDM_Reshuffle.height=48", "GPDM_Reshuffle.quality=fast")
@@ -192,6 +193,7 @@ def test_what_is_painted_is_left_out(tmp_path: Path) -> None:
     assert reddest(pixels(made)[0]) < 0.35 < 0.5 < reddest(seen[0])
 
 
+@pytest.mark.slow
 def test_copies_of_a_tile_meet_without_a_seam(tmp_path: Path) -> None:
     small = ["--set", "GPDM_TextureSynthesis.height=40", "--set", "GPDM_TextureSynthesis.quality=fast"]
     tile, copies = run_small("tileable_texture", tmp_path, *small)
