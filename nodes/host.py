@@ -139,8 +139,8 @@ class Reporter:
         self.next_preview = now + 1 / PREVIEWS_PER_SECOND
         # Most of a large picture is left behind before it leaves its device.
         image = to_preview(info.working_image)
-        shrink = max(image.shape[2:]) // LARGEST_PREVIEW
-        picture = to_pil(F.avg_pool2d(image, shrink) if shrink > 1 else image).convert("RGB")
+        factor = max(image.shape[2:]) // LARGEST_PREVIEW
+        picture = to_pil(F.avg_pool2d(image, factor) if factor > 1 else image).convert("RGB")
         picture.thumbnail((LARGEST_PREVIEW, LARGEST_PREVIEW))
         # Small levels are shown as crisp pixels.
         zoom = max(1, SMALLEST_PREVIEW // max(picture.size))

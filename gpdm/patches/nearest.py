@@ -89,7 +89,7 @@ def nearest(
         index = _faiss_nearest(queries, keys, factors)
         return Nearest(index, squared_distance(queries, keys[index]))
     best = _Best.of(queries)
-    for rows, columns, distances in _blocks(queries, keys, block_size):
+    for rows, columns, distances in _chunks(queries, keys, block_size):
         best.update(rows, columns, distances if factors is None else distances.mul_(factors[columns]))
     return best.result(queries, keys)
 
@@ -104,7 +104,7 @@ def least_distances(
     if search == "faiss":
         return nearest(keys, queries, search).distance
     distance = torch.full_like(keys[:, 0], torch.inf)
-    for _, columns, distances in _blocks(queries, keys, block_size):
+    for _, columns, distances in _chunks(queries, keys, block_size):
         torch.minimum(distance[columns], distances.amin(0), out=distance[columns])
     return distance / keys.shape[1]
 
@@ -120,7 +120,7 @@ def mutual(
         return nearest(queries, keys, search), nearest(keys, queries, search).distance
     best = _Best.of(queries)
     key_distance = torch.full_like(keys[:, 0], torch.inf)
-    for rows, columns, distances in _blocks(queries, keys, block_size):
+    for rows, columns, distances in _chunks(queries, keys, block_size):
         best.update(rows, columns, distances)
         torch.minimum(key_distance[columns], distances.amin(0), out=key_distance[columns])
     return best.result(queries, keys), key_distance / keys.shape[1]
@@ -151,7 +151,7 @@ class _Best:
         return Nearest(self.index, squared_distance(queries, keys[self.index]))
 
 
-def _blocks(queries: Tensor, keys: Tensor, block_size: tuple[int, int]) -> Iterator[tuple[slice, slice, Tensor]]:
+def _chunks(queries: Tensor, keys: Tensor, block_size: tuple[int, int]) -> Iterator[tuple[slice, slice, Tensor]]:
     """Yields squared distances block by block, with their slices of queries and keys. The blocks may be overwritten."""
     # Centred patches have small norms, which reduces the rounding error of |q|^2 - 2 q k + |k|^2.
     centre = keys.mean(0)

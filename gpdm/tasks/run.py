@@ -155,9 +155,9 @@ def _check_regions(work: Work) -> None:
         return
     covered = torch.stack([resize(region, work.size) for region in regions]).sum(0)
     if bool((covered <= 0).any()):
-        share = float((covered > 0).double().mean())
+        fraction = float((covered > 0).double().mean())
         raise GPDMError(
-            f"the regions cover only {share:.0%} of the output; add a reference without a region, which fills the rest"
+            f"the regions cover only {fraction:.0%} of the output; add a reference without a region, which fills the rest"
         )
 
 
