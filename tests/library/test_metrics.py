@@ -477,7 +477,7 @@ def test_with_faiss_the_exact_search_is_not_used(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setitem(sys.modules, "faiss", ModuleType("faiss"))
     monkeypatch.setattr("gpdm.patches.nearest._faiss_nearest", first)
-    monkeypatch.setattr("gpdm.patches.nearest._blocks", exact)
+    monkeypatch.setattr("gpdm.patches.nearest._chunks", exact)
     result = evaluate(GOOD, GOOD, search="faiss", tiles="circular")
     assert not result.sources.row.any()
     assert not result.sources.column.any()
