@@ -93,7 +93,11 @@ def masked_reference(
     return Reference(image, weight * uncovered, region)
 
 
-def as_references(reference: Tensor | Reference | Sequence[Tensor | Reference]) -> list[Reference]:
+Images = Tensor | Reference | Sequence[Tensor | Reference]
+"""Type of references as they are given: images (B, C, H, W), `Reference`s, or a list of either."""
+
+
+def as_references(reference: Images) -> list[Reference]:
     """Splits images, references or batches of either into references of one image each.
 
     Returns:

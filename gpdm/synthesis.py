@@ -28,7 +28,7 @@ from .optimizers.gradient import Optimizer
 from .optimizers.threads import threads_for
 from .options import check_int
 from .pyramid import Level, PyramidSchedule, grid_offsets
-from .references import Reference, Units, as_references, sizes_of
+from .references import Images, Units, as_references, sizes_of
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ OnStep = Callable[[StepInfo], None]
 
 
 def synthesize(
-    reference: Tensor | Reference | Sequence[Tensor | Reference],
+    reference: Images,
     *,
     init: Tensor | None = None,
     size: Size | None = None,

@@ -110,10 +110,10 @@ class SynthesisNode:
         **more: Any,
     ) -> tuple[Tensor, Tensor]:
         images = {picture.name: more.pop(picture.name) for picture in self.TASK.pictures}
-        start = _start(guess, init) or Start(self.TASK.recipe(quality).guess)
-        output = OutputOptions(**more)
+        preset, output = self.TASK.recipe(quality), OutputOptions(**more)
+        start = _start(guess, init) or Start(preset.guess)
         recipe = inputs.overridden(
-            self.TASK.recipe(quality),
+            preset,
             loss=loss,
             pyramid=pyramid,
             guess=start.guess,

@@ -8,16 +8,15 @@ from . import base
 
 def task_node(task: Task) -> type[base.SynthesisNode]:
     """Returns the node class of a task."""
-    name = task.title.replace(" ", "")
     attributes = {
-        "ID": f"GPDM_{name}",
+        "ID": task.node_id,
         "DISPLAY_NAME": f"GPDM {task.title}",
         "DESCRIPTION": task.summary,
         "SEARCH_ALIASES": list(task.aliases),
         "TASK": task,
         "OUTPUT": ("num_outputs", "height", *(SIZE_OPTIONS if task.resizes else ())),
     }
-    return type(f"GPDM{name}", (base.SynthesisNode,), attributes)
+    return type(task.node_id.replace("_", ""), (base.SynthesisNode,), attributes)
 
 
 NODES = [task_node(task) for task in TASKS.values()]

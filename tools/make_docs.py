@@ -111,7 +111,6 @@ def task_list() -> str:
     """Returns the section of the README that shows every task."""
     lines = []
     for task in TASKS.values():
-        file = task.title.lower().replace(" ", "_")
         pictures = " ".join(f"workflows/inputs/{task.example.pictures[picture.name]}" for picture in task.pictures)
         values = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in task.example.values.items())
         lines += [
@@ -119,14 +118,14 @@ def task_list() -> str:
             "",
             *_wrapped(f"{task.summary} {task.advice}"),
             "",
-            f"![{task.title}](workflows/{file}.jpg)",
+            f"![{task.title}](workflows/{task.file}.jpg)",
             "",
             *_wrapped(
                 f"*{' and '.join(picture.name for picture in task.pictures).capitalize()}; the result. {task.example.note}*"
             ),
             "",
             f"Node: **GPDM {task.title}**.",
-            f"Workflow file: [{file}.json](workflows/{file}.json).",
+            f"Workflow file: [{task.file}.json](workflows/{task.file}.json).",
             "In the terminal:",
             "",
             "```",

@@ -1,5 +1,4 @@
-"""Records what saved workflow files depend on: names, types and order of inputs, combo values and outputs of every
-node.
+"""Records what saved workflow files depend on: the inputs, combo values and outputs of every node, in their order.
 
 python tools/record_schemas.py            add what is new to tests/pack/schemas.json; exit 1 if a promise is broken
 python tools/record_schemas.py --check    write nothing; exit 1 if something is new or a promise is broken

@@ -363,7 +363,7 @@ def task_workflow(task: Task) -> list[Column]:
     loads = [load(files[picture.name], picture.name.capitalize()) for picture in task.pictures]
     hint = HOW.format(files=" and ".join(files[picture.name] for picture in task.pictures))
     node = Box(
-        "GPDM_" + task.title.replace(" ", ""),
+        task.node_id,
         {"seed": 0, **task.example.values},
         {picture.name: (index, 0) for index, picture in enumerate(task.pictures)},
     )
@@ -380,5 +380,5 @@ def task_workflow(task: Task) -> list[Column]:
 
 def all_workflows() -> dict[str, list[Column]]:
     """Returns the columns of every shipped file, by its name without suffix."""
-    tasks = {task.title.lower().replace(" ", "_"): task_workflow(task) for task in TASKS.values()}
+    tasks = {task.file: task_workflow(task) for task in TASKS.values()}
     return {**tasks, **WORKFLOWS}

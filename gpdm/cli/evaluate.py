@@ -29,14 +29,17 @@ def add_eval_parser(commands: Any) -> None:
     parser = commands.add_parser("eval", help=summary, description=summary)
     parser.add_argument("reference", type=Path, help="Picture to compare with.")
     parser.add_argument(
-        "pictures", type=Path, nargs="+", help="Pictures to evaluate. Two or more of the same size get a diversity too."
+        "pictures",
+        type=Path,
+        nargs="+",
+        help="Pictures to evaluate. With two or more of one size, diversity is measured too.",
     )
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="Picture to write with a plot of the scores.")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="Write a plot of the scores to this file.")
     parser.add_argument(
         "--maps",
         type=Path,
         metavar="FILE",
-        help="Picture to write with maps of copied and of wrong patches. Those of several pictures get an index.",
+        help="Write maps of copied and poorly matched patches to this file; several pictures get numbered files.",
     )
     for spec in describe(EvaluationOptions):
         add_flag(parser, spec)

@@ -38,37 +38,36 @@ class OneLineParser(argparse.ArgumentParser):
 def build_parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands."""
     parser = OneLineParser(
-        prog="gpdm", description="New pictures with the patches of one picture. No training, no weights."
+        prog="gpdm",
+        description="Makes new pictures from the patches of reference pictures, without a model or training.",
     )
     parser.add_argument("--version", action="version", version=f"gpdm {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     run = commands.add_parser(
         "run",
-        help="run a ComfyUI workflow file without a server",
+        help="Runs a ComfyUI workflow file without a server.",
         description="Runs a workflow file (editor or API format).",
     )
-    run.add_argument("workflow", type=Path, help="the .json file")
+    run.add_argument("workflow", type=Path, help="Workflow file (.json).")
     run.add_argument(
         "--image",
         action="append",
         default=[],
         metavar="[NODE=]FILE",
-        help="picture for a node that loads one; may be repeated",
+        help="Picture for a node that loads one; may be repeated.",
     )
     run.add_argument(
         "--set",
         action="append",
         default=[],
         metavar="NODE.input=VALUE",
-        help="changes a value; NODE is an id, title or type",
+        help="Changes a value; NODE is an id, title or type.",
     )
-    run.add_argument("--seed", type=int, default=None, help="sets every seed of the workflow")
+    run.add_argument("--seed", type=int, default=None, help="Seed for all nodes.")
     run.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR", help="folder for the pictures (default out)"
+        "--out", type=Path, default=Path("out"), metavar="DIR", help="Folder for the pictures (default out)."
     )
-    run.add_argument(
-        "--validate", action="store_true", help="only check the file, also one that needs a model; run nothing"
-    )
+    run.add_argument("--validate", action="store_true", help="Only check the file, even if it needs a model.")
     add_common(run)
     for task in TASKS.values():
         add_parser(commands, task)

@@ -184,7 +184,7 @@ def _recipe(task: Task, options: argparse.Namespace) -> Recipe:
     if getattr(options, "init", None) is not None:
         if getattr(options, "source", None) not in (None, "image"):
             raise GPDMError(f"--init and --source {options.source} contradict each other; leave out one of them")
-        recipe = replace(recipe, guess=replace(recipe.guess, source="image"))
+        recipe = recipe.from_image()
     for part in PARTS:
         settings = getattr(recipe, part)
         recipe = replace(recipe, **{part: replace(settings, **given_options(options, describe(settings)))})

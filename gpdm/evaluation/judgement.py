@@ -10,8 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from ..images import size_of
-from ..references import as_references
-from .metrics import Evaluation, EvaluationOptions, Images, diversity, evaluate
+from ..references import Images, as_references
+from .metrics import Evaluation, EvaluationOptions, diversity, evaluate
 from .report import evaluation_maps, evaluation_plot, evaluation_text
 from .sifid import Inception, sifid
 

@@ -17,7 +17,7 @@ from ..options import Options, option
 from ..patches.filters import FilterBank, sample_filters
 from ..patches.linear import patch_grid, project
 from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, mutual
-from ..references import Reference, as_references, reference_patch_weights
+from ..references import Images, Reference, as_references, reference_patch_weights
 from ..transport.sorted import sliced_wasserstein
 from .copying import PATCH_SIZE, Sources, copied_fraction, largest_region
 from .seams import ratio, seam_gradients, seam_ratio
@@ -100,9 +100,6 @@ DESCRIPTIONS = {
     "are equal",
 }
 """Descriptions of the metrics, by name."""
-
-
-Images = Tensor | Reference | Sequence[Tensor | Reference]
 
 
 def evaluate(

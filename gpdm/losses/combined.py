@@ -12,7 +12,7 @@ from ..errors import GPDMError, OptionError
 from ..images import check_alike, scaled
 from ..options import Options, option
 from ..pyramid import Level
-from ..references import Reference, as_references, masked_at, sizes_of
+from ..references import Images, Reference, as_references, masked_at, sizes_of
 from .base import Loss, Objective, Term
 
 
@@ -71,7 +71,7 @@ class LossOn:
     """References of one image each, as `references.as_references` returns them."""
 
     @classmethod
-    def of(cls, loss: Loss, reference: Tensor | Reference | Sequence[Tensor | Reference]) -> LossOn:
+    def of(cls, loss: Loss, reference: Images) -> LossOn:
         """Returns the loss with images or references as its references; raises the errors of `as_references`."""
         return cls(loss, as_references(reference))
 

@@ -26,6 +26,10 @@ class Recipe:
     optimizer: LevelSolver = field(default_factory=Optimizer)
     output: OutputOptions = field(default_factory=OutputOptions)
 
+    def from_image(self) -> Recipe:
+        """Returns these settings with a guess that starts from a picture."""
+        return replace(self, guess=replace(self.guess, source="image"))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Changes:
@@ -101,10 +105,7 @@ class Task:
     name: str
     """Name of its function and its key in `TASKS`."""
     title: str
-    """Name in the editor.
-
-    The node id is GPDM_ and this title without spaces: saved files hold it, so it never changes.
-    """
+    """Name in the editor. The node id is made from it, so it never changes."""
     command: str
     """Name of its command in the terminal."""
     summary: str
@@ -133,6 +134,16 @@ class Task:
             raise OptionError("quality", quality, f"it must be one of {', '.join(QUALITIES)}")
         recipe = QUALITIES[quality].apply(self.settings)
         return self.paper.apply(recipe) if quality == "paper" else recipe
+
+    @property
+    def node_id(self) -> str:
+        """The id of its node, which saved files hold."""
+        return "GPDM_" + self.title.replace(" ", "")
+
+    @property
+    def file(self) -> str:
+        """The name of its workflow file, without suffix."""
+        return self.title.lower().replace(" ", "_")
 
     @property
     def start(self) -> Picture | None:

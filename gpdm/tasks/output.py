@@ -15,7 +15,6 @@ from ..references import Reference, sizes_of
 TILES = {"none": "free", "both": "circular", "x": "circular x", "y": "circular y"}
 """The border (`borders.BORDERS`) of each value of the option `tile`."""
 
-
 SIZE_OPTIONS = ("width_factor", "height_factor", "output_width", "output_height")
 """Options that set the size of the output, for tasks that offer them (`Task.resizes`)."""
 

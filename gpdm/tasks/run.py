@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
@@ -12,13 +12,10 @@ from torch import Tensor
 from ..canvas import Canvas, Keep
 from ..errors import GPDMError, ImageError, OptionError
 from ..images import Size, check_alike, check_image, resize, scaled, size_of
-from ..references import Reference, as_references
+from ..references import Images, as_references
 from ..synthesis import OnStep, Synthesis, synthesize
 from .base import DEFAULT_QUALITY, Picture, Recipe, Task
 from .output import TILES, OutputOptions, Work
-
-Images = Tensor | Reference | Sequence[Tensor | Reference]
-"""Type of a task's references: images (B, C, H, W) in [-1, 1], `Reference`s, or a list of either."""
 
 
 def run_task(
@@ -63,7 +60,9 @@ def run_task(
         names = " and ".join(picture.name for picture in task.pictures)
         raise GPDMError(f"{task.name} needs {len(task.pictures)} picture(s) ({names}), not {len(pictures)}")
     by_name = {picture.name: given for picture, given in zip(task.pictures, pictures, strict=True)}
-    recipe = _with_output(recipe or _recipe(task, quality, init), output)
+    if recipe is None:
+        recipe = task.recipe(quality) if init is None else task.recipe(quality).from_image()
+    recipe = _with_output(recipe, output)
     if task.start is not None:
         init = _start(task, task.start, by_name[task.start.name], init, recipe)
     given = as_references(by_name[task.reference.name])
@@ -123,11 +122,6 @@ def _start(task: Task, picture: Picture, given: Images, init: Tensor | None, rec
     if not isinstance(given, Tensor):
         raise ImageError(f"{picture.name} must be a tensor of shape (B, C, H, W), not {type(given).__name__}")
     return given
-
-
-def _recipe(task: Task, quality: str, init: Tensor | None) -> Recipe:
-    recipe = task.recipe(quality)
-    return recipe if init is None else replace(recipe, guess=replace(recipe.guess, source="image"))
 
 
 def _with_output(recipe: Recipe, output: dict[str, Any]) -> Recipe:

@@ -16,7 +16,7 @@ from library.problems import picture
 QUICK = {"optimizer": Optimizer(num_steps=2, fine_steps=0), "loss": SWDLoss(num_proj=2)}
 TASK_OF_NODE = {
     "GPDM_Synthesize": TASKS["reshuffle"],
-    **{f"GPDM_{task.title.replace(' ', '')}": task for task in TASKS.values()},
+    **{task.node_id: task for task in TASKS.values()},
 }
 EVERY_MAKER = pytest.mark.parametrize(("name", "task"), TASK_OF_NODE.items(), ids=TASK_OF_NODE)
 

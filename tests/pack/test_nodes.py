@@ -46,7 +46,7 @@ from library.problems import picture
 
 SCHEMAS = Path(__file__).with_name("schemas.json")
 RECORD = runpy.run_path(str(Path(__file__).resolve().parents[2] / "tools" / "record_schemas.py"))
-TASK_IDS = [f"GPDM_{task.title.replace(' ', '')}" for task in TASKS.values()]
+TASK_IDS = [task.node_id for task in TASKS.values()]
 MAKERS = ["GPDM_Synthesize", *TASK_IDS]
 """Nodes that make pictures."""
 IDS = [

@@ -21,7 +21,7 @@ from gpdm.cli.workflow import Link, read_prompt
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "workflows").glob("*.json"))
-TASK_FILES = {task.title.lower().replace(" ", "_"): task for task in TASKS.values()}
+TASK_FILES = {task.file: task for task in TASKS.values()}
 NAMES = sorted(
     [
         *TASK_FILES,
@@ -35,7 +35,7 @@ NAMES = sorted(
         "tileable_texture",
     ]
 )
-MAKERS = ["GPDM_Synthesize", *(f"GPDM_{task.title.replace(' ', '')}" for task in TASKS.values())]
+MAKERS = ["GPDM_Synthesize", *(task.node_id for task in TASKS.values())]
 
 
 def read(path: Path) -> dict[str, Any]:
