@@ -19,8 +19,6 @@ from .evaluation.report import evaluation_plot as evaluation_plot
 from .evaluation.report import evaluation_text as evaluation_text
 from .evaluation.sifid import sifid as sifid
 from .guess import InitialGuess as InitialGuess
-from .images import from_pil as from_pil
-from .images import to_pil as to_pil
 from .images import to_preview as to_preview
 from .losses.base import Loss as Loss
 from .losses.base import Objective as Objective
@@ -47,6 +45,8 @@ from .options import option as option
 from .patches.filters import Filters as Filters
 from .patches.linear import PatchGrid as PatchGrid
 from .patches.nearest import SEARCHES as SEARCHES
+from .pictures.pil import from_pil as from_pil
+from .pictures.pil import to_pil as to_pil
 from .pyramid import Level as Level
 from .pyramid import PyramidSchedule as PyramidSchedule
 from .references import Reference as Reference

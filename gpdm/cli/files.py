@@ -14,7 +14,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ..errors import GPDMError, ImageError
-from ..images import from_pil, to_pil
+from ..pictures.pil import from_pil, to_pil
 
 OPAQUE = {".jpg", ".jpeg", ".bmp"}
 WRITABLE = {".png", ".webp", ".tif", ".tiff", *OPAQUE}

@@ -21,6 +21,7 @@ ROOMS = {
     "images": "errors borders",
     "references": "errors options borders images",
     "canvas": "errors borders images",
+    "pictures": "errors images references",
     "pyramid": "errors options images",
     "memory": "errors images pyramid",
     "patches": "errors images",

@@ -1,0 +1,1 @@
+"""Pictures as images of the core: Pillow pictures, and their channels."""
