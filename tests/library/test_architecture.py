@@ -64,7 +64,7 @@ def imported(path: Path) -> set[str]:
 CORE = {
     ".".join(path.relative_to(ROOT / "gpdm").with_suffix("").parts): path
     for path in (ROOT / "gpdm").rglob("*.py")
-    if path.stem != "__init__" and path.parent.name != "cli" and path.stem != "api"
+    if path.stem != "__init__" and "cli" not in path.parts and path.stem != "api"
 }
 
 
