@@ -7,6 +7,25 @@ from typing import Any
 
 from ..options import OptionSpec
 
+LARGEST_SEED = 2**64 - 1
+
+
+def seed(text: str) -> int:
+    """Returns the number of `--seed`, the same for every command.
+
+    Raises:
+        argparse.ArgumentTypeError: The text is no whole number from 0 to `LARGEST_SEED`, the range of ComfyUI's seeds.
+    """
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= LARGEST_SEED:
+        raise argparse.ArgumentTypeError(
+            f"seed = {text[:40]} is not allowed: it must be a whole number from 0 to {LARGEST_SEED}"
+        )
+    return number
+
 
 def add_common(parser: argparse.ArgumentParser) -> None:
     """Adds the flags that all commands have."""

@@ -14,7 +14,7 @@ from ..errors import GPDMError
 from ..kernels.workspace import is_out_of_memory
 from ..tasks import TASKS
 from .evaluate import add_eval_parser, run_eval
-from .flags import add_common
+from .flags import add_common, seed
 from .host import parse_device
 from .run import run_command
 from .tasks import add_parser, run_task_command
@@ -63,7 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="NODE.input=VALUE",
         help="Changes a value; NODE is an id, title or type.",
     )
-    run.add_argument("--seed", type=int, default=None, help="Seed for all nodes.")
+    run.add_argument("--seed", type=seed, default=None, help="Seed for all nodes.")
     run.add_argument(
         "--out", type=Path, default=Path("out"), metavar="DIR", help="Folder for the pictures (default out)."
     )

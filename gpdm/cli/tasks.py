@@ -18,7 +18,7 @@ from ..references import Reference, ReferenceOptions, masked_reference
 from ..synthesis import Synthesis
 from ..tasks import DEFAULT_QUALITY, QUALITIES, SIZE_OPTIONS, Recipe, Task, run_task
 from .files import check_target, indexed, load_image, load_mask, save_image
-from .flags import add_common, add_flag, given_options
+from .flags import add_common, add_flag, given_options, seed
 from .host import StepBar, parse_device
 
 PARTS = ("output", "pyramid", "guess", "optimizer", "loss")
@@ -43,7 +43,7 @@ def add_parser(commands: Any, task: Task) -> None:
     )
     parser.add_argument(
         "--seed",
-        type=int,
+        type=seed,
         default=0,
         help="Random seed (default 0). The same seed and inputs give the same picture on the same device.",
     )

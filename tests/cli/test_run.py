@@ -276,7 +276,6 @@ def test_refused_before_anything_runs(workflow: Any, message: str) -> None:
         (["--image", "in.png", "--image", "other.png"], "no further node"),
         (["--device", "cuda:77"], "device 'cuda:77' cannot be used here"),
         (["--set", "SaveImage.filename_prefix=../../x"], "is outside the folder"),
-        (["--seed", "-1"], "seed = -1"),
         (["--device", "hpu"], "device 'hpu' is not known"),
         (["--set", "SaveImage.filename_prefix="], "beginning of a file name"),
     ],
