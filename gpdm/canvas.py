@@ -64,6 +64,8 @@ class Canvas:
     constraint: Callable[[Tensor, Canvas], None] | None = None
     """An additional projection. It is called at every level, after each step of all outputs, with their images
     (N, C, H, W), which it changes in place, and with this canvas. It must be idempotent up to rounding."""
+    constant: Tensor | None = None
+    """True for channels that are 0 everywhere in working units, (1, C, 1, 1); None: there are none."""
     scale: float = 1.0
     """Size relative to the finest level."""
     enter: Callable[[Tensor], Tensor] = _unchanged
@@ -113,10 +115,16 @@ class Canvas:
             )
         return Keep(keep.image, mask.to(like))
 
-    def in_working_units(self, enter: Callable[[Tensor], Tensor]) -> Canvas:
-        """Returns this canvas in working units, with value range (-1, 1). `enter` converts images to these units."""
+    def in_working_units(self, enter: Callable[[Tensor], Tensor], constant: Tensor | None = None) -> Canvas:
+        """Returns this canvas in working units, with value range (-1, 1).
+
+        Arguments:
+            enter: A function that converts images to these units.
+            constant: Channels that are 0 in these units; see `Canvas.constant`.
+        """
         keep = None if self.keep is None else Keep(enter(self.keep.image), self.keep.mask)
-        return replace(self, keep=keep, value_range=None if self.value_range is None else (-1.0, 1.0), enter=enter)
+        value_range = None if self.value_range is None else (-1.0, 1.0)
+        return replace(self, keep=keep, value_range=value_range, enter=enter, constant=constant)
 
     def padded_size(self, patch_size: int) -> Size:
         """Returns the size of the image with the padding of `borders.wrap`."""
@@ -127,10 +135,12 @@ class Canvas:
         return None if self.weight is None else patch_weights(self.weight, patch_size, self.border)
 
     def project_(self, image: Tensor) -> Tensor:
-        """Makes one image (1, C, H, W) symmetric and restores kept pixels, in place, and returns it.
+        """Makes one image (1, C, H, W) symmetric and restores constant channels and kept pixels, in place; returns it.
 
         The value range is left to `finish`, so that a step may exceed it for a while.
         """
+        if self.constant is not None:
+            image.masked_fill_(self.constant, 0)
         for transform in _TRANSFORMS[self.symmetry]:
             image.copy_((image + transform(image)) / 2)
         if self.keep is not None:
@@ -139,8 +149,8 @@ class Canvas:
 
     @property
     def has_projection(self) -> bool:
-        """True if `project_` changes images, because of a symmetry or kept pixels."""
-        return self.symmetry != "none" or self.keep is not None
+        """True if `project_` changes images, because of constant channels, a symmetry or kept pixels."""
+        return self.constant is not None or self.symmetry != "none" or self.keep is not None
 
     def finish(self, image: Tensor) -> Tensor:
         """Returns an image (1, C, H, W) clamped to the value range and projected, for the end of a level."""

@@ -71,17 +71,19 @@ class PyramidSchedule(Options):
         advanced=True,
     )
 
-    def levels(self, reference_sizes: Sequence[Size], size: Size) -> tuple[Level, ...]:
+    def levels(self, reference_sizes: Sequence[Size], size: Size, patch_size: int = 1) -> tuple[Level, ...]:
         """Returns the levels from coarse to fine.
 
-        The coarsest has exactly `coarse_dim` pixels on the shorter side of the smallest reference. If that reference is
-        no larger, there is one level, at full size.
+        The coarsest has exactly `coarse_dim` pixels on the shorter side of the smallest reference. It is larger if the
+        shorter side of the output, a banner for example, would have less than `patch_size` pixels there and
+        `coarse_dim` is no smaller than a patch. If reference or output are no larger, there is one level, at full size.
 
         Deviation: the reference implementation rounds down level by level and ends below `coarse_dim` (188 px with
         `coarse_dim` 21 end at 19), and it scales references by their shorter side but outputs by their height.
         """
         smallest = min(min(reference) for reference in reference_sizes)
-        coarsest = min(self.coarse_dim / smallest, 1.0)
+        holds_patch = patch_size / min(size) if self.coarse_dim >= patch_size else 0.0
+        coarsest = min(max(self.coarse_dim / smallest, holds_patch), 1.0)
         fine = min(max(FINE_SIDE / smallest, coarsest), 1.0) if self.fine_factor != self.pyr_factor else 1.0
         scales = [*_spaced(coarsest, fine, self.pyr_factor), *_spaced(fine, 1.0, self.fine_factor), 1.0]
         return tuple(
@@ -117,6 +119,8 @@ def check_level(level: Level, patch_size: int) -> None:
     hint = f"use patch_size {smallest} or less, or " + (
         f"a coarse_dim of at least {-(-patch_size * min(map(min, level.reference_sizes)) // smallest)}"
         if needed >= patch_size
+        else "a larger output"
+        if min(level.size) == smallest < min(map(min, level.reference_sizes))
         else "a larger picture"
     )
     sizes = f"output {level.size[1]}x{level.size[0]}, " + ", ".join(

@@ -212,53 +212,80 @@ def reference_patch_weights(references: Sequence[Reference], patch_size: int) ->
 
 @dataclass(frozen=True)
 class Units:
-    """Working units: an affine map of each channel. Step sizes, noise and tolerances are stated in these units."""
+    """Working units: an affine map of each channel. Step sizes, noise and tolerances are stated in these units.
+
+    A channel that has one value in all references is 0 in working units, and has that value again in the outputs.
+    """
 
     offset: Tensor
     """Value of the data that becomes 0, (1, C, 1, 1)."""
     scale: Tensor
     """Factor that is applied after the offset is subtracted, (1, C, 1, 1), positive."""
+    constant: Tensor | None = None
+    """True for the channels that have one value, `offset`, (1, C, 1, 1); None: there are none."""
 
     @classmethod
     def of(cls, references: Sequence[Reference], value_range: tuple[float, float] | None) -> Units | None:
-        """Returns the working units for some references; None for pictures in [-1, 1], which stay unchanged.
+        """Returns the working units for some references.
 
         Arguments:
             references: References of one image each.
             value_range: Lowest and highest possible value of the data, which become -1 and 1. None: there are no such
                 values, and each channel gets mean 0 and standard deviation `WORKING_STD` over the weighted references.
+
+        Returns:
+            The units; None for pictures in [-1, 1] without a constant channel, which stay unchanged.
         """
-        if value_range == (-1.0, 1.0):
+        lowest, highest = _channel_limits(references)
+        constant = highest - lowest < 1e-6 * (1 + highest.abs())
+        varying = not bool(constant.any())
+        if value_range == (-1.0, 1.0) and varying:
             return None
-        like = references[0].image
-        dtype = torch.promote_types(like.dtype, torch.float32)
-        if value_range is not None:
+        if value_range is None:
+            offset, std = _channel_moments(references)
+            scale = WORKING_STD / torch.where(constant, torch.full_like(std, WORKING_STD), std)
+        else:
             low, high = value_range
-            ones = torch.ones(1, like.shape[1], 1, 1, dtype=torch.float64)
-            return cls(
-                (ones * (low + high) / 2).to(like.device, dtype), (ones * 2 / (high - low)).to(like.device, dtype)
-            )
-        weights = torch.cat([x.map().expand_as(x.image).flatten(2).cpu().double() for x in references], 2)
-        values = torch.cat([x.image.flatten(2).cpu().double() for x in references], 2)
-        total = weights.sum(2, keepdim=True)
-        mean = (weights * values).sum(2, keepdim=True) / total
-        std = ((weights * (values - mean).square()).sum(2, keepdim=True) / total).sqrt()
-        # A constant channel has no standard deviation to scale by; its factor is 1.
-        constant = std < 1e-6 * (1 + mean.abs())
-        scale = WORKING_STD / torch.where(constant, torch.full_like(std, WORKING_STD), std)
-        return cls(mean[..., None].to(like.device, dtype), scale[..., None].to(like.device, dtype))
+            offset, scale = torch.full_like(lowest, (low + high) / 2), torch.full_like(lowest, 2 / (high - low))
+            lowest = lowest.clamp(low, high)
+        return cls(offset, scale) if varying else cls(torch.where(constant, lowest, offset), scale, constant)
 
     def enter(self, image: Tensor) -> Tensor:
         """Converts an image (B, C, H, W) from data units to working units."""
-        return (image - self.offset) * self.scale
+        entered = (image - self.offset) * self.scale
+        return entered if self.constant is None else entered.masked_fill(self.constant, 0)
 
     def leave(self, image: Tensor) -> Tensor:
         """Converts an image (B, C, H, W) from working units to data units."""
-        return image / self.scale + self.offset
+        left = image / self.scale + self.offset
+        return left if self.constant is None else torch.where(self.constant, self.offset, left)
 
 
 WORKING_STD = 0.5
 """Standard deviation of a channel in working units: about that of a photograph in [-1, 1]."""
+
+
+def _channel_limits(references: Sequence[Reference]) -> tuple[Tensor, Tensor]:
+    """Returns the lowest and the highest value of each channel where the weight is not 0, (1, C, 1, 1) each."""
+    lowest, highest = [], []
+    for x in references:
+        image = x.image.to(torch.promote_types(x.image.dtype, torch.float32))
+        ignored = x.map() == 0
+        lowest.append(image.masked_fill(ignored, torch.inf).amin((2, 3), keepdim=True))
+        highest.append(image.masked_fill(ignored, -torch.inf).amax((2, 3), keepdim=True))
+    return torch.cat(lowest).amin(0, keepdim=True), torch.cat(highest).amax(0, keepdim=True)
+
+
+def _channel_moments(references: Sequence[Reference]) -> tuple[Tensor, Tensor]:
+    """Returns the weighted mean and standard deviation of each channel, (1, C, 1, 1) each."""
+    like = references[0].image
+    weights = torch.cat([x.map().expand_as(x.image).flatten(2).cpu().double() for x in references], 2)
+    values = torch.cat([x.image.flatten(2).cpu().double() for x in references], 2)
+    total = weights.sum(2, keepdim=True)
+    mean = (weights * values).sum(2, keepdim=True) / total
+    std = ((weights * (values - mean).square()).sum(2, keepdim=True) / total).sqrt()
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    return mean[..., None].to(like.device, dtype), std[..., None].to(like.device, dtype)
 
 
 def sizes_of(references: Sequence[Reference]) -> list[Size]:

@@ -21,6 +21,7 @@ from .errors import OptionError, described
 from .guess import InitialGuess, count_outputs, select_start, selection_level_of
 from .images import Size, check_size, size_of
 from .losses.base import Loss, count_regions, is_per_output
+from .losses.combined import own_references
 from .losses.swd import SWDLoss
 from .memory import LevelMemory, device_limit, plan
 from .optimizers.base import LevelProblem, LevelResult, LevelSolver, Stop, solve_level
@@ -133,7 +134,7 @@ def synthesize(
     Raises:
         OptionError: An option does not fit the images, the memory does not suffice, or the optimisation diverges.
         ImageError: An image is unusable or does not fit the others. Options and images are checked before any work;
-            errors of a backend, of regions and of a loss's own references, and divergence, occur during the run.
+            errors of a backend and of regions, and divergence, occur during the run.
 
     References:
         Elnekave and Weiss, Generating Natural Images with Direct Patch Distributions Matching, ECCV 2022, section 3.
@@ -159,12 +160,9 @@ def synthesize(
         constraint=constraint,
         value_range=value_range,
     ).check(like)
-    levels = pyramid.levels(sizes_of(references), canvas.size)
+    levels = pyramid.levels(sizes_of(references), canvas.size, optimizer.largest_patch(loss))
     optimizer.check(loss, levels, references)
-
-    if memory is not None:
-        memory = check_int("memory", memory, 1)
-    limit = device_limit(like.device) if memory is None else memory
+    limit = device_limit(like.device) if memory is None else check_int("memory", memory, 1)
     objectives = count_regions(references) * (outputs * guess.starts if is_per_output(loss) else 1)
     plans = plan(partial(_memory, optimizer, loss, objectives), levels, like.shape[1], outputs, limit)
     steps = optimizer.steps(levels)
@@ -172,13 +170,14 @@ def synthesize(
 
     with torch.no_grad(), _current_device(like.device):
         dtype = torch.promote_types(like.dtype, torch.float32)
-        units = Units.of(references, value_range)
+        units = Units.of([*references, *own_references(loss, like)], value_range)
 
         def enter(image: Tensor) -> Tensor:
             return image.to(dtype) if units is None else units.enter(image.to(dtype))
 
         working = [replace(x, image=enter(x.image)) for x in references]
-        canvas, init = canvas.in_working_units(enter), None if init is None else enter(init)
+        canvas = canvas.in_working_units(enter, None if units is None else units.constant)
+        init = None if init is None else enter(init)
         coarsest = canvas.at(levels[0].scale)
         runs = [
             Run(output, generator, guess.make(working, coarsest, output, generator, init))

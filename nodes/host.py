@@ -138,7 +138,7 @@ class Reporter:
             return None
         self.next_preview = now + 1 / PREVIEWS_PER_SECOND
         # Most of a large picture is left behind before it leaves its device.
-        image = to_preview(info.working_image)
+        image = to_preview(info.image)
         factor = max(image.shape[2:]) // LARGEST_PREVIEW
         picture = to_pil(F.avg_pool2d(image, factor) if factor > 1 else image).convert("RGB")
         picture.thumbnail((LARGEST_PREVIEW, LARGEST_PREVIEW))

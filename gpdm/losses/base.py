@@ -79,6 +79,11 @@ class Term(Protocol):
         """True if every output needs its own objective, because the term depends on its image at the level's start."""
         ...
 
+    @property
+    def patch_size(self) -> int:
+        """Side of the patches without which the term cannot work, in pixels; 1 if it works at every size."""
+        ...
+
     def check(self, level: Level, references: Sequence[Reference]) -> None:
         """Checks that the term can be bound to a level. It is called for all levels before any work begins.
 

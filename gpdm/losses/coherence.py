@@ -71,6 +71,8 @@ class Coherence:
     """Shorter side of the references, in pixels, from which the term is active. Smaller levels decide the layout,
     which is meant to be new."""
     per_output = False
+    patch_size = 1
+    """1, since the term is inactive where its patches do not fit."""
 
     def check(self, level: Level, references: Sequence[Reference]) -> None:
         """Raises `OptionError` if the weights leave no patch at a level at which the term is active."""

@@ -96,6 +96,10 @@ class _TermOn:
     def per_output(self) -> bool:
         return self.term.per_output
 
+    @property
+    def patch_size(self) -> int:
+        return self.term.patch_size
+
     def _at(self, level: Level) -> Level:
         """Returns the level with the sizes of these references."""
         sizes = tuple(scaled(size, level.scale) for size in sizes_of(self.references))
@@ -120,10 +124,26 @@ class _TermOn:
     ) -> Objective:
         resized = []
         for reference in self.references:
-            check_alike(reference.image, "a reference of the loss", references[0].image, "reference")
             entered = replace(reference, image=canvas.enter(reference.image))
             resized.append(entered.at(canvas.scale, canvas.border))
         return self.term.bind(resized, canvas, memory, weight, image)
+
+
+def own_references(loss: Loss, like: Tensor) -> list[Reference]:
+    """Returns the references that terms of a loss have in place of those of the synthesis.
+
+    Arguments:
+        loss: The loss.
+        like: A reference of the synthesis, (1, C, H, W).
+
+    Raises:
+        ImageError: A reference of the loss has other channels or another device than `like`.
+    """
+    terms = [term.term if isinstance(term, _FollowingTerm) else term for _, term in loss.terms()]
+    references = [reference for term in terms if isinstance(term, _TermOn) for reference in term.references]
+    for reference in references:
+        check_alike(reference.image, "a reference of the loss", like, "reference")
+    return references
 
 
 Reweigh = Callable[[Sequence[Reference], Canvas, Tensor], Sequence[Reference]]
@@ -158,6 +178,10 @@ class _FollowingTerm:
     term: Term
     reweigh: Reweigh
     per_output = True
+
+    @property
+    def patch_size(self) -> int:
+        return self.term.patch_size
 
     def check(self, level: Level, references: Sequence[Reference]) -> None:
         self.term.check(level, references)

@@ -43,6 +43,11 @@ class SlicedWasserstein:
     """Limits of what is counted, sampled and computed at a time. Solver "histogram" only."""
     per_output = False
 
+    @property
+    def patch_size(self) -> int:
+        """Side of the patches, in pixels."""
+        return self.grid.size
+
     def check(self, level: Level, references: Sequence[Reference]) -> None:
         """Raises `OptionError` if the level, or what the weights leave of the references, is smaller than a patch."""
         check_level(level, self.grid.size)

@@ -101,6 +101,10 @@ class LevelSolver(Protocol):
         """Raises `GPDMError` if the solver cannot work with this loss at these levels. Called before any work."""
         ...
 
+    def largest_patch(self, loss: Loss) -> int:
+        """Returns the side of the largest patch that is used, in pixels. No level may be smaller."""
+        ...
+
     def memory(self, loss: Loss, level: Level) -> tuple[int, int]:
         """Returns the bytes that one step needs besides the images: the minimum, and the amount for full speed."""
         ...

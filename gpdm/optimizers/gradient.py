@@ -125,6 +125,10 @@ class Optimizer(Options):
         if self.method == "newton":
             check_newton(loss)
 
+    def largest_patch(self, loss: Loss) -> int:
+        """Returns the side of the largest patch of the loss, in pixels."""
+        return max(term.patch_size for _, term in loss.terms())
+
     def memory(self, loss: Loss, level: Level) -> tuple[int, int]:
         """Returns the bytes that one step needs besides the images: the minimum, and the amount for full speed."""
         return loss_memory(loss, level)

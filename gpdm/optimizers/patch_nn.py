@@ -89,6 +89,11 @@ class PatchNN(Options):
         if self.search == "faiss":
             import_faiss()
 
+    def largest_patch(self, loss: Any) -> int:
+        """Returns `patch_size`. `loss` is not used."""
+        del loss
+        return self.patch_size
+
     def memory(self, loss: Any, level: Level) -> tuple[int, int]:
         """Returns the bytes of one step. The minimum is also the amount for full speed.
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from ..canvas import SYMMETRIES
-from ..errors import OptionError
 from ..images import Size, resize, scaled, size_of
 from ..options import Options, option
 from ..references import Reference, sizes_of
@@ -32,8 +31,8 @@ class OutputOptions(Options):
     )
     height: int = option(
         0,
-        "Height in pixels to which the input picture is scaled first; 0 keeps its size. Lower is faster and gives "
-        "a smaller output, unless init or output_height sets it; a reference cannot be enlarged.",
+        "Largest height of the input picture in pixels: a taller one is scaled down first, and 0 sets no limit. "
+        "Lower is faster and gives a smaller output, unless init or output_height sets it.",
         ge=0,
         le=16384,
     )
@@ -79,6 +78,10 @@ class OutputOptions(Options):
         height = self.output_height or max(round(base[0] * self.height_factor), 1)
         return height, self.output_width or max(round(base[1] * self.width_factor), 1)
 
+    def shrinking(self, size: Size) -> float:
+        """Returns the factor that brings a picture of `size` (height, width) down to `height`; 1 if it is no taller."""
+        return min(self.height / size[0], 1.0) if self.height else 1.0
+
 
 @dataclass(frozen=True)
 class Work:
@@ -92,29 +95,19 @@ class Work:
 
 
 def by_reference(work: Work, output: OutputOptions) -> Work:
-    """Scales all references by the factor that brings the first picture to the height in `output`.
+    """Scales all references by the factor that brings the first picture down to the height in `output`.
 
     The output's size follows from `init` if there is one, else from the scaled reference.
-
-    Raises:
-        OptionError: The height is larger than that of the reference.
     """
     references, size = work.references, work.size
-    if output.height > size[0]:
-        raise OptionError(
-            "height",
-            output.height,
-            f"the reference is only {size[0]} pixels high and enlarging it would add no detail",
-            "use height_factor and width_factor for a larger picture with the same patches",
-        )
-    if output.height:
-        factor = output.height / size[0]
+    factor = output.shrinking(size)
+    if factor < 1:
         references, size = [reference.at(factor) for reference in references], scaled(size, factor)
     return Work(references, output.size(size if work.init is None else size_of(work.init)), work.init)
 
 
 def by_start(work: Work, output: OutputOptions) -> Work:
-    """Scales the start picture to the height in `output`, and larger references down to it.
+    """Scales the start picture down to the height in `output`, and larger references down to it.
 
     References are scaled by one factor, until the shortest of their sides is the shorter side of the start. They
     are never enlarged, since that adds no detail (deviation: the reference implementation always makes their
@@ -122,7 +115,6 @@ def by_start(work: Work, output: OutputOptions) -> Work:
     """
     init = work.init
     assert init is not None
-    if output.height:
-        init = resize(init, scaled(size_of(init), output.height / size_of(init)[0]))
+    init = resize(init, scaled(size_of(init), output.shrinking(size_of(init))))
     factor = min(1.0, min(size_of(init)) / min(map(min, sizes_of(work.references))))
     return Work([reference.at(factor) for reference in work.references], output.size(size_of(init)), init)

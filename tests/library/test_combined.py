@@ -45,6 +45,7 @@ class BrightnessLoss:
     weight: float = 1.0
     border = "free"
     per_output = False
+    patch_size = 1
     backend = "torch"
     capturable = False
 

@@ -72,6 +72,7 @@ class FixedLoss:
     objective: Objective
     border = "free"
     per_output = False
+    patch_size = 1
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
         return ((1.0, self),)

@@ -78,6 +78,26 @@ def test_a_factor_out_of_range_is_refused(factor: object) -> None:
         PyramidSchedule(pyr_factor=factor)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("coarse_dim", "size", "patch_size", "coarsest"),
+    [
+        (21, (100, 300), 7, (21, 63)),  # holds a patch, and stays
+        (21, (20, 400), 7, (7, 140)),
+        (21, (400, 20), 5, (100, 5)),
+        (21, (20, 400), 1, (4, 84)),
+        (21, (7, 50), 7, (7, 50)),
+        (21, (5, 50), 7, (5, 50)),  # a patch fits nowhere, which `check_level` refuses
+        (5, (20, 400), 7, (1, 20)),  # coarse_dim is smaller than the patch: an error, not another coarse_dim
+    ],
+)
+def test_the_coarsest_level_rises_until_the_output_holds_a_patch(
+    coarse_dim: int, size: tuple[int, int], patch_size: int, coarsest: tuple[int, int]
+) -> None:
+    levels = PyramidSchedule(coarse_dim=coarse_dim).levels([(100, 120)], size, patch_size)
+    assert levels[0].size == coarsest
+    assert levels[-1].size == size
+
+
 def test_a_level_smaller_than_the_patch_is_refused_with_a_hint() -> None:
     levels = PyramidSchedule(coarse_dim=10).levels([(40, 40)], (20, 40))
     with pytest.raises(OptionError, match="patch_size 5 or less, or a coarse_dim of at least 14"):
@@ -92,3 +112,5 @@ def test_a_level_smaller_than_the_patch_is_refused_with_a_hint() -> None:
     ):
         check_loss(SWDLoss(), levels)
     check_loss(SWDLoss(patch_size=4), levels)
+    with pytest.raises(OptionError, match="patch_size 4 or less, or a larger output$"):
+        check_loss(SWDLoss(), levels)

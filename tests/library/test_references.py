@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -143,6 +145,23 @@ def test_channels_without_a_range_get_the_same_mean_and_deviation() -> None:
     assert torch.allclose(entered.mean((2, 3)), torch.zeros(1, 5), atol=1e-3)
     assert torch.allclose(entered[:, :4].std((2, 3), correction=0), torch.full((1, 4), WORKING_STD), atol=1e-3)
     assert torch.allclose(units.leave(entered), data, rtol=1e-4)
+
+
+@pytest.mark.parametrize("value_range", [(-1.0, 1.0), (-2.0, 2.0), None])
+def test_a_constant_channel_is_0_in_working_units_and_has_its_value_again_after(value_range: Any) -> None:
+    data = picture(channels=3)
+    data[:, 1] = 0.3
+    data[:, :, :5, :5] = 0.9  # weight 0
+    weight = torch.ones(data.shape[-2:])
+    weight[:5, :5] = 0
+    units = Units.of(as_references(Reference(data, weight)), value_range)
+    assert units is not None and units.constant is not None
+    assert units.constant.flatten().tolist() == [False, True, False]
+    entered = units.enter(data)
+    assert not entered[:, 1].any()
+    left = units.leave(entered + 0.1)
+    assert torch.equal(left[:, 1], torch.full_like(left[:, 1], 0.3))
+    assert torch.allclose(units.leave(entered)[:, ::2], data[:, ::2], atol=1e-6)
 
 
 def test_units_ignore_pixels_of_weight_0() -> None:

@@ -195,6 +195,27 @@ def test_callbacks_get_images_in_data_units_and_in_working_units() -> None:
     assert torch.allclose(result.images, infos[-1][0].clamp(0, 255), atol=1e-3)
 
 
+@pytest.mark.parametrize("constants", [{1: 0.25}, {0: -1.0, 2: 1.0}, {0: 0.5, 1: 0.5, 2: 0.5}])
+@pytest.mark.parametrize("source", ["noise", "image"])
+def test_a_constant_channel_stays_constant_through_every_step(constants: dict[int, float], source: str) -> None:
+    reference, seen = picture(30, 34, channels=3), []
+    for channel, value in constants.items():
+        reference[:, channel] = value
+    init = picture(30, 34, channels=3, seed=5) if source == "image" else None
+    result = synthesize(
+        reference,
+        init=init,
+        guess=InitialGuess(source=source, image_noise_sigma=0.3),
+        on_step=lambda info: seen.append(info.image.clone()),
+        **QUICK,
+    )
+    for images in (*seen, result.images):
+        for channel, value in constants.items():
+            assert torch.equal(images[:, channel], torch.full_like(images[:, channel], value))
+    varying = [channel for channel in range(3) if channel not in constants]
+    assert not varying or float(result.images[:, varying].std()) > 0.05
+
+
 def test_references_of_different_sizes_and_another_output_size() -> None:
     """The reference implementation crashes on them (defect 17)."""
     result = synthesize([picture(30, 26), picture(24, 40)], size=(25, 50), **QUICK)

@@ -280,9 +280,20 @@ def test_height_scales_the_reference() -> None:
     assert small.levels[-1].reference_sizes == ((24, 32),)
 
 
-def test_enlarging_the_reference_is_refused() -> None:
-    with pytest.raises(OptionError, match="height_factor"):
-        reshuffle(picture(24, 32), recipe=quick("reshuffle", height=48))
+@pytest.mark.parametrize("task", TASKS)
+def test_height_is_an_upper_bound(task: str) -> None:
+    pictures = [picture(24, 32, seed=i) for i in range(len(TASKS[task].pictures))]
+    bounded, plain = (run_task(TASKS[task], *pictures, recipe=quick(task, height=height)) for height in (48, 0))
+    assert torch.equal(bounded.images, plain.images)
+
+
+@pytest.mark.parametrize("factors", [(0.2, 1.0), (1.0, 0.15), (0.15, 3.0), (12.0, 0.2)])
+@pytest.mark.parametrize("task", ["retarget", "texture"])
+def test_a_banner_of_less_than_a_third_of_a_side(task: str, factors: tuple[float, float]) -> None:
+    height, width = factors
+    result = run_task(TASKS[task], picture(64, 64), recipe=quick(task, height_factor=height, width_factor=width))
+    assert result.images.shape[-2:] == (round(64 * height), round(64 * width))
+    assert min(result.levels[0].size) == 7
 
 
 def test_a_picture_to_start_from_gives_the_size() -> None:

@@ -276,6 +276,7 @@ class AutogradLoss:
 
     border = "free"
     per_output = False
+    patch_size = 1
 
     def __init__(self) -> None:
         self.bound = 0
@@ -464,8 +465,8 @@ def test_results_go_where_the_host_wants_them(comfyui_pack: ModuleType) -> None:
 
 def test_a_level_smaller_than_the_patch_is_a_clear_error(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
     node_class = node(comfyui_pack, "GPDM_Retarget")
-    with pytest.raises(GPDMError, match="coarse_dim of at least"):
-        node_class().execute(reference=image(40, 40), **(defaults(node_class) | {"height_factor": 0.3}))
+    with pytest.raises(GPDMError, match="a patch of 7x7 does not fit .* a larger output"):
+        node_class().execute(reference=image(40, 40), **(defaults(node_class) | {"height_factor": 0.1}))
 
 
 def judged(pack: ModuleType, **changes: Any) -> Any:
