@@ -84,18 +84,35 @@ def _definition(
     type_name: str, inputs: Mapping[str, Any], outputs: Any, is_output: bool, node_class: Any
 ) -> Definition:
     given = [
-        _input(name, spec, group == "required")
+        each
         for group in ("required", "optional")
         for name, spec in inputs.get(group, {}).items()
+        for each in _inputs(name, spec, group == "required")
     ]
     return Definition(type_name, tuple(given), tuple(outputs), is_output, node_class)
 
 
-def _input(name: str, spec: Any, required: bool) -> Input:
+def _inputs(name: str, spec: Any, required: bool) -> list[Input]:
+    """Returns the inputs of one specification, in a form that ComfyUI has used: one, or as many as may grow."""
     kind, options = spec[0], spec[1] if len(spec) > 1 else {}
     if isinstance(kind, (list, tuple)):
-        return Input(name, "COMBO", required, tuple(kind), options)
-    return Input(name, kind, required, None, options)
+        return [Input(name, "COMBO", required, tuple(kind), options)]
+    if kind == "COMFY_AUTOGROW_V3":
+        return _grown(name, options["template"], required)
+    choices = tuple(options["options"]) if kind == "COMBO" and "options" in options else None
+    return [Input(name, kind, required, choices, options)]
+
+
+def _grown(name: str, template: Mapping[str, Any], required: bool) -> list[Input]:
+    """Returns the inputs of a template: at least `min` are required, up to `max` are possible."""
+    ((_, specs),) = [(group, specs) for group, specs in template["input"].items() if specs]
+    (spec,) = specs.values()
+    names = template.get("names") or [f"{template['prefix']}{number}" for number in range(template["max"])]
+    return [
+        each
+        for number, short in enumerate(names)
+        for each in _inputs(f"{name}.{short}", spec, required and number < template["min"])
+    ]
 
 
 def require(definitions: Mapping[str, Definition], type_name: str, where: str) -> Definition:

@@ -3,15 +3,16 @@
 Inputs and outputs are those of the nodes they stand for. A stand-in is made with the session it runs in.
 """
 
-from .base import Session, StandIn
-from .combine import ImageBatch, ImageStitch
-from .load import LoadImage, LoadImageMask
-from .save import PreviewImage, SaveImage
-from .scale import ImageScale, ImageScaleBy
+from . import batch, colour, combine, load, masks, save, scale, transform, values
+from .base import StandIn
+from .session import Session
 
 STAND_INS: dict[str, type[StandIn]] = {
-    kind.__name__: kind
-    for kind in (LoadImage, LoadImageMask, SaveImage, PreviewImage, ImageScale, ImageScaleBy, ImageBatch, ImageStitch)
+    name: kind
+    for module in (load, save, values, batch, combine, scale, transform, colour, masks)
+    for name, kind in vars(module).items()
+    if isinstance(kind, type) and issubclass(kind, StandIn) and kind is not StandIn and not name.startswith("_")
 }
+"""Every stand-in by the id of its node, in the order of the files."""
 
 __all__ = ["STAND_INS", "Session", "StandIn"]

@@ -1,78 +1,55 @@
-"""The session in which stand-ins run, and their base class."""
+"""Base class of the stand-ins, and how their inputs are written."""
 
 from __future__ import annotations
 
-import glob
-import json
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from ...errors import GPDMError
-from ..files import make_folder, save_picture
+from .session import Session
+
+SIDE = 16384
+"""Longest side of a picture in ComfyUI."""
+
+IMAGE, MASK = ("IMAGE", {}), ("MASK", {})
 
 
-@dataclass
-class Session:
-    """The folders of a run: where it finds pictures and where it writes results."""
+def integer(default: int, low: int, high: int, **more: Any) -> tuple[str, dict[str, Any]]:
+    """Returns the specification of a whole number."""
+    return "INT", {"default": default, "min": low, "max": high, **more}
 
-    folders: tuple[Path, ...]
-    """Searched in this order for pictures that are named without a folder."""
-    out: Path
-    metadata: dict[str, Any] = field(default_factory=dict)
-    """Stored in every PNG, as ComfyUI does, so that it can be dragged into the editor."""
-    saved: list[Path] = field(default_factory=list)
 
-    def find(self, name: str) -> Path:
-        """Returns the picture called `name`. ComfyUI may append "[input]" to it, which is ignored."""
-        plain = name.removesuffix("[input]").strip().replace("\\", "/")  # saved on Windows, perhaps
-        tried = [folder / plain for folder in self.folders]
-        for path in tried:
-            if path.is_file():
-                return path
-        if Path(plain).is_absolute():
-            raise GPDMError(f"there is no picture {plain}; check the path after --image")
-        raise GPDMError(
-            f"there is no picture {plain!r} in {', '.join(str(f) for f in self.folders)}; give one with --image FILE"
-        )
+def number(default: float, low: float, high: float) -> tuple[str, dict[str, Any]]:
+    """Returns the specification of a number."""
+    return "FLOAT", {"default": default, "min": low, "max": high}
 
-    def save(self, images: Tensor, prefix: str) -> None:
-        """Writes a batch (B, H, W, C) in [0, 1] as PREFIX_00001_.png and so on, after the highest number there is."""
-        if not prefix.strip() or "\0" in prefix:
-            raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it must be the beginning of a file name")
-        target = self.out / prefix
-        if self.out.resolve() not in target.resolve().parents:
-            raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it is outside the folder {self.out}")
-        folder = make_folder(target.parent)
-        taken = [p.stem[len(target.name) + 1 :].rstrip("_") for p in folder.glob(f"{glob.escape(target.name)}_*.png")]
-        first = max((int(number) for number in taken if number.isdigit()), default=0) + 1
-        info = PngInfo()
-        for key, value in self.metadata.items():
-            info.add_text(key, json.dumps(value))
-        for number, image in enumerate(images, start=first):
-            pixels = (image.float().clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
-            picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
-            self.saved.append(
-                save_picture(picture, folder / f"{target.name}_{number:05d}_.png", pnginfo=info, compress_level=4)
-            )
+
+def choice(*values: str) -> tuple[list[str], dict[str, Any]]:
+    """Returns the specification of a choice. The first value is the default."""
+    return list(values), {"default": values[0]}
 
 
 class StandIn:
-    """Base of the stand-ins."""
+    """Base of the stand-ins. The order of the inputs is ComfyUI's, because saved files list values by position."""
 
+    REQUIRED: ClassVar[dict[str, Any]] = {}
+    OPTIONAL: ClassVar[dict[str, Any]] = {}
+    RETURN_TYPES: ClassVar[tuple[str, ...]] = ()
     FUNCTION = "execute"
     OUTPUT_NODE = False
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, title: str = "") -> None:
         self.session = session
+        self.title = title or type(self).__name__
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        return {"required": cls.REQUIRED, "optional": cls.OPTIONAL}
 
 
 def to_tensor(picture: Image.Image) -> Tensor:
-    """Returns a picture as a tensor (1, H, W, C) in [0, 1]."""
+    """Returns a picture as a tensor (1, H, W, C) in [0, 1]; (1, H, W) for a picture in grey."""
     return torch.from_numpy(np.asarray(picture).astype(np.float32) / 255)[None]

@@ -1,39 +1,43 @@
-"""Nodes that write pictures."""
+"""Nodes that write pictures. They pass them on, as those of ComfyUI do since 0.26."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from torch import Tensor
 
-from .base import StandIn
+from .base import IMAGE, MASK, StandIn
 
 
 class SaveImage(StandIn):
     """Writes PNG files."""
 
-    RETURN_TYPES = ()
+    REQUIRED = {"images": IMAGE, "filename_prefix": ("STRING", {"default": "ComfyUI"})}
+    RETURN_TYPES = ("IMAGE",)
     OUTPUT_NODE = True
 
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:
-        return {"required": {"images": ("IMAGE", {}), "filename_prefix": ("STRING", {"default": "ComfyUI"})}}
-
-    def execute(self, images: Tensor, filename_prefix: str) -> tuple[()]:
+    def execute(self, images: Tensor, filename_prefix: str) -> tuple[Tensor]:
         self.session.save(images, filename_prefix)
-        return ()
+        return (images,)
 
 
 class PreviewImage(StandIn):
     """Writes PNG files called preview, where ComfyUI shows pictures."""
 
-    RETURN_TYPES = ()
+    REQUIRED = {"images": IMAGE}
+    RETURN_TYPES = ("IMAGE",)
     OUTPUT_NODE = True
 
-    @classmethod
-    def INPUT_TYPES(cls) -> dict[str, Any]:
-        return {"required": {"images": ("IMAGE", {})}}
-
-    def execute(self, images: Tensor) -> tuple[()]:
+    def execute(self, images: Tensor) -> tuple[Tensor]:
         self.session.save(images, "preview")
-        return ()
+        return (images,)
+
+
+class MaskPreview(StandIn):
+    """Writes masks as PNG files called preview, where ComfyUI shows them."""
+
+    REQUIRED = {"mask": MASK}
+    RETURN_TYPES = ("MASK",)
+    OUTPUT_NODE = True
+
+    def execute(self, mask: Tensor) -> tuple[Tensor]:
+        self.session.save(mask[..., None].expand(-1, -1, -1, 3), "preview")
+        return (mask,)

@@ -1,0 +1,92 @@
+"""The session in which stand-ins run: where they find pictures, and what they write and say."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from torch import Tensor
+
+from ...errors import GPDMError
+from ..files import make_folder, save_picture
+from ..workflow import Node
+from .prefix import expand, first_free_number
+
+
+@dataclass
+class Session:
+    """One run: the folders it reads from and writes to, what it runs, and what it made."""
+
+    folders: tuple[Path, ...]
+    """Searched in this order for pictures that are named without a folder."""
+    out: Path
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """Stored in every PNG, as ComfyUI does, so that it can be dragged into the editor."""
+    prompt: Mapping[str, Node] = field(default_factory=dict)
+    """Nodes by id, for the values that a file name asks for."""
+    started: datetime = field(default_factory=datetime.now)
+    """Time that stands in file names, the same for all files of a run."""
+    saved: list[Path] = field(default_factory=list)
+    texts: list[tuple[str, str]] = field(default_factory=list)
+    """What the nodes that show text say: title of the node and text."""
+
+    def find(self, name: str) -> Path:
+        """Returns the picture called `name`, which may end in a folder of ComfyUI: "[input]", "[output]", "[temp]"."""
+        plain = name.strip().replace("\\", "/")  # saved on Windows, perhaps
+        folders = self.folders
+        for mark, first in (("[input]", ()), ("[output]", (self.out,)), ("[temp]", (self.out,))):
+            if plain.endswith(mark):
+                plain, folders = plain.removesuffix(mark).strip(), (*first, *self.folders)
+        for path in (folder / plain for folder in folders):
+            if path.is_file():
+                return path
+        if Path(plain).is_absolute():
+            raise GPDMError(f"there is no picture {plain}; check the path after --image")
+        raise GPDMError(f"there is no picture {plain!r} in {', '.join(map(str, folders))}; give one with --image FILE")
+
+    def target(self, prefix: str, size: tuple[int, int] = (0, 0)) -> Path:
+        """Returns the path that the names of pictures (width, height) begin with, under the folder of results.
+
+        Raises:
+            GPDMError: The prefix is empty or leads out of that folder.
+        """
+        if not prefix.strip() or "\0" in prefix:
+            raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it must be the beginning of a file name")
+        target = self.out / expand(prefix, self.prompt, self.started, size)
+        if self.out.resolve() not in target.resolve().parents:
+            raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it is outside the folder {self.out}")
+        return target
+
+    def save(self, images: Tensor, prefix: str) -> None:
+        """Writes a batch (B, H, W, C) in [0, 1] as PREFIX_00001_.png and so on, after the highest number there is."""
+        if images.shape[3] > 4:
+            raise GPDMError(f"a picture with {images.shape[3]} channels cannot be saved; it must have 1 to 4")
+        target = self.target(prefix, (images.shape[2], images.shape[1]))
+        folder = make_folder(target.parent)
+        info = PngInfo()
+        for key, value in self.metadata.items():
+            info.add_text(key, json.dumps(_without_nan(value), allow_nan=False))
+        first = first_free_number(folder, target.name)
+        for index, image in enumerate(images):
+            pixels = (image.float().clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
+            picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+            name = target.name.replace("%batch_num%", str(index))
+            path = folder / f"{name}_{first + index:05d}_.png"
+            self.saved.append(save_picture(picture, path, pnginfo=info, compress_level=4))
+
+
+def _without_nan(value: Any) -> Any:
+    """Returns JSON data with None for numbers that JSON does not have."""
+    if isinstance(value, dict):
+        return {key: _without_nan(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
