@@ -91,11 +91,12 @@ def _node(index: int, box: Box, definitions: dict[str, Definition]) -> dict[str,
         }
     definition = definitions[box.type]
     sockets = [given for given in definition.inputs if not given.is_widget]
-    names = _output_names(definition)
+    # Nodes that save have an output since ComfyUI 0.26. Files without it open in every version.
+    names = () if definition.is_output else _output_names(definition)
     node["inputs"] = [{"name": given.name, "type": given.type, "link": None} for given in sockets]
     node["outputs"] = [
         {"name": name, "type": kind, "links": [], "slot_index": i}
-        for i, (name, kind) in enumerate(zip(names, definition.outputs, strict=True))
+        for i, (name, kind) in enumerate(zip(names, definition.outputs, strict=False))
     ]
     node["properties"] = {"Node name for S&R": box.type}
     values: list[Any] = []

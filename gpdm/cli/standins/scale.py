@@ -115,8 +115,8 @@ def scale(image: Tensor, method: str, rows: int, columns: int) -> Tensor:
     """Returns a batch (B, H, W, C) scaled to rows x columns, both of which become at least 1."""
     rows, columns = max(1, rows), max(1, columns)
     if method == "lanczos":
-        # Pillow resamples 8 bits, whose fraction ComfyUI cuts off.
-        frames = (image * 255).clamp(0, 255).to("cpu", torch.uint8)
+        # Pillow resamples 8 bits. They are rounded as those of saved pictures are, where ComfyUI cuts both off.
+        frames = (image * 255).clamp(0, 255).round().to("cpu", torch.uint8)
         frames = [Image.fromarray((x.squeeze(2) if x.shape[2] == 1 else x).numpy()) for x in frames]
         scaled = [to_tensor(frame.resize((columns, rows), Image.Resampling.LANCZOS)) for frame in frames]
         return torch.cat(scaled).reshape(len(frames), rows, columns, -1).to(image)
