@@ -1,0 +1,106 @@
+"""Names and content of the files that nodes save."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from gpdm import GPDMError
+from gpdm.cli.standins import Session
+from gpdm.cli.workflow import Link, Node
+
+PROMPT = {
+    "1": Node("1", "KSampler", "Sampler", {"seed": Link("2", 0), "steps": 20, "cfg": 8.0, "denoise": 0.5}),
+    "2": Node("2", "PrimitiveInt", "Seed", {"value": 42}),
+    "3": Node("3", "EmptyLatentImage", "Size", {"width": 640, "text": 'a/b: "c"?', "tiny": 1e-5, "flag": True}),
+    "4": Node("4", "KSampler", "Second", {"steps": 5, "model": Link("9", 0)}),
+}
+
+
+def session(out: Path, **given: Any) -> Session:
+    return Session((), out, prompt=PROMPT, started=datetime(2026, 3, 4, 15, 6, 7), **given)
+
+
+def names(out: Path) -> list[str]:
+    return sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("plain", "plain"),
+        ("%date:yyyy-MM-dd%/img", "2026-03-04/img"),
+        ("%date:yy.M.d%", "26"),
+        ("%date:hhmmss%", "150607"),
+        ("%date:d-M_h-m-s yyy%", "4-3_15-6-7 yyy"),
+        ("%year%-%month%-%day%_%hour%.%minute%.%second%", "2026-03-04_15.06.07"),
+        ("%width%x%height%", "5x3"),
+        ("%KSampler.steps%", "20"),
+        ("%Second.steps%", "5"),
+        ("%KSampler.cfg%_%KSampler.denoise%", "8_0.5"),
+        ("%KSampler.seed%", "42"),
+        ("%Size.text%", "a_b_ _c__"),
+        ("%Size.tiny%_%Size.flag%", "0.00001_true"),
+        ("%Nobody.steps%_%KSampler.nothing%_%Second.model%", "%Nobody.steps%_%KSampler.nothing%_%Second.model%"),
+        ("%other%_100%", "%other%_100%"),
+        ("a/../b/", "b"),
+    ],
+)
+def test_patterns_in_a_prefix(tmp_path: Path, prefix: str, expected: str) -> None:
+    session(tmp_path).save(torch.zeros(1, 3, 5, 3), prefix)
+    assert names(tmp_path) == [f"{expected}_00001_.png"]
+
+
+def test_a_number_in_the_batch_stands_in_the_name_and_nothing_is_overwritten(tmp_path: Path) -> None:
+    session(tmp_path).save(torch.zeros(2, 3, 5, 3), "b%batch_num%")
+    session(tmp_path).save(torch.zeros(1, 3, 5, 3), "b%batch_num%")
+    assert names(tmp_path) == ["b0_00001_.png", "b0_00003_.png", "b1_00002_.png"]
+
+
+@pytest.mark.parametrize(
+    ("there", "number"),
+    [
+        ([], 1),
+        (["x_00007_.png", "x_00002_.png"], 8),
+        (["x_00003_.webp"], 4),
+        (["x_12_anything.txt"], 13),
+        (["x_y_00009_.png", "xx_00009_.png", "x.png", "X_00009_.png"], 1),
+    ],
+)
+def test_numbers_go_on_after_the_highest(tmp_path: Path, there: list[str], number: int) -> None:
+    for name in there:
+        (tmp_path / name).touch()
+    assert session(tmp_path).save(torch.zeros(1, 2, 2, 3), "x") is None
+    assert (tmp_path / f"x_{number:05d}_.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("prefix", ["../x", "a/../../x", "/tmp/x", "%date:/%../x", "..", "."])
+def test_a_prefix_stays_in_the_folder(tmp_path: Path, prefix: str) -> None:
+    with pytest.raises(GPDMError, match=r"filename_prefix = .* is not allowed: it is outside the folder"):
+        session(tmp_path / "results").save(torch.zeros(1, 2, 2, 3), prefix)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "LA"), (3, "RGB"), (4, "RGBA")])
+def test_every_number_of_channels_is_saved(tmp_path: Path, channels: int, mode: str) -> None:
+    session(tmp_path).save(torch.full((1, 3, 5, channels), 0.2), "x")
+    with Image.open(tmp_path / "x_00001_.png") as picture:
+        assert (picture.mode, picture.size) == (mode, (5, 3))
+        assert picture.getpixel((0, 0)) == (51 if channels == 1 else (51,) * channels)
+    with pytest.raises(GPDMError, match="a picture with 5 channels cannot be saved"):
+        session(tmp_path).save(torch.zeros(1, 3, 5, 5), "x")
+
+
+def test_what_is_stored_in_a_picture_is_json_without_nan(tmp_path: Path) -> None:
+    metadata = {"prompt": {"1": {"inputs": {"cfg": math.nan, "list": [math.inf, 1.5], "text": "é"}}}}
+    session(tmp_path, metadata=metadata).save(torch.zeros(1, 2, 2, 3), "x")
+    with Image.open(tmp_path / "x_00001_.png") as picture:
+        stored = json.loads(picture.info["prompt"], parse_constant=pytest.fail)
+    assert stored == {"1": {"inputs": {"cfg": None, "list": [None, 1.5], "text": "é"}}}
