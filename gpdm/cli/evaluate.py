@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ..errors import GPDMError
@@ -16,9 +18,10 @@ from ..evaluation.metrics import EvaluationOptions, check_evaluable
 from ..images import check_alike
 from ..options import describe
 from ..patches.nearest import import_faiss
-from .files import check_target, indexed, load_image, save_image, save_picture
+from .files import check_target, indexed, save_image, save_picture
 from .flags import add_common, add_flag, given_options
 from .host import Bar, parse_device
+from .pictures import read_picture
 
 
 def add_eval_parser(commands: Any) -> None:
@@ -59,8 +62,9 @@ def run_eval(options: argparse.Namespace) -> dict[str, Any]:
         GPDMError: A flag or a picture is unusable; nothing has been computed or written then.
     """
     device = parse_device(options.device)
-    reference = load_image(options.reference).to(device)
-    images = [load_image(path).to(device) for path in options.pictures]
+    reference = read_picture(options.reference).images.to(device)
+    pictures = [frame for path in options.pictures for frame in _frames(path, device)]
+    images = [picture.image for picture in pictures]
     network = None if options.inception is None else load_inception_file(options.inception)
     if network is not None and reference.shape[1] == 2:
         raise GPDMError(
@@ -72,11 +76,11 @@ def run_eval(options: argparse.Namespace) -> dict[str, Any]:
     targets = [] if options.maps is None else [indexed(options.maps, i, len(images)) for i in range(len(images))]
     for target in [*targets, *([options.plot] if options.plot else [])]:
         check_target(target, 3)
-    _check_images(options, reference, images)
+    _check_images(options, reference, pictures)
     bar = Bar(len(images), "eval")
     judgement = judge(reference, images, settings, network=network, on_each=bar.update)
     bar.close()
-    names = [path.stem for path in options.pictures]
+    names = [picture.name for picture in pictures]
     maps = judgement.maps() if targets else []
     saved = [save_image(image, target) for image, target in zip(maps, targets, strict=True)]
     if options.plot:
@@ -84,8 +88,8 @@ def run_eval(options: argparse.Namespace) -> dict[str, Any]:
     return {
         "reference": str(options.reference),
         "pictures": [
-            {"picture": str(path), **evaluation.scores, "per_scale": dict(evaluation.per_scale)}
-            for path, evaluation in zip(options.pictures, judgement.evaluations, strict=True)
+            {"picture": picture.label, **evaluation.scores, "per_scale": dict(evaluation.per_scale)}
+            for picture, evaluation in zip(pictures, judgement.evaluations, strict=True)
         ],
         "diversity": judgement.diversity,
         "saved": [str(path) for path in saved],
@@ -94,9 +98,28 @@ def run_eval(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _check_images(options: argparse.Namespace, reference: Tensor, images: Sequence[Tensor]) -> None:
+@dataclass(frozen=True)
+class _Picture:
+    """A picture to evaluate."""
+
+    image: Tensor
+    name: str
+    """Its name in tables and plots: that of the file without suffix, or that of the file and a frame number."""
+    label: str
+    """Its name in reports and messages, with the folder."""
+
+
+def _frames(path: Path, device: torch.device) -> list[_Picture]:
+    """Returns the picture in a file, or every frame of an animation as one picture."""
+    images = read_picture(path).images.to(device).split(1)
+    if len(images) == 1:
+        return [_Picture(images[0], path.stem, str(path))]
+    return [_Picture(image, f"{path.name} {i}", f"{path} {i}") for i, image in enumerate(images, start=1)]
+
+
+def _check_images(options: argparse.Namespace, reference: Tensor, pictures: Sequence[_Picture]) -> None:
     """Raises `GPDMError` with the name of the file for an image that cannot be compared with the reference."""
     check_evaluable(reference, str(options.reference))
-    for path, image in zip(options.pictures, images, strict=True):
-        check_alike(image, str(path), reference, str(options.reference))
-        check_evaluable(image, str(path))
+    for picture in pictures:
+        check_alike(picture.image, picture.label, reference, str(options.reference))
+        check_evaluable(picture.image, picture.label)

@@ -1,8 +1,7 @@
-"""Pictures and JSON on disk. A file appears whole or not at all."""
+"""Writing picture files, which appear whole or not at all, and reading JSON."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import tempfile
@@ -10,67 +9,32 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+import numpy as np
+from PIL import Image
 from torch import Tensor
 
-from ..errors import GPDMError, ImageError
-from ..pictures.pil import from_pil, to_pil
+from ..errors import GPDMError
+from ..pictures.deep import encode_png
+from ..pictures.pil import to_integers, to_pil
 
 OPAQUE = {".jpg", ".jpeg", ".bmp"}
 WRITABLE = {".png", ".webp", ".tif", ".tiff", *OPAQUE}
 
 
-def open_picture(path: Path) -> Image.Image:
-    """Returns the picture in a file, read into memory.
+def check_target(path: Path, channels: int, bits: int = 8) -> None:
+    """Raises `GPDMError` if a picture of `channels` channels could not be written to `path`. Called before the work.
 
-    Raises:
-        ImageError: The file does not exist, or is not a readable picture.
+    Arguments:
+        path: The file to write.
+        channels: From 1, grey, to 4, RGBA.
+        bits: Bits per channel, 8 or 16.
     """
-    try:
-        # From memory, so that the frames of an animation can still be read later and no file stays open.
-        picture = Image.open(io.BytesIO(path.read_bytes()))
-        picture.load()
-        return picture
-    except FileNotFoundError:
-        raise ImageError(f"there is no file {path}; check the path") from None
-    except UnidentifiedImageError:
-        raise ImageError(f"{path} is not a picture that Pillow can read; convert it to PNG") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path} cannot be read as a picture: {error}; save it again as PNG") from None
-
-
-def load_image(path: Path) -> Tensor:
-    """Returns the picture in a file as a tensor (1, C, H, W) in [-1, 1]; see `from_pil`."""
-    return _tensor(open_picture(path), path)
-
-
-def _tensor(picture: Image.Image, path: Path) -> Tensor:
-    """Returns a picture as a tensor; an error names its file."""
-    try:
-        return from_pil(picture)
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
-
-
-def load_mask(path: Path) -> Tensor:
-    """Returns a picture as a mask (1, 1, H, W) with values from 0 to 1.
-
-    Transparent pixels are 1, as the mask editor of ComfyUI saves what is painted; in a picture without transparency,
-    white ones are.
-    """
-    picture = open_picture(path)
-    image = _tensor(picture, path)
-    if image.shape[1] in (2, 4) and bool((image[:, -1:] < 1).any()):
-        return (1 - image[:, -1:]) / 2
-    return (from_pil(picture.convert("L")) + 1) / 2
-
-
-def check_target(path: Path, channels: int) -> None:
-    """Raises `GPDMError` if a picture of `channels` channels could not be written to `path`. Called before the work."""
     if path.suffix.lower() not in WRITABLE:
         raise GPDMError(f"cannot write {path}: its name must end in one of {', '.join(sorted(WRITABLE))}")
     if channels in (2, 4) and path.suffix.lower() in OPAQUE:
         raise GPDMError(f"cannot write {path}: {path.suffix} has no transparency and the reference has; use .png")
+    if bits == 16 and path.suffix.lower() != ".png":
+        raise GPDMError(f"cannot write {path} with 16 bits per channel; use .png, or --bits 8")
     if path.is_dir():
         raise GPDMError(f"cannot write {path}: it is a folder; give the name of a file")
     make_folder(path.parent)
@@ -99,9 +63,12 @@ def indexed(path: Path, index: int, count: int) -> Path:
     return path if count == 1 else path.with_name(f"{path.stem}_{index + 1:0{len(str(count))}d}{path.suffix}")
 
 
-def save_image(image: Tensor, path: Path, **options: Any) -> Path:
-    """Writes a tensor (1, C, H, W) in [-1, 1] as a picture; `options` go to Pillow."""
-    return save_picture(to_pil(image), path, **options)
+def save_image(image: Tensor, path: Path, bits: int = 8) -> Path:
+    """Writes a tensor (1, C, H, W) in [-1, 1] as a picture with 8 bits per channel, or as a PNG file with 16."""
+    if bits == 8:
+        return save_picture(to_pil(image), path)
+    data = encode_png(to_integers(image, 65535).astype(np.uint16))
+    return _write(path, lambda part: part.write_bytes(data))
 
 
 def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
@@ -129,7 +96,7 @@ def read_json(path: Path) -> Any:
         raise GPDMError(f"{path} is not a JSON file: {error}") from None
 
 
-def _write(path: Path, write: Callable[[Path], None]) -> Path:
+def _write(path: Path, write: Callable[[Path], object]) -> Path:
     handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     part = Path(name)

@@ -7,7 +7,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
 from .. import __version__
 from ..errors import GPDMError
@@ -16,23 +15,11 @@ from ..tasks import TASKS
 from .evaluate import add_eval_parser, run_eval
 from .flags import add_common, seed
 from .host import parse_device
+from .notices import printed_notices
+from .parser import CommandParser, OneLineParser
 from .run import run_command
-from .tasks import add_parser, run_task_command
-
-
-class OneLineParser(argparse.ArgumentParser):
-    """Parser that reports an error in one line, without the usage text above it."""
-
-    def error(self, message: str) -> NoReturn:
-        """Prints the message and exits with code 2."""
-        self.exit(2, f"gpdm: {message}; see {self.prog} --help\n")
-
-    def parse_known_args(self, *args: Any, **named: Any) -> Any:
-        """Reports unrecognized arguments, so that an error in those of a command names the command's help page."""
-        options, unknown = super().parse_known_args(*args, **named)
-        if unknown:
-            self.error(f"unrecognized arguments: {' '.join(unknown)}")
-        return options, unknown
+from .task_flags import add_parser
+from .tasks import run_task_command
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -42,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
         description="Makes new pictures from the patches of reference pictures, without a model or training.",
     )
     parser.add_argument("--version", action="version", version=f"gpdm {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=CommandParser)
     run = commands.add_parser(
         "run",
         help="Runs a ComfyUI workflow file without a server.",
@@ -79,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
     options = build_parser().parse_args(arguments)
     try:
-        result = {"run": run_command, "eval": run_eval}.get(options.command, run_task_command)(options)
+        with printed_notices():
+            result = {"run": run_command, "eval": run_eval}.get(options.command, run_task_command)(options)
     except GPDMError as error:
         print(f"gpdm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2

@@ -12,9 +12,10 @@ import torch
 
 from ..errors import GPDMError
 from .definitions import Definition, comfy_nodes, from_class, require
-from .files import make_folder, open_picture, read_json
+from .files import make_folder, read_json
 from .host import TerminalHost, parse_device
 from .pack import load_pack
+from .pictures import read_picture
 from .standins import STAND_INS, Session, StandIn
 from .validation import check_value, validate
 from .workflow import Link, Node, Prompt, read_prompt, to_api
@@ -56,7 +57,7 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
         session.metadata["workflow"] = workflow
     for node, name in _picture_inputs(order, definitions):
         if isinstance(node.inputs[name], str):
-            open_picture(session.find(node.inputs[name]))
+            read_picture(session.find(node.inputs[name]))
     device = parse_device(options.device)
     _execute(order, definitions, session, TerminalHost(device))
     return {

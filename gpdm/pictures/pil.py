@@ -4,42 +4,110 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from ..errors import ImageError
+
+ORIENTATION, PHOTOMETRIC, BITS_PER_SAMPLE = 274, 262, 258
+"""Numbers of tags in EXIF data and TIFF files."""
 
 
 def from_pil(picture: Image.Image) -> Tensor:
     """Returns a picture as a (1, C, H, W) float32 tensor in [-1, 1] on the CPU.
 
     C is 1 for grey, 2 for grey+alpha, 3 for RGB and 4 for RGBA. The EXIF orientation is applied and transparency
-    becomes a channel. 16-bit grey keeps its precision.
+    becomes a channel. 16-bit grey and floating-point grey keep their precision. Colour profiles are not applied.
 
     Raises:
-        ImageError: The mode cannot be read (floating-point TIFF or 32-bit grey, for example).
+        ImageError: The picture has 32-bit integers, or floating-point values outside of 0..1.
     """
-    picture = ImageOps.exif_transpose(picture)
-    is_16_bit = picture.mode == "I" or picture.mode.startswith("I;16")
-    if is_16_bit and ("transparency" in picture.info or np.asarray(picture).max() > 65535):
-        kind = "16-bit grey with a transparent colour" if "transparency" in picture.info else "32-bit grey"
-        raise ImageError(f"{kind} cannot be read; convert the picture to 8-bit grey")
-    if picture.mode == "PA" or "transparency" in picture.info:
-        # A transparent colour or palette entry becomes an alpha channel.
-        picture = picture.convert("LA" if picture.mode == "L" else "RGBA")
-    elif picture.mode in ("1", "P", "CMYK", "YCbCr", "LAB", "HSV", "RGBX"):
-        picture = picture.convert("L" if picture.mode == "1" else "RGB")
-    elif is_16_bit:
-        return _to_tensor(np.asarray(picture).astype(np.float32) / 65535)
-    if picture.mode not in ("L", "LA", "RGB", "RGBA"):
-        raise ImageError(f"mode {picture.mode} cannot be read; convert the picture to 8-bit RGB")
-    return _to_tensor(np.asarray(picture).astype(np.float32) / 255)
+    return unit_image(pixels(picture)).mul_(2).sub_(1)
 
 
-def _to_tensor(pixels: np.ndarray) -> Tensor:
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None] * 2 - 1
+def unit_image(values: np.ndarray) -> Tensor:
+    """Returns the values of `pixels` as a float32 tensor (1, C, H, W) in [0, 1] on the CPU."""
+    image = np.array(values.transpose(2, 0, 1)[None], dtype=np.float32, order="C")
+    if values.dtype != np.float32:
+        image /= np.iinfo(values.dtype).max
+    return torch.from_numpy(image)
+
+
+def pixels(picture: Image.Image) -> np.ndarray:
+    """Returns the values of a picture, (H, W, C), as it is meant to be seen: EXIF orientation and transparency applied.
+
+    Their type is uint8, uint16 for 16-bit grey, or float32 in [0, 1] for floating-point grey.
+
+    Raises:
+        ImageError: As in `from_pil`.
+    """
+    return upright(stored_pixels(picture), picture)
+
+
+def stored_pixels(picture: Image.Image) -> np.ndarray:
+    """Returns the values of `pixels` without the EXIF orientation."""
+    picture.load()
+    if picture.mode == "F":
+        return _floats(picture)
+    if picture.mode.startswith("I"):
+        return _sixteen_bits(picture)
+    values = np.asarray(plain(picture))
+    return values if values.ndim == 3 else values[..., None]
+
+
+def plain(picture: Image.Image) -> Image.Image:
+    """Returns an 8-bit picture in the mode L, LA, RGB or RGBA, without a palette or a transparent colour."""
+    if picture.mode in ("PA", "RGBa") or (picture.mode == "P" and "transparency" in picture.info):
+        return picture.convert("RGBA")
+    if "transparency" in picture.info and picture.mode in ("1", "L", "RGB"):
+        return picture.convert("RGBA" if picture.mode == "RGB" else "LA")
+    if picture.mode in ("L", "LA", "RGB", "RGBA"):
+        return picture
+    return picture.convert({"1": "L", "La": "LA"}.get(picture.mode, "RGB"))
+
+
+def upright(values: np.ndarray, picture: Image.Image) -> np.ndarray:
+    """Returns the values (H, W, C) of a loaded picture in the orientation that its EXIF data asks for."""
+    try:
+        orientation = picture.getexif().get(ORIENTATION, 1)
+    except Exception:  # Damaged EXIF data raise errors of many types; they are no reason to refuse the pixels.
+        return values
+    if orientation in (5, 6, 7, 8):
+        values = values.transpose(1, 0, 2)
+    if orientation in (3, 4, 7, 8):
+        values = values[::-1]
+    if orientation in (2, 3, 6, 7):
+        values = values[:, ::-1]
+    return values
+
+
+def _floats(picture: Image.Image) -> np.ndarray:
+    values = np.asarray(picture)[..., None]
+    if not np.isfinite(values).all():
+        raise ImageError("the picture has floating-point values that are NaN or infinite; remove them")
+    low, high = float(values.min()), float(values.max())
+    if low < 0 or high > 1:
+        raise ImageError(
+            f"the picture has floating-point values from {low:g} to {high:g}, and only 0 to 1 can be read; "
+            "scale them to that range, or save it as 16-bit PNG"
+        )
+    return values
+
+
+def _sixteen_bits(picture: Image.Image) -> np.ndarray:
+    """Returns 16-bit grey as (H, W, 1), or (H, W, 2) if one grey is transparent."""
+    tags = picture.tag_v2 if picture.format == "TIFF" else {}  # type: ignore[attr-defined]
+    values = np.asarray(picture)
+    if picture.mode == "I" and (tags or values.min() < 0 or values.max() > 65535):
+        raise ImageError("the picture has 32-bit or signed integers, which cannot be read; save it as 16-bit grey PNG")
+    bits = tags.get(BITS_PER_SAMPLE, (16,))[0]
+    if bits < 16:  # values from 0 to 4095, for example
+        values = np.round(np.minimum(values, 2**bits - 1) * (65535 / (2**bits - 1)))
+    if tags.get(PHOTOMETRIC) == 0:  # white is 0, which Pillow leaves to the caller
+        values = 65535 - values
+    transparent = picture.info.get("transparency")
+    channels = [values] if transparent is None else [values, np.where(values == transparent, 0, 65535)]
+    return np.stack(channels, axis=-1).astype(np.uint16)
 
 
 def to_pil(image: Tensor) -> Image.Image:
@@ -50,8 +118,18 @@ def to_pil(image: Tensor) -> Image.Image:
     Raises:
         ImageError: The tensor is a batch of several images or has more than four channels.
     """
+    values = to_integers(image, 255).astype(np.uint8)
+    return Image.fromarray(values.squeeze(2) if values.shape[2] == 1 else values)
+
+
+def to_integers(image: Tensor, maximum: int) -> np.ndarray:
+    """Returns a (1, C, H, W) or (C, H, W) tensor in [-1, 1] as whole numbers from 0 to `maximum`, (H, W, C).
+
+    Raises:
+        ImageError: As in `to_pil`.
+    """
     image = image[None] if image.dim() == 3 else image
     if image.dim() != 4 or image.shape[0] != 1 or image.shape[1] > 4:
         raise ImageError(f"an image of shape {tuple(image.shape)} cannot be a picture; expected (1, 1..4, H, W)")
-    pixels = (image[0].float().clamp(-1, 1) + 1).mul(127.5).round().to("cpu", torch.uint8).permute(1, 2, 0).numpy()
-    return Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
+    scaled = (image[0].float().clamp(-1, 1) + 1).mul(maximum / 2).round()
+    return scaled.to("cpu", torch.int32).permute(1, 2, 0).numpy()

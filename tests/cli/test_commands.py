@@ -148,7 +148,7 @@ def test_alpha_is_kept_or_refused(folder: Path, capsys: pytest.CaptureFixture[st
         (["style", "ref.png", "alpha.png", "-o", "out.png"], "content has 4 channels"),
         (["reshuffle", "ref.png", "alpha.png", "-o", "out.png"], "reference 2 has 4 channels (RGBA)"),
         (["reshuffle", "text.png", "-o", "out.png"], "text.png is not a picture that Pillow can read"),
-        (["reshuffle", "float.tif", "-o", "out.png"], "float.tif: mode F cannot be read"),
+        (["reshuffle", "float.tif", "-o", "out.png"], "float.tif: the picture has floating-point values from 7 to 7"),
         (["reshuffle", "ref.png", "-o", "ref.png/a/out.png"], "ref.png is a file, not a folder"),
         (["reshuffle", "ref.png", "-o", "out.png", "--init", "content.png", "--source", "noise"], "contradict"),
         (["reshuffle", "ref.png", "-o", "out.png", "--mask", "no.png"], "there is no file no.png"),
@@ -174,7 +174,7 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     for colour in ("white", "black"):
         Image.new("L", (30, 24), colour).save(f"{colour}.png")
     Path("text.png").write_text("not a picture")
-    Image.new("F", (30, 24)).save("float.tif")
+    Image.new("F", (30, 24), 7).save("float.tif")
     assert main([*arguments, *QUICK]) == 2
     error = capsys.readouterr().err
     assert message in error and len(error.splitlines()) == 1

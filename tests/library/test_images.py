@@ -68,12 +68,12 @@ def test_sixteen_bit_grey_keeps_its_precision() -> None:
     ("picture", "message"),
     [
         (
-            Image.fromarray(np.zeros((2, 2), dtype=np.float32), "F"),
-            "mode F cannot be read; convert the picture to 8-bit RGB",
+            Image.fromarray(np.array([[-0.5, 2]], dtype=np.float32), "F"),
+            "floating-point values from -0.5 to 2, and only 0 to 1 can be read",
         ),
         (
             Image.fromarray(np.full((2, 2), 2**20, dtype=np.int32)),
-            "32-bit grey cannot be read; convert the picture to 8-bit grey",
+            "32-bit or signed integers, which cannot be read; save it as 16-bit grey PNG",
         ),
     ],
     ids=["float", "32 bits"],

@@ -1,0 +1,184 @@
+"""Decoding picture files with Pillow: frames, depth, colour profiles, damage, and the memory that it takes."""
+
+from __future__ import annotations
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageFile, PngImagePlugin
+from torch import Tensor
+
+from ..errors import ImageError
+from ..pictures.deep import deep_pixels, is_deep
+from ..pictures.pil import plain, stored_pixels, unit_image, upright
+from ..pictures.profiles import deep_to_srgb, is_srgb, to_srgb
+
+ANIMATIONS = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
+"""Formats of which all frames or pages are used. The other pictures in an MPO or ICO file are versions of the first."""
+
+BYTES_PER_PIXEL = 36
+"""Memory that reading takes per pixel: 4 bytes in Pillow, and two copies of 4 channels of float32."""
+
+PILLOW_SETTINGS = ((2**20, False), (2**28, False), (2**28, True))
+"""Arguments of `pillow` with which a file is tried in turn. Pillow's own limits come first, then texts and profiles of
+more than 1 MB, then files that are cut off or have wrong check sums. ComfyUI loads all of these."""
+
+_PILLOW_LOCK = threading.RLock()
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """The content of a picture file."""
+
+    frames: Tensor
+    """The picture, or all frames of an animation, (N, C, H, W) in [0, 1]."""
+    bits: int
+    """Bits per channel: 8, or 16 if the file has more than 8."""
+    notices: tuple[str, ...]
+    """What was not used as it is in the file, one sentence each."""
+
+
+class Decoder:
+    """Decodes one picture file from its bytes.
+
+    Arguments:
+        data: The bytes of the file.
+        memory: Bytes of memory that decoding may take; None: no limit.
+        profiles: Whether colours are converted to sRGB by the profile in the file.
+    """
+
+    def __init__(self, data: bytes, memory: int | None, profiles: bool) -> None:
+        self.data, self.memory, self.profiles = data, memory, profiles
+        self.notices: list[str] = []
+
+    def decode(self) -> Decoded:
+        """Returns the content. Raises `ImageError`, or whatever Pillow raises for a damaged file."""
+        frames: list[Tensor] = []
+        bits, dropped = 8, 0
+        try:
+            for values in self._frames():
+                frame = unit_image(values)
+                bits = bits if values.dtype == np.uint8 else 16
+                if frames and frame.shape[2:] != frames[0].shape[2:]:
+                    dropped += 1
+                else:
+                    frames.append(frame)
+        except ImageError:
+            raise
+        except Exception:
+            if not (frames and ImageFile.LOAD_TRUNCATED_IMAGES):
+                raise
+        if ImageFile.LOAD_TRUNCATED_IMAGES and all(_is_blank(frame) for frame in frames):
+            raise OSError("no pixel of it can be read")
+        if dropped:
+            self.notices.append(f"{dropped} frames of another size than the first are left out")
+        return Decoded(torch.cat(_alike(frames)), bits, tuple(dict.fromkeys(self.notices)))
+
+    def _open(self, index: int = 0) -> ImageFile.ImageFile:
+        picture = Image.open(io.BytesIO(self.data))
+        assert isinstance(picture, ImageFile.ImageFile)
+        picture.seek(index)
+        return picture
+
+    def _frames(self) -> Iterator[np.ndarray]:
+        """Yields the values of each frame, (H, W, C)."""
+        picture = self._open()
+        # The first picture of an APNG file may be one for viewers that show no animations.
+        first = index = int(getattr(picture, "default_image", False))
+        while True:
+            try:
+                picture.seek(index)
+            except EOFError:
+                return
+            self._check_memory(picture.size, index - first + 1)
+            yield self._values(picture, index)
+            if picture.format not in ANIMATIONS:
+                return
+            index += 1
+
+    def _check_memory(self, size: tuple[int, int], count: int) -> None:
+        needed = BYTES_PER_PIXEL * size[0] * size[1] * count
+        if self.memory is not None and needed > self.memory:
+            what = f"{size[0]}x{size[1]} pixels" + (f" times {count} or more frames" if count > 1 else "")
+            raise ImageError(
+                f"reading {what} needs {_mib(needed)} of memory and {_mib(self.memory)} are free; make it smaller"
+            )
+
+    def _values(self, picture: ImageFile.ImageFile, index: int) -> np.ndarray:
+        """Returns the values of a frame that is open and not loaded, in sRGB, with the depth of the file."""
+        profile = picture.info.get("icc_profile") if self.profiles else None
+        deep = is_deep(picture)
+        if deep and picture.mode != "F" and not picture.mode.startswith("I"):
+            values = deep_pixels(lambda: self._open(index)) if index == 0 or picture.format == "TIFF" else None
+            if values is not None:
+                return self._deep_in_srgb(values, profile)
+            self.notices.append("it has more than 8 bits per channel, of which 8 are used")
+            deep = False
+        picture.load()
+        if deep:
+            return self._deep_in_srgb(upright(stored_pixels(picture), picture), profile)
+        return upright(stored_pixels(self._in_srgb(picture, profile)), picture)
+
+    def _deep_in_srgb(self, values: np.ndarray, profile: bytes | None) -> np.ndarray:
+        try:
+            return values if not profile or is_srgb(profile) else deep_to_srgb(values, profile)
+        except ImageError as error:
+            self.notices.append(f"{error}; its colours are used as they are")
+            return values
+
+    def _in_srgb(self, picture: Image.Image, profile: bytes | None) -> Image.Image:
+        try:
+            if not profile or is_srgb(profile):
+                return picture
+            return to_srgb(picture if picture.mode in ("CMYK", "LAB") else plain(picture), profile)
+        except ImageError as error:
+            self.notices.append(f"{error}; its colours are used as they are")
+            return picture
+
+
+def _alike(frames: list[Tensor]) -> list[Tensor]:
+    """Returns frames (1, C, H, W) in [0, 1] with the same channels: colour and alpha, if any of them has it."""
+    colours = max(3 if frame.shape[1] >= 3 else 1 for frame in frames)
+    alpha = any(frame.shape[1] in (2, 4) for frame in frames)
+    result = []
+    for frame in frames:
+        count = 3 if frame.shape[1] >= 3 else 1
+        parts = [frame[:, :count].expand(-1, colours, -1, -1)]
+        if alpha:
+            parts.append(frame[:, count:] if frame.shape[1] > count else torch.ones_like(frame[:, :1]))
+        result.append(torch.cat(parts, dim=1) if len(parts) > 1 else parts[0])
+    return result
+
+
+def _is_blank(frame: Tensor) -> bool:
+    """Returns whether all pixels are equal, as in a picture of which no pixel was decoded."""
+    return frame[0, 0].numel() > 1 and bool((frame == frame[..., :1, :1]).all())
+
+
+@contextmanager
+def pillow(text: int, truncated: bool) -> Iterator[None]:
+    """Lets Pillow read pictures of any size inside of a `with` block, without warnings; then all is as it was.
+
+    Arguments:
+        text: Largest size of a text or a profile in a PNG file, in bytes.
+        truncated: Whether files that are cut off or have wrong check sums are read.
+    """
+    with _PILLOW_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        before = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, ImageFile.LOAD_TRUNCATED_IMAGES
+        try:
+            Image.MAX_IMAGE_PIXELS = None
+            PngImagePlugin.MAX_TEXT_CHUNK, ImageFile.LOAD_TRUNCATED_IMAGES = text, truncated
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, ImageFile.LOAD_TRUNCATED_IMAGES = before
+
+
+def _mib(count: int) -> str:
+    return f"{count / 2**20:.0f} MiB" if count < 10 * 2**30 else f"{count / 2**30:.0f} GiB"

@@ -1,0 +1,129 @@
+"""The pictures and masks that the command line of a task names."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..canvas import Keep
+from ..errors import GPDMError
+from ..references import Images, Reference, ReferenceOptions, masked_reference
+from ..tasks import Task
+from .pictures import PictureFile, read_mask, read_picture
+from .task_flags import NONE
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The pictures and masks of one run, on its device."""
+
+    references: list[Reference]
+    """One for each file; the frames of an animation are a batch."""
+    start: Tensor | None
+    """The picture that the task starts from, (B, C, h, w); each frame of an animation makes one output."""
+    init: Tensor | None
+    """The picture of --init, likewise."""
+    keep: Keep | Tensor | None
+    bits: int
+    """Bits per channel: 16 if a reference has 16."""
+    files: Mapping[str, Sequence[Path]]
+    """The files by the name of the argument or flag."""
+
+    def pictures(self, task: Task) -> list[Images]:
+        """Returns what is given for each of `task.pictures`."""
+        start = self.start
+        return [start if picture.start and start is not None else self.references for picture in task.pictures]
+
+
+def read_inputs(options: argparse.Namespace, device: torch.device) -> Inputs:
+    """Reads the files that the command line of a task names.
+
+    Raises:
+        GPDMError: A file cannot be used, or a flag has no reference that it belongs to. The message names the file.
+    """
+    task = options.task
+    paths: list[Path] = getattr(options, task.reference.name)
+    pictures = [read_picture(path) for path in paths]
+    return Inputs(
+        references=_references(options, pictures, device),
+        start=None if task.start is None else _images(getattr(options, task.start.name), device),
+        init=_images(getattr(options, "init", None), device),
+        keep=_keep(options, device),
+        bits=max(picture.bits for picture in pictures),
+        files=_files(options),
+    )
+
+
+@contextmanager
+def naming_files(files: Mapping[str, Sequence[Path]]) -> Iterator[None]:
+    """Adds the names of the files to an error of the library, which knows the pictures only."""
+    try:
+        yield
+    except GPDMError as error:
+        names = "; ".join(f"{name}: {', '.join(map(str, paths))}" for name, paths in files.items() if paths)
+        error.args = (f"{error} ({names})",)
+        raise
+
+
+def _files(options: argparse.Namespace) -> dict[str, list[Path]]:
+    flags = ("init", "mask", "region", "keep", "keep_picture")
+    given = {name: getattr(options, name, None) for name in (*(p.name for p in options.task.pictures), *flags)}
+    lists = {name: value if isinstance(value, list) else [value] for name, value in given.items() if value is not None}
+    return {name.replace("_", "-"): [Path(x) for x in paths if x != NONE] for name, paths in lists.items()}
+
+
+def _images(path: Path | None, device: torch.device) -> Tensor | None:
+    return None if path is None else read_picture(path).images.to(device)
+
+
+def _references(options: argparse.Namespace, pictures: Sequence[PictureFile], device: torch.device) -> list[Reference]:
+    """Returns the references with the masks, weights and regions of the command line, by the order of the files."""
+    masks, regions, weights = (_by_reference(options, name, len(pictures)) for name in ("mask", "region", "weight"))
+    default = ReferenceOptions().weight
+    references = []
+    for picture, mask, region, weight in zip(pictures, masks, regions, weights, strict=True):
+        with naming_files(
+            {options.task.reference.name: [picture.path], "mask": [] if mask in (None, NONE) else [mask]}
+        ):
+            references.append(
+                masked_reference(
+                    picture.images.to(device),
+                    _map(mask, device),
+                    default if weight is None else ReferenceOptions(weight=weight).weight,
+                    _map(region, device),
+                )
+            )
+    return references
+
+
+def _map(file: str | None, device: torch.device) -> Tensor | None:
+    return None if file is None or file == NONE else read_mask(Path(file)).to(device)
+
+
+def _by_reference(options: argparse.Namespace, name: str, count: int) -> list[Any]:
+    given = getattr(options, name)
+    if len(given) > count:
+        raise GPDMError(
+            f"--{name} appears {len(given)} times, but there are {count} references; remove {len(given) - count}"
+        )
+    return [*given, *[None] * (count - len(given))]
+
+
+def _keep(options: argparse.Namespace, device: torch.device) -> Keep | Tensor | None:
+    if options.keep is None:
+        if options.keep_picture is not None:
+            raise GPDMError("--keep-picture needs --keep FILE, the mask of the pixels to keep")
+        return None
+    mask = read_mask(options.keep).to(device)
+    if not bool(mask.any()):
+        raise GPDMError(f"{options.keep} keeps nothing; paint the pixels to keep white, or make them transparent")
+    if options.keep_picture is None:
+        return mask
+    return Keep(read_picture(options.keep_picture).first().images.to(device), mask)

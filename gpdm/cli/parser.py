@@ -1,0 +1,55 @@
+"""Parsers of the command line that report an error in one line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Parser that reports an error in one line, without the usage text above it."""
+
+    def error(self, message: str) -> NoReturn:
+        """Prints the message and exits with code 2."""
+        self.exit(2, f"gpdm: {message}; see {self.prog} --help\n")
+
+    def parse_known_args(self, *args: Any, **named: Any) -> Any:
+        """Reports unrecognized arguments, so that an error in those of a command names the command's help page."""
+        options, unknown = super().parse_known_args(*args, **named)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Parser of one command, whose files may stand before, between and after its flags."""
+
+    _inner = False
+
+    error = OneLineParser.error
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        """Collects the files wherever they stand; see `OneLineParser.parse_known_args` for the errors."""
+        if self._inner:  # argparse calls this method once for the flags and once for the files
+            return super().parse_known_args(args, namespace)
+        self._inner = True
+        try:
+            options, unknown = self.parse_known_intermixed_args(_without_separator(args), namespace)
+        finally:
+            self._inner = False
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return options, unknown
+
+
+def _without_separator(arguments: Sequence[str]) -> list[str]:
+    """Returns the arguments without "--", which not all versions of argparse keep between flags and files.
+
+    What follows it are files, also where their names begin with "-".
+    """
+    arguments = list(arguments)
+    if "--" not in arguments:
+        return arguments
+    end = arguments.index("--")
+    return arguments[:end] + [f"./{name}" if name.startswith("-") else name for name in arguments[end + 1 :]]

@@ -1,0 +1,129 @@
+"""Reading picture files: the one way in which the terminal opens a picture."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from PIL import UnidentifiedImageError
+from torch import Tensor
+
+from ..errors import ImageError
+from .decoding import PILLOW_SETTINGS, Decoder, pillow
+
+logger = logging.getLogger("gpdm")
+
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in the grey of a picture (ITU-R BT.601)."""
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """The content of a picture file."""
+
+    path: Path
+    frames: Tensor
+    """The picture, or all frames of an animation, (N, C, H, W) in [0, 1]."""
+    bits: int
+    """Bits per channel: 8, or 16 if the file has more than 8."""
+
+    @property
+    def images(self) -> Tensor:
+        """The frames in the core's range [-1, 1]."""
+        return self.frames * 2 - 1
+
+    def first(self) -> PictureFile:
+        """Returns the first frame alone, and says so if there are more."""
+        if len(self.frames) > 1:
+            logger.warning("%s has %d frames; the first one is used here", self.path, len(self.frames))
+        return replace(self, frames=self.frames[:1])
+
+
+def read_picture(path: Path, memory: int | None = None, profiles: bool = True) -> PictureFile:
+    """Returns the content of a picture file. What is wrong with a usable file is logged, with its name.
+
+    Arguments:
+        path: A file that Pillow can read.
+        memory: Bytes of memory that reading may take; by default what is free.
+        profiles: Whether colours are converted to sRGB by the profile in the file. A mask has none.
+
+    Raises:
+        ImageError: There is no such file, it is no readable picture, its values cannot be used, or it does not fit
+            in the memory. The message names the file.
+    """
+    memory = free_memory() if memory is None else memory
+    data = _read_bytes(path, memory)
+    failure: Exception | None = None
+    for settings in PILLOW_SETTINGS:
+        try:
+            with pillow(*settings):
+                content = Decoder(data, memory, profiles).decode()
+        except ImageError as error:
+            raise ImageError(f"{path}: {error}") from None
+        except MemoryError:
+            raise ImageError(f"{path} does not fit in the memory; make it smaller") from None
+        except Exception as error:  # Pillow raises errors of any type for a damaged file.
+            failure = failure or error
+            continue
+        if failure is not None:
+            logger.warning("%s is damaged or unusual (%s); it is used as far as it can be read", path, _reason(failure))
+        for notice in content.notices:
+            logger.warning("%s: %s", path, notice)
+        return PictureFile(path, content.frames, content.bits)
+    if isinstance(failure, UnidentifiedImageError):
+        raise ImageError(f"{path} is not a picture that Pillow can read; convert it to PNG")
+    raise ImageError(f"{path} cannot be read as a picture: {_reason(failure)}; save it again as PNG")
+
+
+def read_mask(path: Path) -> Tensor:
+    """Returns the picture in a file as a mask (1, 1, H, W) with values from 0 to 1.
+
+    Transparent pixels are 1, as the mask editor of ComfyUI saves what is painted; in a picture without transparency,
+    white ones are.
+    """
+    image = read_picture(path, profiles=False).first().frames
+    if image.shape[1] in (2, 4) and bool((image[:, -1:] < 1).any()):
+        return 1 - image[:, -1:]
+    if image.shape[1] < 3:
+        return image[:, :1]
+    return (image[:, :3] * image.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+
+
+def free_memory() -> int | None:
+    """Returns the bytes of memory that are free; all there are where only that is known; None if nothing is."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):
+        return None
+
+
+def _read_bytes(path: Path, memory: int | None) -> bytes:
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(f"{path} is a folder; give the name of a picture file")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{path} is a pipe or a device; save the picture to a file first")
+        if memory is not None and status.st_size > memory:
+            raise ImageError(f"{path} has {status.st_size / 2**20:.0f} MiB, which do not fit in the memory")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ImageError(f"there is no file {path}; check the path") from None
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read: {error.strerror}; check the path") from None
+    if not data:
+        raise ImageError(f"{path} is empty; save the picture again")
+    return data
+
+
+def _reason(error: Exception | None) -> str:
+    """Returns the text of an error of Pillow in one short line."""
+    return " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__
