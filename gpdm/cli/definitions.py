@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Input:
     choices: tuple[Any, ...] | None
     """Values of a COMBO. None if only a running ComfyUI knows them, such as installed models."""
     options: Mapping[str, Any]
+    added: Mapping[Any, tuple[Input, ...]] = field(default_factory=dict)
+    """Inputs that a choice adds behind this one, by the choice."""
 
     @property
     def is_widget(self) -> bool:
@@ -58,8 +60,13 @@ class Definition:
         return [given for given in self.inputs if given.is_widget]
 
     def input(self, name: str) -> Input | None:
-        """Returns the input called `name`, or None."""
-        return next((given for given in self.inputs if given.name == name), None)
+        """Returns the input called `name`, or None. It may be one that a choice adds."""
+        added = [each for given in self.inputs for more in given.added.values() for each in more]
+        return next((given for given in (*self.inputs, *added) if given.name == name), None)
+
+    def inputs_for(self, values: Mapping[str, Any]) -> list[Input]:
+        """Returns the inputs of a node with these values: those that its choices add stand behind the choices."""
+        return [each for given in self.inputs for each in (given, *given.added.get(_key(values.get(given.name)), ()))]
 
 
 def from_class(type_name: str, node_class: Any) -> Definition:
@@ -93,26 +100,45 @@ def _definition(
 
 
 def _inputs(name: str, spec: Any, required: bool) -> list[Input]:
-    """Returns the inputs of one specification, in a form that ComfyUI has used: one, or as many as may grow."""
+    """Returns the inputs of one specification, in any form that ComfyUI has: one, or as many as may grow."""
     kind, options = spec[0], spec[1] if len(spec) > 1 else {}
     if isinstance(kind, (list, tuple)):
         return [Input(name, "COMBO", required, tuple(kind), options)]
     if kind == "COMFY_AUTOGROW_V3":
         return _grown(name, options["template"], required)
+    if kind == "COMFY_DYNAMICCOMBO_V3":
+        added = {option["key"]: _added(name, option["inputs"]) for option in options["options"]}
+        return [Input(name, "COMBO", required, tuple(added), options, added)]
+    if kind == "COMFY_MATCHTYPE_V3":
+        return [Input(name, options["template"]["allowed_types"], required, None, options)]
     choices = tuple(options["options"]) if kind == "COMBO" and "options" in options else None
     return [Input(name, kind, required, choices, options)]
 
 
+def _added(name: str, table: Mapping[str, Any]) -> tuple[Input, ...]:
+    """Returns the inputs that a choice of the input `name` adds."""
+    return tuple(
+        each
+        for group in ("required", "optional")
+        for short, spec in table.get(group, {}).items()
+        for each in _inputs(f"{name}.{short}", spec, group == "required")
+    )
+
+
 def _grown(name: str, template: Mapping[str, Any], required: bool) -> list[Input]:
     """Returns the inputs of a template: at least `min` are required, up to `max` are possible."""
-    ((_, specs),) = [(group, specs) for group, specs in template["input"].items() if specs]
-    (spec,) = specs.values()
+    (spec,) = [spec for group in template["input"].values() for spec in group.values()]
     names = template.get("names") or [f"{template['prefix']}{number}" for number in range(template["max"])]
     return [
         each
         for number, short in enumerate(names)
         for each in _inputs(f"{name}.{short}", spec, required and number < template["min"])
     ]
+
+
+def _key(value: Any) -> Any:
+    """Returns a value that can be looked up; what a damaged file has in its place can not."""
+    return value if isinstance(value, str) else None
 
 
 def require(definitions: Mapping[str, Definition], type_name: str, where: str) -> Definition:

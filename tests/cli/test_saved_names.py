@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 
 from gpdm import GPDMError
-from gpdm.cli.standins import Session
+from gpdm.cli.definitions import from_class
+from gpdm.cli.standins import STAND_INS, Session
 from gpdm.cli.workflow import Link, Node
 
 PROMPT = {
@@ -56,6 +57,24 @@ def names(out: Path) -> list[str]:
 def test_patterns_in_a_prefix(tmp_path: Path, prefix: str, expected: str) -> None:
     session(tmp_path).save(torch.zeros(1, 3, 5, 3), prefix)
     assert names(tmp_path) == [f"{expected}_00001_.png"]
+
+
+def test_save_image_advanced_ends_its_names_with_the_number(tmp_path: Path) -> None:
+    save = STAND_INS["SaveImageAdvanced"](session(tmp_path))
+    images = torch.zeros(2, 2, 2, 3)
+    inputs = {"format": "png", "format.bit_depth": "8-bit", "format.input_color_space": "sRGB"}
+    assert save.run(images=images, filename_prefix="x", **inputs)[0] is images
+    assert names(tmp_path) == ["x_00001.png", "x_00002.png"]
+
+
+@pytest.mark.parametrize("kind", ["SaveImage", "PreviewImage"])
+def test_nodes_that_save_pass_the_pictures_on(tmp_path: Path, kind: str) -> None:
+    images, run = torch.zeros(1, 2, 2, 3), session(tmp_path)
+    more = {"filename_prefix": "x"} if kind == "SaveImage" else {}
+    assert STAND_INS[kind](run).run(images=images, **more)[0] is images
+    assert run.saved == list(tmp_path.iterdir())
+    definition = from_class(kind, STAND_INS[kind])
+    assert definition.is_output and definition.outputs == ("IMAGE",)
 
 
 def test_a_number_in_the_batch_stands_in_the_name_and_nothing_is_overwritten(tmp_path: Path) -> None:

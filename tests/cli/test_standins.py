@@ -229,6 +229,57 @@ def test_scaling_to_megapixels_and_into_a_frame() -> None:
         made("ImageScaleToMaxDimension", image=torch.ones(1, 2, 2, 3), upscale_method="area", largest_size=0)
 
 
+@pytest.mark.parametrize(
+    ("way", "given", "size"),
+    [
+        ("scale dimensions", {"width": 8, "height": 0, "crop": "center"}, (4, 8)),
+        ("scale dimensions", {"width": 0, "height": 0, "crop": "center"}, (10, 20)),
+        ("scale dimensions", {"width": 8, "height": 8, "crop": "center"}, (8, 8)),
+        ("scale by multiplier", {"multiplier": 0.5}, (5, 10)),
+        ("scale by multiplier", {"multiplier": 0.01}, (1, 1)),
+        ("scale longer dimension", {"longer_size": 10}, (5, 10)),
+        ("scale shorter dimension", {"shorter_size": 5}, (5, 10)),
+        ("scale width", {"width": 10}, (5, 10)),
+        ("scale height", {"height": 5}, (5, 10)),
+        ("scale total pixels", {"megapixels": 0.01}, (72, 145)),
+        ("match size", {"match": torch.zeros(2, 7, 3), "crop": "disabled"}, (7, 3)),
+        ("scale to multiple", {"multiple": 8}, (8, 16)),
+        ("scale to multiple", {"multiple": 100}, (10, 20)),
+    ],
+)
+@pytest.mark.parametrize("is_mask", [False, True])
+def test_resize_in_every_way(way: str, given: dict[str, Any], size: tuple[int, int], is_mask: bool) -> None:
+    batch = torch.full((1, 10, 20), 0.5) if is_mask else torch.full((1, 10, 20, 3), 0.5)
+    named = {f"resize_type.{name}": value for name, value in given.items()}
+    (resized,) = made("ResizeImageMaskNode", input=batch, resize_type=way, scale_method="area", **named)
+    assert resized.shape == (1, *size, *batch.shape[3:])
+    assert torch.allclose(resized, torch.tensor(0.5))
+
+
+def test_resize_refuses_a_side_of_zero() -> None:
+    with pytest.raises(GPDMError, match="shorter_size = 0 is not allowed: it must be a whole number from 1 to 16384"):
+        named = {"resize_type": "scale shorter dimension", "resize_type.shorter_size": 0, "scale_method": "area"}
+        made("ResizeImageMaskNode", input=torch.ones(1, 2, 2, 3), **named)
+
+
+def test_crop_takes_a_rectangle() -> None:
+    (box,) = made("PrimitiveBoundingBox", x=1, y=1, width=2, height=1)
+    assert torch.allclose(made("ImageCropV2", image=grey(ROWS), crop_region=box)[0], grey([[0.8, 1.0]]))
+
+
+def test_a_switch_passes_one_of_two_on() -> None:
+    assert made("ComfySwitchNode", switch=True, on_false=1, on_true=2) == (2,)
+    assert made("ComfySwitchNode", switch=False, on_false=1, on_true=2) == (1,)
+
+
+def test_a_mask_in_place_of_a_picture_is_refused() -> None:
+    stand_in = STAND_INS["ImageInvert"](Session((), Path()))
+    assert torch.equal(stand_in.run(image=grey(ROWS))[0], 1 - grey(ROWS))
+    for wrong in (mask(ROWS), None, 3):
+        with pytest.raises(GPDMError, match="input image takes IMAGE, but another type was given"):
+            stand_in.run(image=wrong)
+
+
 def stitched(image1: Tensor, image2: Tensor | None, **inputs: Any) -> Tensor:
     given = {"direction": "right", "match_image_size": True, "spacing_width": 0, "spacing_color": "white"} | inputs
     return made("ImageStitch", image1=image1, image2=image2, **given)[0]

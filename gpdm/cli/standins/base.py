@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,12 +10,17 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ...errors import GPDMError
+from ..definitions import from_class
 from .session import Session
 
 SIDE = 16384
 """Longest side of a picture in ComfyUI."""
 
-IMAGE, MASK = ("IMAGE", {}), ("MASK", {})
+IMAGE, MASK, ANY = ("IMAGE", {}), ("MASK", {}), ("*", {})
+
+DIMENSIONS = {"IMAGE": 4, "MASK": 3}
+"""Dimensions of the tensors that these types are."""
 
 
 def integer(default: int, low: int, high: int, **more: Any) -> tuple[str, dict[str, Any]]:
@@ -32,13 +38,21 @@ def choice(*values: str) -> tuple[list[str], dict[str, Any]]:
     return list(values), {"default": values[0]}
 
 
+def inputs_of(kinds: Mapping[str, Mapping[str, Any]]) -> tuple[str, dict[str, Any]]:
+    """Returns the specification of a choice that adds inputs: for each choice, those of which a node has need."""
+    return "COMFY_DYNAMICCOMBO_V3", {
+        "default": next(iter(kinds)),
+        "options": [{"key": key, "inputs": {"required": inputs}} for key, inputs in kinds.items()],
+    }
+
+
 class StandIn:
     """Base of the stand-ins. The order of the inputs is ComfyUI's, because saved files list values by position."""
 
     REQUIRED: ClassVar[dict[str, Any]] = {}
     OPTIONAL: ClassVar[dict[str, Any]] = {}
     RETURN_TYPES: ClassVar[tuple[str, ...]] = ()
-    FUNCTION = "execute"
+    FUNCTION = "run"
     OUTPUT_NODE = False
 
     def __init__(self, session: Session, title: str = "") -> None:
@@ -48,6 +62,26 @@ class StandIn:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         return {"required": cls.REQUIRED, "optional": cls.OPTIONAL}
+
+    def run(self, **inputs: Any) -> tuple[Any, ...]:
+        """Returns the outputs.
+
+        Raises:
+            GPDMError: A mask was given for a picture or the reverse, which only types that fit any input let through.
+        """
+        definition = from_class(type(self).__name__, type(self))
+        for name, value in inputs.items():
+            given = definition.input(name)
+            dimensions = DIMENSIONS.get(given.type) if given else None
+            if given and dimensions and not (isinstance(value, Tensor) and value.ndim == dimensions):
+                raise GPDMError(
+                    f"input {name} takes {given.type}, but another type was given; connect a node that gives it"
+                )
+        return self.execute(**inputs)
+
+    def execute(self, *args: Any, **inputs: Any) -> tuple[Any, ...]:
+        """Returns the outputs; each node has its own."""
+        raise NotImplementedError
 
 
 def to_tensor(picture: Image.Image) -> Tensor:

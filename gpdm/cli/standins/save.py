@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .base import IMAGE, MASK, StandIn
+from .base import IMAGE, MASK, StandIn, choice, inputs_of
 
 
 class SaveImage(StandIn):
@@ -16,6 +16,22 @@ class SaveImage(StandIn):
 
     def execute(self, images: Tensor, filename_prefix: str) -> tuple[Tensor]:
         self.session.save(images, filename_prefix)
+        return (images,)
+
+
+class SaveImageAdvanced(StandIn):
+    """Writes PNG files of 8 bits."""
+
+    REQUIRED = {
+        "images": IMAGE,
+        "filename_prefix": ("STRING", {"default": "ComfyUI"}),
+        "format": inputs_of({"png": {"bit_depth": choice("8-bit"), "input_color_space": choice("sRGB")}}),
+    }
+    RETURN_TYPES = ("IMAGE",)
+    OUTPUT_NODE = True
+
+    def execute(self, images: Tensor, filename_prefix: str, **format: str) -> tuple[Tensor]:
+        self.session.save(images, filename_prefix, ".png")
         return (images,)
 
 

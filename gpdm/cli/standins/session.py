@@ -65,7 +65,7 @@ class Session:
             raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it is outside the folder {self.out}")
         return target
 
-    def save(self, images: Tensor, prefix: str) -> None:
+    def save(self, images: Tensor, prefix: str, ending: str = "_.png") -> None:
         """Writes a batch (B, H, W, C) in [0, 1] as PREFIX_00001_.png and so on, after the highest number there is."""
         if images.shape[3] > 4:
             raise GPDMError(f"a picture with {images.shape[3]} channels cannot be saved; it must have 1 to 4")
@@ -79,7 +79,7 @@ class Session:
             pixels = (image.float().clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
             picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
             name = target.name.replace("%batch_num%", str(index))
-            path = folder / f"{name}_{first + index:05d}_.png"
+            path = folder / f"{name}_{first + index:05d}{ending}"
             self.saved.append(save_picture(picture, path, pnginfo=info, compress_level=4))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
@@ -21,8 +23,18 @@ class ImageCrop(StandIn):
     RETURN_TYPES = ("IMAGE",)
 
     def execute(self, image: Tensor, width: int, height: int, x: int, y: int) -> tuple[Tensor]:
-        x, y = min(x, image.shape[2] - 1), min(y, image.shape[1] - 1)
-        return (image[:, y : y + height, x : x + width],)
+        return (_cropped(image, x, y, width, height),)
+
+
+class ImageCropV2(StandIn):
+    """A rectangle of the picture, smaller where it ends. The file lists its values a second time behind it."""
+
+    REQUIRED = {"image": IMAGE, "crop_region": ("BOUNDING_BOX", {})}
+    RETURN_TYPES = ("IMAGE",)
+
+    def execute(self, image: Tensor, crop_region: Mapping[str, int]) -> tuple[Tensor]:
+        box = {"x": 0, "y": 0, "width": 512, "height": 512} | dict(crop_region)
+        return (_cropped(image, box["x"], box["y"], box["width"], box["height"]),)
 
 
 class ImageFlip(StandIn):
@@ -71,6 +83,11 @@ class ImagePadForOutpaint(StandIn):
         fades = 0 < 2 * feathering < min(rows, columns)
         mask[inner] = _fade(rows, columns, (left, top, right, bottom), feathering) if fades else 0
         return padded, mask
+
+
+def _cropped(image: Tensor, x: int, y: int, width: int, height: int) -> Tensor:
+    x, y = min(x, image.shape[2] - 1), min(y, image.shape[1] - 1)
+    return image[:, y : y + height, x : x + width]
 
 
 def _fade(rows: int, columns: int, borders: tuple[int, int, int, int], width: int) -> Tensor:

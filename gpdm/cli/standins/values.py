@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from .base import IMAGE, StandIn, integer, number
+from .base import ANY, IMAGE, SIDE, StandIn, integer, number
 
 
 class _Value(StandIn):
@@ -63,10 +63,35 @@ class GetImageSize(StandIn):
         return image.shape[2], image.shape[1], image.shape[0]
 
 
+class PrimitiveBoundingBox(StandIn):
+    """A rectangle."""
+
+    REQUIRED = {
+        "x": integer(0, 0, SIDE),
+        "y": integer(0, 0, SIDE),
+        "width": integer(512, 1, SIDE),
+        "height": integer(512, 1, SIDE),
+    }
+    RETURN_TYPES = ("BOUNDING_BOX",)
+
+    def execute(self, **box: int) -> tuple[dict[str, int]]:
+        return (box,)
+
+
+class ComfySwitchNode(StandIn):
+    """One of two inputs (If/Else Switch)."""
+
+    REQUIRED = {"switch": ("BOOLEAN", {"default": False}), "on_false": ANY, "on_true": ANY}
+    RETURN_TYPES = ("*",)
+
+    def execute(self, switch: bool, on_false: Any, on_true: Any) -> tuple[Any]:
+        return (on_true if switch else on_false,)
+
+
 class PreviewAny(StandIn):
     """Shows a value as text (Preview as Text), and passes the text on."""
 
-    REQUIRED = {"source": ("*", {})}
+    REQUIRED = {"source": ANY}
     RETURN_TYPES = ("STRING",)
     OUTPUT_NODE = True
 
