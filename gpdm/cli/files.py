@@ -1,8 +1,7 @@
-"""Writing picture files, which appear whole or not at all, and reading JSON."""
+"""Writing picture files, which appear whole or not at all."""
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -80,20 +79,6 @@ def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
             part, format=Image.registered_extensions()[path.suffix.lower()], **quality, **options
         ),
     )
-
-
-def read_json(path: Path) -> Any:
-    """Returns the content of a JSON file.
-
-    Raises:
-        GPDMError: The file does not exist or is not JSON.
-    """
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise GPDMError(f"there is no file {path}; check the path") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise GPDMError(f"{path} is not a JSON file: {error}") from None
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> Path:

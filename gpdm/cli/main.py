@@ -35,7 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="Runs a ComfyUI workflow file without a server.",
         description="Runs a workflow file (editor or API format).",
     )
-    run.add_argument("workflow", type=Path, help="Workflow file (.json).")
+    run.add_argument("workflow", type=Path, help="Workflow file: JSON, or a picture that carries one.")
     run.add_argument(
         "--image",
         action="append",
@@ -91,6 +91,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     elif "valid" in result:
         print(f"{result['workflow']}: valid, {result['nodes']} nodes")
     else:
+        for shown in result.get("texts", ()):
+            print(f"{shown['node']}: {shown['text']}")
         for path in result["saved"]:
             print(path)
         print(f"{result['seconds']:.1f} s on {result['device']}", file=sys.stderr)

@@ -1,57 +1,165 @@
-"""Checks a prompt as ComfyUI does, before anything runs: missing inputs, links, types, ranges, combo values, cycles."""
+"""Checks of a prompt as ComfyUI makes them, before anything runs.
+
+An output that needs something wrong is left out and the others run; only if none is left, the prompt is refused.
+"""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from typing import Any
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from ..errors import GPDMError
-from .definitions import VALUE_TYPES, Definition, Input, require
+from .definitions import Definition, Input, require
+from .values import check_value
 from .workflow import Link, Node, Prompt
 
+MOST_REASONS = 5
+"""Most reasons in one message."""
 
-def validate(prompt: Prompt, definitions: Mapping[str, Definition]) -> list[Node]:
-    """Returns the nodes that the output nodes need, in an order in which they can run. Values get their types.
+Check = Callable[[Node], None]
+"""A check of a node beyond those of this module. It raises `GPDMError`."""
+
+
+@dataclass
+class Plan:
+    """Nodes that are to run, and outputs that cannot."""
+
+    order: list[Node] = field(default_factory=list)
+    """Nodes that the outputs need, in an order in which they can run."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Reason why an output is left out, by the name of its node."""
+
+
+def validate(prompt: Prompt, definitions: Mapping[str, Definition], *checks: Check) -> list[Node]:
+    """Returns the order of `plan` and logs a warning for each output that is left out.
 
     Raises:
-        GPDMError: The first thing that is wrong.
+        GPDMError: There is no output, or all are left out.
     """
-    outputs = [node for node in prompt.values() if require(definitions, node.type, node.name).is_output]
+    found = plan(prompt, definitions, *checks)
+    for name, reason in found.refused.items():
+        logging.getLogger("gpdm").warning("%s is left out: %s", name, reason.removeprefix(f"{name}: "))
+    return found.order
+
+
+def plan(prompt: Prompt, definitions: Mapping[str, Definition], *checks: Check) -> Plan:
+    """Returns the outputs that can run, with the nodes that they need; values get their types.
+
+    Raises:
+        GPDMError: There is no output, or all are left out.
+    """
+    outputs = _outputs(prompt, definitions)
     if not outputs:
-        raise GPDMError("the workflow has no output node; add a Save Image or Preview Image node")
-    order: list[Node] = []
-    states: dict[str, str] = {}
-    for node in outputs:
-        _visit(node, prompt, states, order)
-    for node in order:
-        _check_node(node, prompt, definitions)
-    return order
+        unknown = sorted({node.type for node in prompt.values() if node.type not in definitions})
+        also = f"; these types are not known here: {', '.join(unknown)}" if unknown else ""
+        raise GPDMError(f"the workflow has no output node; add a Save Image or Preview Image node{also}")
+    found, checked = Plan(), _Checked(prompt, definitions, checks)
+    ordered: dict[str, Node] = {}
+    for output in outputs:
+        try:
+            nodes = checked.order(output)
+            for node in nodes:
+                checked.check(node)
+        except GPDMError as error:
+            found.refused[output.name] = str(error)
+        else:
+            ordered |= {node.id: node for node in nodes}
+    if not ordered:
+        reasons = list(dict.fromkeys(found.refused.values()))
+        more = f"; and {len(reasons) - MOST_REASONS} more" if len(reasons) > MOST_REASONS else ""
+        raise GPDMError("; ".join(reasons[:MOST_REASONS]) + more)
+    found.order = list(ordered.values())
+    return found
 
 
-def _visit(node: Node, prompt: Prompt, states: dict[str, str], order: list[Node]) -> None:
-    if states.get(node.id) == "done":
-        return
-    if states.get(node.id) == "open":
-        raise GPDMError(f"{node.name} depends on its own output; remove one link of the cycle")
-    states[node.id] = "open"
-    for name, value in node.inputs.items():
-        if isinstance(value, Link):
-            if value.node not in prompt:
+def needed_nodes(prompt: Prompt, definitions: Mapping[str, Definition]) -> set[str]:
+    """Returns the ids of the nodes that an output is made of, whether they are valid or not."""
+    stack, seen = _outputs(prompt, definitions), set()
+    while stack:
+        node = stack.pop()
+        if node.id not in seen:
+            seen.add(node.id)
+            stack += [
+                prompt[link.node] for link in node.inputs.values() if isinstance(link, Link) and link.node in prompt
+            ]
+    return seen
+
+
+def _outputs(prompt: Prompt, definitions: Mapping[str, Definition]) -> list[Node]:
+    return [node for node in prompt.values() if node.type in definitions and definitions[node.type].is_output]
+
+
+class _Checked:
+    """Nodes of a prompt with what was found out about them."""
+
+    def __init__(self, prompt: Prompt, definitions: Mapping[str, Definition], checks: tuple[Check, ...]) -> None:
+        self.prompt = prompt
+        self.definitions = definitions
+        self.checks = checks
+        self.errors: dict[str, GPDMError | None] = {}
+
+    def order(self, output: Node) -> list[Node]:
+        """Returns the nodes that an output needs, each behind those that it needs itself.
+
+        Raises:
+            GPDMError: A link leads nowhere, or the links form a cycle.
+        """
+        order: dict[str, Node] = {}
+        opened: set[str] = set()
+        stack = [output]
+        while stack:
+            node = stack[-1]
+            before = [] if node.id in order else [each for each in self._sources(node) if each.id not in order]
+            if not before:
+                order[stack.pop().id] = node
+            else:
+                opened.add(node.id)
+                loop = next((each for each in before if each.id in opened), None)
+                if loop is not None:
+                    raise GPDMError(f"{loop.name} depends on its own output; remove one link of the cycle")
+                stack.append(before[0])
+        return list(order.values())
+
+    def _sources(self, node: Node) -> list[Node]:
+        """Returns the nodes that are linked to a node. An optional input whose link leads nowhere is dropped."""
+        definition = require(self.definitions, node.type, node.name)
+        links = {name: link for name, link in node.inputs.items() if isinstance(link, Link)}
+        for name, link in links.items():
+            if link.node in self.prompt:
+                continue
+            given = definition.input(name)
+            if given is None or given.required:
                 raise GPDMError(
-                    f"{node.name}: input {name} is linked to node {value.node}, which is not in the workflow"
+                    f"{node.name}: input {name} is linked to node {link.node}, which is not in the workflow"
                 )
-            _visit(prompt[value.node], prompt, states, order)
-    states[node.id] = "done"
-    order.append(node)
+            del node.inputs[name]
+        return [self.prompt[link.node] for link in links.values() if link.node in self.prompt]
+
+    def check(self, node: Node) -> None:
+        """Raises `GPDMError` if anything is wrong with a node, each time it is asked."""
+        if node.id not in self.errors:
+            try:
+                _check_node(node, self.prompt, self.definitions)
+                for check in self.checks:
+                    check(node)
+                self.errors[node.id] = None
+            except GPDMError as error:
+                self.errors[node.id] = error
+        error = self.errors[node.id]
+        if error is not None:
+            raise error
 
 
 def _check_node(node: Node, prompt: Prompt, definitions: Mapping[str, Definition]) -> None:
     definition = require(definitions, node.type, node.name)
+    if node.problem:
+        raise GPDMError(f"{node.name}: {node.problem}")
     for given in definition.inputs:
         if given.name not in node.inputs:
             if given.required:
-                raise GPDMError(f"{node.name}: input {given.name} ({given.type}) is missing; connect it")
+                reason = f": {node.missing[given.name]}" if node.missing.get(given.name) else ""
+                raise GPDMError(f"{node.name}: input {given.name} ({given.type}) is missing{reason}; connect it")
             continue
         value = node.inputs[given.name]
         if isinstance(value, Link):
@@ -77,53 +185,3 @@ def _check_link(node: Node, given: Input, link: Link, prompt: Prompt, definition
         raise GPDMError(
             f"{node.name}: input {given.name} takes {given.type}, but {source.name} gives {outputs[link.slot]}"
         )
-
-
-def check_value(node: Node, given: Input, value: Any) -> Any:
-    """Returns `value` in the input's type.
-
-    Raises:
-        GPDMError: It has another type, is out of range, or is none of the choices.
-    """
-    where = f"{node.name}: {given.name} = {value!r}"
-    if given.type not in VALUE_TYPES:
-        raise GPDMError(f"{where} is not allowed: {given.name} takes a link of type {given.type}")
-    if given.type == "COMBO":
-        if given.choices is None and not isinstance(value, str):
-            raise GPDMError(f"{where} is not allowed: it must be a name")
-        if given.choices is not None and value not in given.choices:
-            raise GPDMError(f"{where} is not allowed: it must be one of {', '.join(map(str, given.choices))}")
-        return value
-    value = _converted(given, value, where)
-    low, high = _limits(given)
-    if given.type in ("INT", "FLOAT") and not low <= value <= high:
-        raise GPDMError(f"{where} is not allowed: it must be {_allowed_number(given)}")
-    return value
-
-
-def _limits(given: Input) -> tuple[float, float]:
-    """Returns the smallest and the largest value of a number."""
-    return given.options.get("min", -math.inf), given.options.get("max", math.inf)
-
-
-def _allowed_number(given: Input) -> str:
-    """Returns the allowed values of a number in words, those of `OptionSpec.allowed`."""
-    ends = [f"{end:.10g}" if isinstance(end, float) else str(end) for end in _limits(given)]
-    kind = "a whole number" if given.type == "INT" else "a number"
-    return kind if ends == ["-inf", "inf"] else f"{kind} from {ends[0]} to {ends[1]}"
-
-
-def _converted(given: Input, value: Any, where: str) -> Any:
-    kind = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}[given.type]
-    if given.type == "BOOLEAN" and isinstance(value, str):
-        words = {"true": True, "false": False}
-        if value.lower() not in words:
-            raise GPDMError(f"{where} is not allowed: it must be true or false")
-        return words[value.lower()]
-    try:
-        converted = kind(value)
-    except (TypeError, ValueError, OverflowError):
-        raise GPDMError(f"{where} is not allowed: it must be {_allowed_number(given)}") from None
-    if kind is int and isinstance(value, float) and value != converted:
-        raise GPDMError(f"{where} is not allowed: it must be {_allowed_number(given)}")
-    return converted

@@ -1,0 +1,61 @@
+"""Execution of nodes in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from ..errors import GPDMError
+from .definitions import Definition
+from .host import TerminalHost
+from .overrides import picture_inputs
+from .pack import load_pack
+from .standins import Session, StandIn
+from .workflow import Link, Node
+
+
+def execute(order: Sequence[Node], definitions: Mapping[str, Definition], session: Session, host: TerminalHost) -> None:
+    """Runs nodes in their order.
+
+    Raises:
+        GPDMError: A node failed. The message names it, the pictures it is made of, and what was saved before.
+    """
+    before = load_pack().nodes.host.use(host)
+    results: dict[str, tuple[Any, ...]] = {}
+    try:
+        # As ComfyUI does: a node that forgets to leave inference mode fails here too.
+        with torch.inference_mode():
+            for node in order:
+                node_class = definitions[node.type].node_class
+                instance = node_class(session, node.title) if issubclass(node_class, StandIn) else node_class()
+                host.label = node.title
+                given = {k: results[v.node][v.slot] if isinstance(v, Link) else v for k, v in node.inputs.items()}
+                try:
+                    results[node.id] = getattr(instance, node_class.FUNCTION)(**given)
+                except GPDMError as error:
+                    about = _pictures(node, order, definitions, str(error))
+                    saved = f"; saved before: {', '.join(map(str, session.saved))}" if session.saved else ""
+                    raise GPDMError(f"{node.name}: {error}{about}{saved}") from error
+                finally:
+                    host.node_done()
+    finally:
+        load_pack().nodes.host.use(before)
+
+
+def _pictures(node: Node, order: Sequence[Node], definitions: Mapping[str, Definition], said: str) -> str:
+    """Returns the names of the picture files that a node is made of, in brackets; without those that `said` names."""
+    nodes = {each.id: each for each in order}
+    stack, seen = [node], {node.id: node}
+    while stack:
+        for value in stack.pop().inputs.values():
+            if isinstance(value, Link) and value.node not in seen:
+                seen[value.node] = nodes[value.node]
+                stack.append(nodes[value.node])
+    loaders = [each for each in order if each.id in seen]
+    names = [str(each.inputs.get(name)) for each, name in picture_inputs(loaders, definitions)]
+    names = [name for name in dict.fromkeys(names) if name not in said]
+    if not names:
+        return ""
+    return f" (picture{'s' if len(names) > 1 else ''}: {', '.join(names)})"

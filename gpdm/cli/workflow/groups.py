@@ -1,0 +1,158 @@
+"""Group nodes, which older editors had in place of subgraphs: their saved form, read as instances of graphs.
+
+The group's inputs, outputs and widgets are those of its nodes that nothing inside is linked to, in their order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ..definitions import CONTROL_VALUES, Definition
+from .graph import INPUTS, NOTES, PRIMITIVE, Graph, SavedNode, Slot, Target, read_node
+from .instances import Instance, Overrides
+from .prompt import Link
+from .widgets import has_upload
+
+PREFIXES = ("workflow>", "workflow/")
+"""Beginnings of the types of group nodes, in newer and in older files."""
+
+
+class Widget(NamedTuple):
+    """One widget of the group: a widget of one of its nodes. One without a name belongs to a node of unknown type."""
+
+    node: str
+    name: str
+    is_last: bool
+    """True if the upload button of the node may come next."""
+
+
+def group_instance(saved: Mapping[str, Any], node: SavedNode, definitions: Mapping[str, Definition]) -> Instance:
+    """Returns the instance of a group that `node` is; `saved` is the group as it stands in `extra.groupNodes`.
+
+    Raises:
+        KeyError, TypeError, IndexError, ValueError: The group is damaged.
+    """
+    group = _Group(saved, definitions)
+    sockets, converted = group.free_inputs()
+    outer: list[Slot | None] = [*node.inputs[: len(sockets)], *[None] * (len(sockets) - len(node.inputs))]
+    rest = node.inputs[len(sockets) :]
+    if len(rest) == len(converted):
+        outer += rest
+    else:
+        by_name = {slot.name: slot for slot in rest}
+        outer += [by_name.get(group.graph.slot(target).name) for target in converted]
+    group.connect([*sockets, *converted])
+    return Instance(group.graph, outer, overrides=_overrides(node, group.widgets()))
+
+
+class _Group:
+    """Graph of a group, before it is put in place."""
+
+    def __init__(self, saved: Mapping[str, Any], definitions: Mapping[str, Definition]) -> None:
+        self.definitions = definitions
+        nodes = [read_node(entry, str(index)) for index, entry in enumerate(saved["nodes"])]
+        self.graph = Graph({node.id: node for node in nodes}, {})
+        for node in nodes:
+            node.inputs = [slot._replace(link=None) for slot in _all_inputs(node, definitions)]
+        self.used: set[Link] = set()
+        for number, (origin, slot, target, end) in enumerate(link[:4] for link in saved["links"]):
+            if origin is not None:
+                self._link(str(number), Link(str(origin), int(slot)), Target(str(target), int(end)))
+                self.used.add(Link(str(origin), int(slot)))
+        self.external = {
+            (str(entry[0]), entry[1]) for entry in saved.get("external") or [] if isinstance(entry[0], int)
+        }
+        self.config = saved.get("config") or {}
+        self.graph.outputs = [self._output(number, link) for number, link in enumerate(self._free_outputs())]
+
+    def _link(self, key: str, origin: Link, target: Target) -> None:
+        self.graph.links[key] = origin
+        inputs = self.graph.nodes[target.node].inputs
+        inputs[target.slot] = inputs[target.slot]._replace(link=key)
+
+    def _output(self, number: int, origin: Link) -> str:
+        self.graph.links[f"output {number}"] = origin
+        return f"output {number}"
+
+    def _settings(self, node: SavedNode, kind: str, key: str) -> Mapping[str, Any]:
+        """Returns what the group's configuration says of an input or an output."""
+        return ((self.config.get(node.id) or {}).get(kind) or {}).get(key) or {}
+
+    def _is_inner(self, node: SavedNode) -> bool:
+        """Returns True for a reroute between two nodes of the group, which shows no slot outside."""
+        output = Link(node.id, 0)
+        is_linked = bool(node.inputs) and node.inputs[0].link is not None
+        return node.type == "Reroute" and is_linked and output in self.used and output not in self.external
+
+    def _free_outputs(self) -> Iterator[Link]:
+        for node in self.graph.nodes.values():
+            definition = self.definitions.get(node.type)
+            count = len(node.outputs) if definition is None else len(definition.outputs)
+            for slot in range(0 if self._is_inner(node) else count):
+                link = Link(node.id, slot)
+                is_free = link not in self.used or link in self.external
+                if self._settings(node, "output", str(slot)).get("visible", is_free):
+                    yield link
+
+    def free_inputs(self) -> tuple[list[Target], list[Target]]:
+        """Returns the inputs that the group shows: sockets, and widgets that were converted to inputs."""
+        sockets, converted = [], []
+        for node in self.graph.nodes.values():
+            for index, slot in enumerate(node.inputs):
+                if slot.link is not None:
+                    continue
+                if slot.is_widget:
+                    converted.append(Target(node.id, index))
+                elif self._settings(node, "input", slot.name).get("visible") is not False:
+                    sockets.append(Target(node.id, index))
+        return sockets, converted
+
+    def connect(self, targets: list[Target]) -> None:
+        """Makes inputs of the graph that lead to `targets`."""
+        for index, target in enumerate(targets):
+            self.graph.inputs.append((self.graph.slot(target).name, [target]))
+            self._link(f"input {index}", Link(INPUTS, index), target)
+
+    def widgets(self) -> list[Widget]:
+        """Returns the widgets of the group, those that were converted to inputs behind the others."""
+        plain, converted = [], []
+        for node in self.graph.nodes.values():
+            definition = self.definitions.get(node.type)
+            if node.type == PRIMITIVE:
+                names = ["value"] if Link(node.id, 0) in self.used else []
+            elif definition is None and node.type not in NOTES:
+                names = [""] * (len(node.values) if isinstance(node.values, list) else 0)
+            else:
+                names = [given.name for given in definition.widgets] if definition is not None else []
+            inputs = {slot.name: slot for slot in node.inputs if slot.is_widget}
+            shown = [name for name in names if name not in inputs]
+            upload = definition is not None and has_upload(definition)
+            plain += [Widget(node.id, name, upload and name == shown[-1]) for name in shown]
+            converted += [Widget(node.id, name, is_last=False) for name in names if name in inputs]
+        return plain + converted
+
+
+def _all_inputs(node: SavedNode, definitions: Mapping[str, Definition]) -> list[Slot]:
+    """Returns the saved inputs, and the sockets of the definition that are not among them."""
+    definition = definitions.get(node.type)
+    known = {slot.name for slot in node.inputs}
+    sockets = [] if definition is None else [given for given in definition.inputs if not given.is_widget]
+    return [*node.inputs, *[Slot(i.name, i.type, None, is_widget=False) for i in sockets if i.name not in known]]
+
+
+def _overrides(node: SavedNode, widgets: list[Widget]) -> Overrides:
+    """Returns the values of the group's widgets, which the file lists by position."""
+    rest = list(node.values) if isinstance(node.values, list) else []
+    overrides: Overrides = {}
+    for widget in widgets:
+        if not rest:
+            break
+        value = rest.pop(0)
+        if widget.name and value is not None:
+            overrides[widget.node, widget.name] = value
+        if widget.name and rest and rest[0] in CONTROL_VALUES:
+            rest.pop(0)
+        if widget.is_last and rest and rest[0] == "image":
+            rest.pop(0)
+    return overrides

@@ -1,0 +1,79 @@
+"""Prompts, which are what ComfyUI executes: nodes by id, each input a value or a link to another node's output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+LEFTOVERS = ("upload", "choose file to upload", "control_after_generate", "speak_and_recognation")
+"""Names that front ends, or extensions of them, export as if they were inputs. ComfyUI ignores them."""
+
+
+class Link(NamedTuple):
+    """Output `slot` of node `node`."""
+
+    node: str
+    slot: int
+
+
+@dataclass
+class Node:
+    """One node of a prompt."""
+
+    id: str
+    type: str
+    title: str
+    inputs: dict[str, Any] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why an input got no value, by its name. It matters only if the input is required."""
+    problem: str = ""
+    """What is wrong with the node in the file, if anything. It matters only if an output needs the node."""
+
+    @property
+    def name(self) -> str:
+        """Name of the node in messages."""
+        return f"node {self.id} ({self.title})"
+
+
+Prompt = dict[str, Node]
+
+
+def to_api(prompt: Prompt) -> dict[str, Any]:
+    """Returns the prompt in API format, for storing in pictures."""
+    return {
+        node.id: {
+            "class_type": node.type,
+            "inputs": {name: list(value) if isinstance(value, Link) else value for name, value in node.inputs.items()},
+            "_meta": {"title": node.title},
+        }
+        for node in prompt.values()
+    }
+
+
+def is_api_node(entry: Any) -> bool:
+    """Returns True if an entry of a file in API format is a node. Others are comments, versions and the like."""
+    return isinstance(entry, dict) and isinstance(entry.get("class_type"), str)
+
+
+def from_api(workflow: Mapping[str, Any]) -> Prompt:
+    """Returns the prompt in a file in API format. Entries that are no nodes are left out."""
+    return {key: _node(key, entry) for key, entry in workflow.items() if is_api_node(entry)}
+
+
+def _node(key: str, entry: Mapping[str, Any]) -> Node:
+    meta, inputs = entry.get("_meta"), entry.get("inputs")
+    title = meta.get("title") if isinstance(meta, dict) else None
+    node = Node(key, entry["class_type"], title if isinstance(title, str) and title else entry["class_type"])
+    if isinstance(inputs, dict):
+        node.inputs = {name: _value(given) for name, given in inputs.items() if name not in LEFTOVERS}
+    return node
+
+
+def _value(given: Any) -> Any:
+    """Returns an input's value, or a link if it is written as [node, slot]."""
+    if not (isinstance(given, list) and len(given) == 2):
+        return given
+    node, slot = given
+    is_link = isinstance(node, (str, int)) and isinstance(slot, int) and not isinstance(slot, bool)
+    return Link(str(node), slot) if is_link else given

@@ -1,0 +1,82 @@
+"""Reading of a workflow, in the editor's format (versions 0.4 and 1) or the API format, into a prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import GPDMError
+from ..definitions import Definition
+from .prompt import Link, Node, Prompt, from_api, is_api_node
+from .scopes import Scope, executed, open_scopes
+from .sources import VIRTUAL, Given, Unlinked, own_values, source
+
+
+def read_prompt(workflow: Any, definitions: Mapping[str, Definition], name: str = "the file") -> Prompt:
+    """Returns the prompt in a workflow of either format, which is called `name` in messages.
+
+    What is wrong with a single node is noted in the node, since it matters only if an output needs that node.
+
+    Raises:
+        GPDMError: It is no workflow, is damaged, or has a subgraph that contains itself.
+    """
+    workflow = unwrapped(workflow)
+    try:
+        if is_editor_format(workflow):
+            return _from_editor(workflow, definitions)
+    except GPDMError as error:
+        raise GPDMError(f"{name}: {error}") from error
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError, OverflowError) as error:
+        raise GPDMError(f"{name} is damaged ({type(error).__name__}: {error}); save it again in ComfyUI") from error
+    prompt = from_api(workflow) if isinstance(workflow, dict) else {}
+    if not prompt:
+        raise GPDMError(f"{name} is not a ComfyUI workflow; save it in ComfyUI with Save or Export (API)")
+    return prompt
+
+
+def is_editor_format(workflow: Any) -> bool:
+    """Returns True if a workflow is in the editor's format."""
+    return isinstance(workflow, dict) and isinstance(workflow.get("nodes"), list)
+
+
+def unwrapped(workflow: Any) -> Any:
+    """Returns the workflow in what a server receives or an editor hands out, which have further entries around it."""
+    if not isinstance(workflow, dict) or is_editor_format(workflow) or any(map(is_api_node, workflow.values())):
+        return workflow
+    inner = [workflow.get(key) for key in ("prompt", "output")]
+    prompts = [each for each in inner if isinstance(each, dict) and any(map(is_api_node, each.values()))]
+    graphs = [each for each in (workflow.get("workflow"), *inner) if is_editor_format(each)]
+    return next(iter([*prompts, *graphs]), workflow)
+
+
+def _from_editor(workflow: Mapping[str, Any], definitions: Mapping[str, Definition]) -> Prompt:
+    nodes = [
+        _node(scope, saved, definitions)
+        for scope, saved in executed(open_scopes(workflow, definitions))
+        if saved.type not in VIRTUAL
+    ]
+    return {node.id: node for node in nodes}
+
+
+def _node(scope: Scope, saved: Any, definitions: Mapping[str, Definition]) -> Node:
+    node = Node(scope.key(saved.id), saved.type, saved.title)
+    try:
+        node.inputs.update(own_values(scope, saved, definitions))
+        for slot in saved.inputs:
+            if slot.link is None:
+                continue
+            found = source(scope, slot, definitions)
+            if isinstance(found, (Link, Given)):
+                node.inputs[slot.name] = found if isinstance(found, Link) else _plain(found.value)
+            else:
+                node.missing[slot.name] = found.reason
+                if not isinstance(found, Unlinked):
+                    node.inputs.pop(slot.name, None)
+    except GPDMError as error:
+        node.problem = str(error)
+    return node
+
+
+def _plain(value: Any) -> Any:
+    """Returns a value as the editor exports it: a list in a box, since a bare list is a link."""
+    return {"__value__": value} if isinstance(value, list) else value

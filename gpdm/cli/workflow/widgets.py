@@ -1,0 +1,51 @@
+"""Widget values of a saved node, by input name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...errors import GPDMError
+from ..definitions import CONTROL_VALUES, Definition
+from .graph import SavedNode
+
+EMPTY = (None, "")
+
+
+def widget_values(node: SavedNode, definition: Definition) -> dict[str, Any]:
+    """Returns the value of every widget of which the file or the definition gives one.
+
+    Files list them by position, with extra places for seed controls and upload buttons. Widgets that the file does not
+    have, because they were appended later, get the default of today; so do those that are null there.
+
+    Raises:
+        GPDMError: The file has more values than the node has widgets, so that they cannot be told apart.
+    """
+    found = {given.name: given.options["default"] for given in definition.widgets if "default" in given.options}
+    table = node.values if isinstance(node.values, dict) else _by_position(node, definition)
+    names = {given.name for given in definition.widgets}
+    return found | {name: value for name, value in table.items() if name in names and value is not None}
+
+
+def _by_position(node: SavedNode, definition: Definition) -> dict[str, Any]:
+    rest = list(node.values) if isinstance(node.values, list) else []
+    table: dict[str, Any] = {}
+    for given in definition.widgets:
+        if not rest:
+            break
+        table[given.name] = rest.pop(0)
+        if given.has_control and rest and rest[0] in CONTROL_VALUES:
+            rest.pop(0)
+    # The editor puts the upload button behind all other widgets.
+    if has_upload(definition) and rest and rest[0] == "image":
+        rest.pop(0)
+    surplus = [value for value in rest if value not in EMPTY]
+    if surplus:
+        raise GPDMError(
+            f"it has {len(rest)} more widget values than inputs ({surplus!r:.80}); the file is from another version of the node"
+        )
+    return table
+
+
+def has_upload(definition: Definition) -> bool:
+    """Returns True if the editor gives the node a button that uploads a picture."""
+    return any(given.options.get("image_upload") for given in definition.widgets)
