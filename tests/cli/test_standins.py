@@ -389,3 +389,29 @@ def test_pictures_are_found_in_the_folders_that_comfyui_marks(folder: Path, name
     for path in ("sub/two.png", "results/one.png"):
         Image.new("RGB", (2, 2)).save(folder / path)
     assert Session((folder,), folder / "results").find(name).is_file()
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("a + b", (9.5, 9, True)),
+        ("a * b - 2 ** 3", (9.5, 9, True)),
+        ("floor(a / 2) * 2", (6.0, 6, True)),
+        ("max(1, int(a / b))", (2.0, 2, True)),
+        ("sum(values) + sum(a, 1) + values[0]", (24.5, 24, True)),
+        ("a > b and not a == 7", (0.0, 0, False)),
+        ("1 if 0 < b <= 2.5 else 2", (1.0, 1, True)),
+        ("-a // 2 % 3", (2.0, 2, True)),
+    ],
+)
+def test_a_formula(expression: str, expected: tuple[float, int, bool]) -> None:
+    assert made("ComfyMathExpression", expression=expression, **{"values.b": 2.5, "values.a": 7}) == expected
+
+
+@pytest.mark.parametrize(
+    "expression",
+    ["", "a +", "a / 0", "z", "9 ** 99999", "pow(9, 9999)", "1e308 * 10 ** 300", "'a'", "a.real", "open(1)", "(lambda: 1)()", "values", "sqrt(-1)", "sum()", "[1] * 3", "values * 3", "1e999", "-" * 5000 + "1", "(-2) ** 0.5"],
+)  # fmt: skip
+def test_a_formula_that_is_refused(expression: str) -> None:
+    with pytest.raises(GPDMError, match=r"^expression = .* cannot be computed"):
+        made("ComfyMathExpression", expression=expression, **{"values.a": 7})
