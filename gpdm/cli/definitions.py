@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import GPDMError
 
-VALUE_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO")
+VALUE_TYPES = ("INT", "FLOAT", "STRING", "BOOLEAN", "COMBO", "BOUNDING_BOX")
 """Types of inputs that are widgets: their value stands in the file, unless a link takes its place."""
 
 CONTROL_VALUES = ("fixed", "increment", "decrement", "randomize")
@@ -23,7 +23,7 @@ class Input:
 
     name: str
     type: str
-    """INT, FLOAT, STRING, BOOLEAN, COMBO, or the type of a socket."""
+    """INT, FLOAT, STRING, BOOLEAN, COMBO, BOUNDING_BOX, or the type of a socket."""
     required: bool
     choices: tuple[Any, ...] | None
     """Values of a COMBO. None if only a running ComfyUI knows them, such as installed models."""
@@ -35,6 +35,11 @@ class Input:
     def is_widget(self) -> bool:
         """True if the input is a widget, whose value the file holds when nothing is linked to it."""
         return self.type in VALUE_TYPES and not self.options.get("forceInput")
+
+    @property
+    def extra_values(self) -> int:
+        """Number of values behind this one in a file that repeat its parts and are no inputs."""
+        return 4 if self.type == "BOUNDING_BOX" else 0
 
     @property
     def has_control(self) -> bool:

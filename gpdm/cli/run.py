@@ -46,7 +46,12 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.validate:
         return {"workflow": str(path), "nodes": len(validate(prompt, definitions)), "valid": True}
     device = parse_device(options.device)
-    session = Session((path.parent / "inputs", path.parent, Path.cwd()), options.out, prompt=prompt)
+    session = Session(
+        (path.parent / "inputs", path.parent, Path.cwd()),
+        options.out,
+        prompt=prompt,
+        display_names=load_pack().NODE_DISPLAY_NAME_MAPPINGS,
+    )
 
     def check_type(node: Node) -> None:
         if definitions[node.type].node_class is None:

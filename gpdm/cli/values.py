@@ -9,6 +9,9 @@ from ..errors import GPDMError
 from .definitions import VALUE_TYPES, Input
 from .workflow import Node
 
+BOX = ("x", "y", "width", "height")
+"""Parts of a bounding box."""
+
 
 def check_value(node: Node, given: Input, value: Any) -> Any:
     """Returns `value` in the input's type.
@@ -23,6 +26,12 @@ def check_value(node: Node, given: Input, value: Any) -> Any:
         return value
     if given.type not in VALUE_TYPES:
         raise GPDMError(f"{where} is not allowed: {given.name} takes a link of type {given.type}")
+    if given.type == "BOUNDING_BOX":
+        if not isinstance(value, dict) or not all(
+            type(value.get(name, 0)) is int and value.get(name, 0) >= 0 for name in BOX
+        ):
+            raise GPDMError(f"{where} is not allowed: it must be {', '.join(BOX)} as whole numbers from 0")
+        return {name: value[name] for name in BOX if name in value}
     if given.type == "COMBO":
         if given.choices is None and not isinstance(value, str):
             raise GPDMError(f"{where} is not allowed: it must be a name")

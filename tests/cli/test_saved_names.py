@@ -21,12 +21,14 @@ PROMPT = {
     "1": Node("1", "KSampler", "Sampler", {"seed": Link("2", 0), "steps": 20, "cfg": 8.0, "denoise": 0.5}),
     "2": Node("2", "PrimitiveInt", "Seed", {"value": 42}),
     "3": Node("3", "EmptyLatentImage", "Size", {"width": 640, "text": 'a/b: "c"?', "tiny": 1e-5, "flag": True}),
-    "4": Node("4", "KSampler", "Second", {"steps": 5, "model": Link("9", 0)}),
+    "4": Node("4", "KSampler", "Second", {"steps": 5, "model": Link("9", 0)}, search_name="Other"),
+    "5": Node("5", "GPDM_Reshuffle", "GPDM_Reshuffle", {"seed": 9}),
 }
 
 
 def session(out: Path, **given: Any) -> Session:
-    return Session((), out, prompt=PROMPT, started=datetime(2026, 3, 4, 15, 6, 7), **given)
+    names = {"GPDM_Reshuffle": "GPDM Reshuffle"}
+    return Session((), out, prompt=PROMPT, display_names=names, started=datetime(2026, 3, 4, 15, 6, 7), **given)
 
 
 def names(out: Path) -> list[str]:
@@ -45,6 +47,8 @@ def names(out: Path) -> list[str]:
         ("%width%x%height%", "5x3"),
         ("%KSampler.steps%", "20"),
         ("%Second.steps%", "5"),
+        ("%Other.steps%%Sampler.steps%", "520"),
+        ("%GPDM Reshuffle.seed%%GPDM_Reshuffle.seed%", "99"),
         ("%KSampler.cfg%_%KSampler.denoise%", "8_0.5"),
         ("%KSampler.seed%", "42"),
         ("%Size.text%", "a_b_ _c__"),

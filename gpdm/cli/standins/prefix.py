@@ -6,7 +6,7 @@ The editor replaces dates and values of nodes, the server replaces the rest; her
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,11 @@ DATE_PARTS = {"d": "day", "M": "month", "h": "hour", "m": "minute", "s": "second
 NOT_IN_FILE_NAMES = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
 
 
-def expand(prefix: str, prompt: Mapping[str, Node], now: datetime, size: tuple[int, int]) -> str:
+def expand(prefix: str, value: Callable[[str, str], str | None], now: datetime, size: tuple[int, int]) -> str:
     """Returns `prefix` with its patterns replaced. Unknown ones stay as they are.
 
     `%date:yyyy-MM-dd%` is the time in the parts d, M, yy, yyyy, h, m and s, two letters for two digits.
-    `%NODE.input%` is a value of the node with that name or title. `%width%`, `%height%`, `%year%`, `%month%`, `%day%`,
+    `%NODE.input%` is what `value` returns for the two names. `%width%`, `%height%`, `%year%`, `%month%`, `%day%`,
     `%hour%`, `%minute%` and `%second%` are those of the picture and of the time. `%batch_num%` is left to the caller.
     """
     named = {"width": str(size[0]), "height": str(size[1]), "year": str(now.year)}
@@ -32,15 +32,15 @@ def expand(prefix: str, prompt: Mapping[str, Node], now: datetime, size: tuple[i
     def replaced(match: re.Match[str]) -> str:
         parts = match[1].split(".")
         if len(parts) == 2:
-            value = _value(prompt, parts[0], parts[1])
-            return match[0] if value is None else NOT_IN_FILE_NAMES.sub("_", value)
+            text = value(parts[0], parts[1])
+            return match[0] if text is None else NOT_IN_FILE_NAMES.sub("_", text)
         if parts[0].startswith("date:"):
             return _date(parts[0].removeprefix("date:"), now)
         return match[0]
 
     text = re.sub(r"%([^%]+)%", replaced, prefix)
-    for name, value in named.items():
-        text = text.replace(f"%{name}%", value)
+    for name, replacement in named.items():
+        text = text.replace(f"%{name}%", replacement)
     return text
 
 
@@ -63,9 +63,14 @@ def _date(text: str, now: datetime) -> str:
     return re.sub(r"dd?|MM?|hh?|mm?|ss?|yyy?y?", part, text)
 
 
-def _value(prompt: Mapping[str, Node], name: str, key: str) -> str | None:
-    """Returns the value of input `key` of the node called `name` as text. None if there is none."""
-    node = next(iter(_called(prompt.values(), name)), None)
+def value_text(prompt: Mapping[str, Node], display_names: Mapping[str, str], name: str, key: str) -> str | None:
+    """Returns the value of input `key` of the node called `name` as text. None if there is none.
+
+    As in the editor, a name is the "Node name for S&R", or else the title.
+    """
+    searched = [node for node in prompt.values() if name == (node.search_name or node.type)]
+    titled = [node for node in prompt.values() if name in (node.title, display_names.get(node.type))]
+    node = next(iter([*searched, *titled]), None)
     while node is not None and key in node.inputs:
         value = node.inputs[key]
         if not isinstance(value, Link):
@@ -73,12 +78,6 @@ def _value(prompt: Mapping[str, Node], name: str, key: str) -> str | None:
         # A node that holds one value, such as Int, is linked: what it holds is the value.
         node, key = prompt.get(value.node), "value"
     return None
-
-
-def _called(nodes: Iterable[Node], name: str) -> list[Node]:
-    """Returns the nodes with this search name ("Node name for S&R" in the editor), or else with this title."""
-    nodes = list(nodes)
-    return [node for node in nodes if node.type == name] or [node for node in nodes if node.title == name]
 
 
 def _text(value: Any) -> str:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor
 from ...errors import GPDMError
 from ..files import make_folder, save_picture
 from ..workflow import Node
-from .prefix import expand, first_free_number
+from .prefix import expand, first_free_number, value_text
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Session:
     """Stored in every PNG, as ComfyUI does, so that it can be dragged into the editor."""
     prompt: Mapping[str, Node] = field(default_factory=dict)
     """Nodes by id, for the values that a file name asks for."""
+    display_names: Mapping[str, str] = field(default_factory=dict)
+    """Names by type that the editor shows where a node has no title of its own."""
     started: datetime = field(default_factory=datetime.now)
     """Time that stands in file names, the same for all files of a run."""
     saved: list[Path] = field(default_factory=list)
@@ -60,7 +63,8 @@ class Session:
         """
         if not prefix.strip() or "\0" in prefix:
             raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it must be the beginning of a file name")
-        target = self.out / expand(prefix, self.prompt, self.started, size)
+        value = partial(value_text, self.prompt, self.display_names)
+        target = self.out / expand(prefix, value, self.started, size)
         if self.out.resolve() not in target.resolve().parents:
             raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it is outside the folder {self.out}")
         return target

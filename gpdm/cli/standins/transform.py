@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from ...errors import GPDMError
 from .base import IMAGE, SIDE, StandIn, choice, integer
 
 
@@ -29,11 +30,16 @@ class ImageCrop(StandIn):
 class ImageCropV2(StandIn):
     """A rectangle of the picture, smaller where it ends. The file lists its values a second time behind it."""
 
-    REQUIRED = {"image": IMAGE, "crop_region": ("BOUNDING_BOX", {})}
+    REQUIRED = {
+        "image": IMAGE,
+        "crop_region": ("BOUNDING_BOX", {"default": {"x": 0, "y": 0, "width": 512, "height": 512}}),
+    }
     RETURN_TYPES = ("IMAGE",)
 
     def execute(self, image: Tensor, crop_region: Mapping[str, int]) -> tuple[Tensor]:
         box = {"x": 0, "y": 0, "width": 512, "height": 512} | dict(crop_region)
+        if box["width"] < 1 or box["height"] < 1:
+            raise GPDMError(f"crop_region = {box} is not allowed: width and height must be at least 1")
         return (_cropped(image, box["x"], box["y"], box["width"], box["height"]),)
 
 

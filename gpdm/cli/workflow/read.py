@@ -59,7 +59,10 @@ def _from_editor(workflow: Mapping[str, Any], definitions: Mapping[str, Definiti
 
 
 def _node(scope: Scope, saved: Any, definitions: Mapping[str, Definition]) -> Node:
-    node = Node(scope.key(saved.id), saved.type, saved.title)
+    search_name = saved.properties.get("Node name for S&R")
+    node = Node(
+        scope.key(saved.id), saved.type, saved.title, search_name=search_name if isinstance(search_name, str) else ""
+    )
     try:
         node.inputs.update(own_values(scope, saved, definitions))
         for slot in saved.inputs:
