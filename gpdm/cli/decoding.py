@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..errors import ImageError
 from ..pictures.deep import deep_pixels, is_deep
-from ..pictures.pil import plain, stored_pixels, unit_image, upright
+from ..pictures.pil import load, plain, stored_pixels, unit_image, upright
 from ..pictures.profiles import deep_to_srgb, is_srgb, to_srgb
 
 ANIMATIONS = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
@@ -60,14 +60,13 @@ class Decoder:
     def decode(self) -> Decoded:
         """Returns the content. Raises `ImageError`, or whatever Pillow raises for a damaged file."""
         frames: list[Tensor] = []
-        bits, dropped = 8, 0
+        bits, count = 8, 0
         try:
             for values in self._frames():
                 frame = unit_image(values)
                 bits = bits if values.dtype == np.uint8 else 16
-                if frames and frame.shape[2:] != frames[0].shape[2:]:
-                    dropped += 1
-                else:
+                count += 1
+                if not frames or frame.shape[2:] == frames[0].shape[2:]:
                     frames.append(frame)
         except ImageError:
             raise
@@ -76,8 +75,10 @@ class Decoder:
                 raise
         if ImageFile.LOAD_TRUNCATED_IMAGES and all(_is_blank(frame) for frame in frames):
             raise OSError("no pixel of it can be read")
-        if dropped:
-            self.notices.append(f"{dropped} frames of another size than the first are left out")
+        if len(frames) < count:
+            self.notices.append(
+                f"{count - len(frames)} of {count} frames differ from the first in size; they are left out"
+            )
         return Decoded(torch.cat(_alike(frames)), bits, tuple(dict.fromkeys(self.notices)))
 
     def _open(self, index: int = 0) -> ImageFile.ImageFile:
@@ -120,7 +121,7 @@ class Decoder:
                 return self._deep_in_srgb(values, profile)
             self.notices.append("it has more than 8 bits per channel, of which 8 are used")
             deep = False
-        picture.load()
+        load(picture)
         if deep:
             return self._deep_in_srgb(upright(stored_pixels(picture), picture), profile)
         return upright(stored_pixels(self._in_srgb(picture, profile)), picture)

@@ -57,9 +57,9 @@ def read_picture(path: Path, memory: int | None = None, profiles: bool = True) -
     memory = free_memory() if memory is None else memory
     data = _read_bytes(path, memory)
     failure: Exception | None = None
-    for settings in PILLOW_SETTINGS:
+    for text, truncated in PILLOW_SETTINGS:
         try:
-            with pillow(*settings):
+            with pillow(text, truncated):
                 content = Decoder(data, memory, profiles).decode()
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from None
@@ -68,8 +68,10 @@ def read_picture(path: Path, memory: int | None = None, profiles: bool = True) -
         except Exception as error:  # Pillow raises errors of any type for a damaged file.
             failure = failure or error
             continue
-        if failure is not None:
-            logger.warning("%s is damaged or unusual (%s); it is used as far as it can be read", path, _reason(failure))
+        if truncated:
+            logger.warning("%s is damaged (%s); it is used as far as it can be read", path, _reason(failure))
+        elif failure is not None:
+            logger.warning("%s has a text or a colour profile of more than 1 MB; it is read all the same", path)
         for notice in content.notices:
             logger.warning("%s: %s", path, notice)
         return PictureFile(path, content.frames, content.bits)

@@ -24,6 +24,9 @@ def is_deep(picture: ImageFile) -> bool:
     """Returns whether the file of an open picture has 16 bits per channel. It must not have been loaded yet."""
     if picture.format == "TIFF":
         return max(picture.tag_v2.get(BITS_PER_SAMPLE, (1,))) > 8  # type: ignore[attr-defined]
+    if picture.format == "PPM":
+        arguments: Any = picture.tile[0][3]  # the raw mode and the largest value, unless values are raw bytes
+        return picture.mode == "I" or (isinstance(arguments, tuple) and arguments[1] > 255)
     return picture.mode == "F" or picture.mode.startswith("I") or any(";16" in _raw_mode(tile) for tile in picture.tile)
 
 

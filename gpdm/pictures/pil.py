@@ -46,13 +46,21 @@ def pixels(picture: Image.Image) -> np.ndarray:
 
 def stored_pixels(picture: Image.Image) -> np.ndarray:
     """Returns the values of `pixels` without the EXIF orientation."""
-    picture.load()
+    load(picture)
     if picture.mode == "F":
         return _floats(picture)
     if picture.mode.startswith("I"):
         return _sixteen_bits(picture)
     values = np.asarray(plain(picture))
     return values if values.ndim == 3 else values[..., None]
+
+
+def load(picture: Image.Image) -> None:
+    """Loads an open picture. A transparent grey of 2 or 4 bits is scaled to 8 bits, as Pillow scales the pixels."""
+    raw_modes = [tile[3] for tile in getattr(picture, "tile", ())]
+    if "transparency" in picture.info and raw_modes and raw_modes[0] in ("L;2", "L;4"):
+        picture.info["transparency"] *= 85 if raw_modes[0] == "L;2" else 17
+    picture.load()
 
 
 def plain(picture: Image.Image) -> Image.Image:

@@ -54,12 +54,11 @@ def to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
     cms = _color_management()
     alpha = picture.getchannel("A") if picture.mode in ("LA", "RGBA") else None
     colours = picture.convert({"LA": "L", "RGBA": "RGB"}[picture.mode]) if alpha else picture
+    _check_space(profile, SPACES[picture.mode])
     try:
-        source = cms.ImageCmsProfile(io.BytesIO(profile))
-        _check_space(profile, SPACES.get(picture.mode, picture.mode))
         result = cms.profileToProfile(
             colours,
-            source,
+            cms.ImageCmsProfile(io.BytesIO(profile)),
             cms.createProfile("sRGB"),
             renderingIntent=cms.Intent.RELATIVE_COLORIMETRIC,
             outputMode="RGB",
@@ -84,24 +83,30 @@ def deep_to_srgb(values: np.ndarray, profile: bytes) -> np.ndarray:
     """
     colours = values.shape[2] - (values.shape[2] in (2, 4))
     maximum = 1 if values.dtype == np.float32 else 65535
+    _check_space(profile, "GRAY" if colours == 1 else "RGB")
     try:
-        _check_space(profile, "GRAY" if colours == 1 else "RGB")
         tags = _tags(profile)
-        if "A2B0" in tags or profile[20:24] != b"XYZ ":
-            raise ImageError("its colour profile is a table, which can only be applied to 8 bits per channel")
-        curves = [_curve(tags[name]) for name in (("kTRC",) if colours == 1 else ("rTRC", "gTRC", "bTRC"))]
-        matrix = (
-            np.eye(1) if colours == 1 else XYZ_TO_SRGB @ np.stack([_numbers(tags[c + "XYZ"][8:20]) for c in "rgb"], 1)
-        )
-        with np.errstate(all="ignore"):
-            linear = np.stack([curve(values[..., i] / maximum) for i, curve in enumerate(curves)], axis=-1) @ matrix.T
+        is_table = "A2B0" in tags or profile[20:24] != b"XYZ "
+        linear = values[..., :0] if is_table else _linear(values[..., :colours] / maximum, tags)
     except (ArithmeticError, LookupError, ValueError, struct.error):
         raise ImageError("its colour profile is damaged") from None
+    if is_table:
+        raise ImageError("its colour profile is a table, which can only be applied to 8 bits per channel")
     if not np.isfinite(linear).all():
         raise ImageError("its colour profile is damaged")
     result = srgb_curve(linear.clip(0, 1)) * maximum
     result = result.astype(np.float32) if maximum == 1 else result.round().astype(np.uint16)
     return np.concatenate([result, values[..., colours:]], axis=2)
+
+
+def _linear(values: np.ndarray, tags: dict[str, bytes]) -> np.ndarray:
+    """Returns grey or RGB values (H, W, C) in [0, 1] as linear grey or linear sRGB."""
+    names = ("kTRC",) if values.shape[2] == 1 else ("rTRC", "gTRC", "bTRC")
+    with np.errstate(all="ignore"):
+        linear = np.stack([_curve(tags[name])(values[..., i]) for i, name in enumerate(names)], axis=-1)
+        if len(names) == 1:
+            return linear
+        return linear @ (XYZ_TO_SRGB @ np.stack([_numbers(tags[c + "XYZ"][8:20]) for c in "rgb"], axis=1)).T
 
 
 def srgb_curve(linear: np.ndarray) -> np.ndarray:

@@ -1,0 +1,80 @@
+"""Encoders of picture files for tests, of kinds that Pillow cannot write."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+
+PNG_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
+"""Colour type of a PNG file by the number of channels."""
+
+
+def png_file(width: int, height: int, bits: int, kind: int, lines: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+    """A PNG file with these lines of pixels, each after the byte of its filter; other chunks stand before them."""
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    every = [(b"IHDR", header), *chunks, *([(b"IDAT", zlib.compress(lines))] if lines else []), (b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in every
+    )
+
+
+def png(values: np.ndarray, transparent: tuple[int, ...] = (), profile: bytes = b"") -> bytes:
+    """A PNG file of 16-bit values (H, W, C), with one transparent colour."""
+    height, width, channels = values.shape
+    rows = values.astype(">u2").reshape(height, -1).view(np.uint8)
+    chunks = [(b"iCCP", b"profile\0\0" + zlib.compress(profile))] if profile else []
+    chunks += [(b"tRNS", struct.pack(f">{len(transparent)}H", *transparent))] if transparent else []
+    lines = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1).tobytes()
+    return png_file(width, height, 16, PNG_TYPES[channels], lines, *chunks)
+
+
+def tiff(
+    values: np.ndarray,
+    order: str = "<",
+    packed: bool = False,
+    planes: bool = False,
+    profile: bytes = b"",
+    alpha: int = 2,
+    white_is_zero: bool = False,
+) -> bytes:
+    """A TIFF file of values (H, W, C) of type uint16, uint32, int16, int32 or float32.
+
+    `order` is that of the bytes, `packed` compresses, `planes` stores the channels one after the other, and `alpha` says
+    what a last channel beyond grey or RGB is: 1 for alpha that colours are multiplied by, 2 for independent alpha.
+    """
+    height, width, channels = values.shape
+    stored = values.astype(values.dtype.newbyteorder(order))
+    strips = [stored[..., i].tobytes() for i in range(channels)] if planes else [stored.tobytes()]
+    strips = [zlib.compress(strip) for strip in strips] if packed else strips
+    data, offsets = b"", []
+    for strip in strips:
+        offsets.append(8 + len(data))
+        data += strip + b"\0" * (len(strip) % 2)
+    colours = 3 if channels >= 3 else 1
+    numbers: dict[int, tuple[str, list[int]]] = {
+        256: ("I", [width]),
+        257: ("I", [height]),
+        258: ("H", [values.itemsize * 8] * channels),
+        259: ("H", [8 if packed else 1]),
+        262: ("H", [2 if colours == 3 else int(not white_is_zero)]),
+        273: ("I", offsets),
+        277: ("H", [channels]),
+        278: ("I", [height]),
+        279: ("I", [len(strip) for strip in strips]),
+        284: ("H", [2 if planes else 1]),
+        **({338: ("H", [alpha])} if channels > colours else {}),
+        339: ("H", [{"u": 1, "i": 2, "f": 3}[values.dtype.kind]] * channels),
+        **({34675: ("B", list(profile))} if profile else {}),
+    }
+    entries = b""
+    for tag, (letter, items) in numbers.items():
+        raw = struct.pack(f"{order}{len(items)}{letter}", *items)
+        if len(raw) > 4:
+            position, data = 8 + len(data), data + raw + b"\0" * (len(raw) % 2)
+            raw = struct.pack(f"{order}I", position)
+        kind = {"B": 7, "H": 3, "I": 4}[letter]
+        entries += struct.pack(f"{order}HHI", tag, kind, len(items)) + raw.ljust(4, b"\0")
+    start = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 8 + len(data))
+    return start + data + struct.pack(f"{order}H", len(numbers)) + entries + bytes(4)
