@@ -19,6 +19,7 @@ from .evaluation.report import evaluation_plot as evaluation_plot
 from .evaluation.report import evaluation_text as evaluation_text
 from .evaluation.sifid import sifid as sifid
 from .guess import InitialGuess as InitialGuess
+from .images import Units as Units
 from .images import to_preview as to_preview
 from .losses.base import Loss as Loss
 from .losses.base import Objective as Objective
@@ -45,13 +46,14 @@ from .options import option as option
 from .patches.filters import Filters as Filters
 from .patches.linear import PatchGrid as PatchGrid
 from .patches.nearest import SEARCHES as SEARCHES
+from .pictures.forms import check_picture as check_picture
+from .pictures.forms import in_one_form as in_one_form
 from .pictures.pil import from_pil as from_pil
 from .pictures.pil import to_pil as to_pil
 from .pyramid import Level as Level
 from .pyramid import PyramidSchedule as PyramidSchedule
 from .references import Reference as Reference
 from .references import ReferenceOptions as ReferenceOptions
-from .references import Units as Units
 from .references import as_references as as_references
 from .references import masked_reference as masked_reference
 from .synthesis import StepInfo as StepInfo

@@ -2,12 +2,14 @@
 
 Pictures are grey, grey+alpha, RGB or RGBA with values in [-1, 1], the range of the reference implementation, so that
 published learning rates and noise levels apply. Other data (latents, height maps, stacks of maps) are converted to
-working units before the synthesis and back after it (`references.Units`), so that the result does not depend on their
+working units before the synthesis and back after it (`Units`), so that the result does not depend on their
 range or offset.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from numbers import Integral
 
 import torch
@@ -107,3 +109,84 @@ def resize_known(image: Tensor, known: Tensor, size: Size, border: str = "free")
 def to_preview(image: Tensor) -> Tensor:
     """Returns the channels of an image (1, C, H, W) for a preview: all, or the first three of more than four."""
     return image if image.shape[1] <= 4 else image[:, :3]
+
+
+Weighted = tuple[Tensor, Tensor]
+"""An image (1, C, H, W) and the weight of its pixels, (1, 1, H, W)."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """Working units: an affine map of each channel. Step sizes, noise and tolerances are stated in these units.
+
+    A channel that has one value in all references is 0 in working units, and has that value again in the outputs.
+    """
+
+    offset: Tensor
+    """Value of the data that becomes 0, (1, C, 1, 1)."""
+    scale: Tensor
+    """Factor that is applied after the offset is subtracted, (1, C, 1, 1), positive."""
+    constant: Tensor | None = None
+    """True for the channels that have one value, `offset`, (1, C, 1, 1); None: there are none."""
+
+    @classmethod
+    def of(cls, weighted: Sequence[Weighted], value_range: tuple[float, float] | None) -> Units | None:
+        """Returns the working units for some references.
+
+        Arguments:
+            weighted: The references.
+            value_range: Lowest and highest possible value of the data, which become -1 and 1. None: there are no such
+                values, and each channel gets mean 0 and standard deviation `WORKING_STD` over the weighted references.
+
+        Returns:
+            The units; None for pictures in [-1, 1] without a constant channel, which stay unchanged.
+        """
+        lowest, highest = _channel_limits(weighted)
+        constant = highest - lowest < 1e-6 * (1 + highest.abs())
+        varying = not bool(constant.any())
+        if value_range == (-1.0, 1.0) and varying:
+            return None
+        if value_range is None:
+            offset, std = _channel_moments(weighted)
+            scale = WORKING_STD / torch.where(constant, torch.full_like(std, WORKING_STD), std)
+        else:
+            low, high = value_range
+            offset, scale = torch.full_like(lowest, (low + high) / 2), torch.full_like(lowest, 2 / (high - low))
+            lowest = lowest.clamp(low, high)
+        return cls(offset, scale) if varying else cls(torch.where(constant, lowest, offset), scale, constant)
+
+    def enter(self, image: Tensor) -> Tensor:
+        """Converts an image (B, C, H, W) from data units to working units."""
+        entered = (image - self.offset) * self.scale
+        return entered if self.constant is None else entered.masked_fill(self.constant, 0)
+
+    def leave(self, image: Tensor) -> Tensor:
+        """Converts an image (B, C, H, W) from working units to data units."""
+        left = image / self.scale + self.offset
+        return left if self.constant is None else torch.where(self.constant, self.offset, left)
+
+
+WORKING_STD = 0.5
+"""Standard deviation of a channel in working units: about that of a photograph in [-1, 1]."""
+
+
+def _channel_limits(weighted: Sequence[Weighted]) -> tuple[Tensor, Tensor]:
+    """Returns the lowest and the highest value of each channel where the weight is not 0, (1, C, 1, 1) each."""
+    lowest, highest = [], []
+    for image, weight in weighted:
+        image, ignored = image.to(torch.promote_types(image.dtype, torch.float32)), weight == 0
+        lowest.append(image.masked_fill(ignored, torch.inf).amin((2, 3), keepdim=True))
+        highest.append(image.masked_fill(ignored, -torch.inf).amax((2, 3), keepdim=True))
+    return torch.cat(lowest).amin(0, keepdim=True), torch.cat(highest).amax(0, keepdim=True)
+
+
+def _channel_moments(weighted: Sequence[Weighted]) -> tuple[Tensor, Tensor]:
+    """Returns the weighted mean and standard deviation of each channel, (1, C, 1, 1) each."""
+    like = weighted[0][0]
+    weights = torch.cat([weight.expand_as(image).flatten(2).cpu().double() for image, weight in weighted], 2)
+    values = torch.cat([image.flatten(2).cpu().double() for image, _ in weighted], 2)
+    total = weights.sum(2, keepdim=True)
+    mean = (weights * values).sum(2, keepdim=True) / total
+    std = ((weights * (values - mean).square()).sum(2, keepdim=True) / total).sqrt()
+    dtype = torch.promote_types(like.dtype, torch.float32)
+    return mean[..., None].to(like.device, dtype), std[..., None].to(like.device, dtype)

@@ -109,6 +109,23 @@ def as_references(reference: Images) -> list[Reference]:
             channels or devices differ.
         OptionError: A weight that is a number is negative or not finite, or no reference has a weight above 0.
     """
+    references: list[Reference] = []
+    for name, item in named_references(reference):
+        references += _split(item, name)
+    first = references[0].image
+    for i, other in enumerate(references, start=1):
+        check_alike(other.image, f"reference {i}", first, "reference 1")
+    if not any(_max_weight(x.weight) > 0 for x in references):
+        raise OptionError.saying("all references have weight 0; give at least one a weight above 0")
+    return references
+
+
+def named_references(reference: Images) -> list[tuple[str, Reference]]:
+    """Returns images or references as a list of references, which may be batches, with their names in messages.
+
+    Raises:
+        ImageError: `reference` is of another type, or an empty list.
+    """
     if not isinstance(reference, (Tensor, Reference, Iterable)):
         raise ImageError(
             f"reference must be a tensor, a Reference or a list of these, not {type(reference).__name__}; give a picture"
@@ -116,16 +133,11 @@ def as_references(reference: Images) -> list[Reference]:
     items = [reference] if isinstance(reference, (Tensor, Reference)) else list(reference)
     if not items:
         raise ImageError("reference is an empty list; give at least one image")
-    references: list[Reference] = []
-    for i, item in enumerate(items):
-        name = "reference" if len(items) == 1 else f"reference[{i}]"
-        references += _split(item if isinstance(item, Reference) else Reference(item), name)
-    first = references[0].image
-    for i, other in enumerate(references, start=1):
-        check_alike(other.image, f"reference {i}", first, "reference 1")
-    if not any(_max_weight(x.weight) > 0 for x in references):
-        raise OptionError.saying("all references have weight 0; give at least one a weight above 0")
-    return references
+    names = ["reference"] if len(items) == 1 else [f"reference[{i}]" for i in range(len(items))]
+    return [
+        (name, item if isinstance(item, Reference) else Reference(item))
+        for name, item in zip(names, items, strict=True)
+    ]
 
 
 def _split(reference: Reference, name: str) -> list[Reference]:
@@ -208,84 +220,6 @@ def reference_patch_weights(references: Sequence[Reference], patch_size: int) ->
             "mask less, lower patch_size or raise coarse_dim"
         )
     return weights
-
-
-@dataclass(frozen=True)
-class Units:
-    """Working units: an affine map of each channel. Step sizes, noise and tolerances are stated in these units.
-
-    A channel that has one value in all references is 0 in working units, and has that value again in the outputs.
-    """
-
-    offset: Tensor
-    """Value of the data that becomes 0, (1, C, 1, 1)."""
-    scale: Tensor
-    """Factor that is applied after the offset is subtracted, (1, C, 1, 1), positive."""
-    constant: Tensor | None = None
-    """True for the channels that have one value, `offset`, (1, C, 1, 1); None: there are none."""
-
-    @classmethod
-    def of(cls, references: Sequence[Reference], value_range: tuple[float, float] | None) -> Units | None:
-        """Returns the working units for some references.
-
-        Arguments:
-            references: References of one image each.
-            value_range: Lowest and highest possible value of the data, which become -1 and 1. None: there are no such
-                values, and each channel gets mean 0 and standard deviation `WORKING_STD` over the weighted references.
-
-        Returns:
-            The units; None for pictures in [-1, 1] without a constant channel, which stay unchanged.
-        """
-        lowest, highest = _channel_limits(references)
-        constant = highest - lowest < 1e-6 * (1 + highest.abs())
-        varying = not bool(constant.any())
-        if value_range == (-1.0, 1.0) and varying:
-            return None
-        if value_range is None:
-            offset, std = _channel_moments(references)
-            scale = WORKING_STD / torch.where(constant, torch.full_like(std, WORKING_STD), std)
-        else:
-            low, high = value_range
-            offset, scale = torch.full_like(lowest, (low + high) / 2), torch.full_like(lowest, 2 / (high - low))
-            lowest = lowest.clamp(low, high)
-        return cls(offset, scale) if varying else cls(torch.where(constant, lowest, offset), scale, constant)
-
-    def enter(self, image: Tensor) -> Tensor:
-        """Converts an image (B, C, H, W) from data units to working units."""
-        entered = (image - self.offset) * self.scale
-        return entered if self.constant is None else entered.masked_fill(self.constant, 0)
-
-    def leave(self, image: Tensor) -> Tensor:
-        """Converts an image (B, C, H, W) from working units to data units."""
-        left = image / self.scale + self.offset
-        return left if self.constant is None else torch.where(self.constant, self.offset, left)
-
-
-WORKING_STD = 0.5
-"""Standard deviation of a channel in working units: about that of a photograph in [-1, 1]."""
-
-
-def _channel_limits(references: Sequence[Reference]) -> tuple[Tensor, Tensor]:
-    """Returns the lowest and the highest value of each channel where the weight is not 0, (1, C, 1, 1) each."""
-    lowest, highest = [], []
-    for x in references:
-        image = x.image.to(torch.promote_types(x.image.dtype, torch.float32))
-        ignored = x.map() == 0
-        lowest.append(image.masked_fill(ignored, torch.inf).amin((2, 3), keepdim=True))
-        highest.append(image.masked_fill(ignored, -torch.inf).amax((2, 3), keepdim=True))
-    return torch.cat(lowest).amin(0, keepdim=True), torch.cat(highest).amax(0, keepdim=True)
-
-
-def _channel_moments(references: Sequence[Reference]) -> tuple[Tensor, Tensor]:
-    """Returns the weighted mean and standard deviation of each channel, (1, C, 1, 1) each."""
-    like = references[0].image
-    weights = torch.cat([x.map().expand_as(x.image).flatten(2).cpu().double() for x in references], 2)
-    values = torch.cat([x.image.flatten(2).cpu().double() for x in references], 2)
-    total = weights.sum(2, keepdim=True)
-    mean = (weights * values).sum(2, keepdim=True) / total
-    std = ((weights * (values - mean).square()).sum(2, keepdim=True) / total).sqrt()
-    dtype = torch.promote_types(like.dtype, torch.float32)
-    return mean[..., None].to(like.device, dtype), std[..., None].to(like.device, dtype)
 
 
 def sizes_of(references: Sequence[Reference]) -> list[Size]:

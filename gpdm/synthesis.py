@@ -19,7 +19,7 @@ from .borders import upsample
 from .canvas import Canvas, Keep
 from .errors import OptionError, described
 from .guess import InitialGuess, count_outputs, select_start, selection_level_of
-from .images import Size, check_size, size_of
+from .images import Size, Units, check_size, size_of
 from .losses.base import Loss, count_regions, is_per_output
 from .losses.combined import own_references
 from .losses.swd import SWDLoss
@@ -29,7 +29,7 @@ from .optimizers.gradient import Optimizer
 from .optimizers.threads import threads_for
 from .options import check_int
 from .pyramid import Level, PyramidSchedule, grid_offsets
-from .references import Images, Units, as_references, sizes_of
+from .references import Images, as_references, sizes_of
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def synthesize(
 
     with torch.no_grad(), _current_device(like.device):
         dtype = torch.promote_types(like.dtype, torch.float32)
-        units = Units.of([*references, *own_references(loss, like)], value_range)
+        units = Units.of([(x.image, x.map()) for x in (*references, *own_references(loss, like))], value_range)
 
         def enter(image: Tensor) -> Tensor:
             return image.to(dtype) if units is None else units.enter(image.to(dtype))

@@ -21,7 +21,7 @@ from ..gpdm import (
     Task,
     loss_curve,
     picture_bytes,
-    run_task,
+    run_on_pictures,
 )
 from . import convert, host, inputs
 
@@ -142,7 +142,7 @@ def _run(
     """Returns the outputs and the loss curve of a task as IMAGEs.
 
     Arguments:
-        task, recipe, seed: As in `run_task`.
+        task, recipe, seed: As in `run_on_pictures`.
         images: IMAGEs by name, in the order of the task's pictures.
         init: Picture to start from, in the core's form.
         references: References in place of the picture that gives the patches.
@@ -157,7 +157,7 @@ def _run(
         init = None if init is None else init.to(device)
         if not recipe.output.memory:
             here.make_room(_required_bytes(pictures, given, init, recipe))
-        result = run_task(
+        result = run_on_pictures(
             task,
             *pictures,
             recipe=recipe,
@@ -165,6 +165,7 @@ def _run(
             init=init,
             keep=None if canvas is None else canvas.kept_on(device),
             seed=seed,
+            say=host.say,
             on_step=host.Reporter(here),
         )
         return here.intermediate(convert.from_core(result.images)), here.intermediate(

@@ -8,22 +8,31 @@ from PIL import Image
 from torch import Tensor
 
 from ..gpdm import ImageError, Reference
+from . import host
 
 
 def to_core(image: Tensor, name: str) -> Tensor:
     """Returns an IMAGE as a new float32 tensor (B, C, H, W) in [-1, 1], on the same device.
 
+    Values outside 0..1, which image filters and HDR pictures may have, are clamped, with a line in the log: a few
+    bright pixels would otherwise set the range of a whole run.
+
     The arithmetic makes a copy, which matters twice: the caller's picture stays as it is, and inside
     `torch.inference_mode(False)` the copy is a normal tensor where ComfyUI's is an inference tensor.
     """
-    if not isinstance(image, Tensor) or image.dim() != 4:
+    if not isinstance(image, Tensor) or image.dim() != 4 or 0 in image.shape:
         shape = tuple(image.shape) if isinstance(image, Tensor) else type(image).__name__
         raise ImageError(f"{name} must be an IMAGE of shape (batch, height, width, channels), not {shape}")
     if not image.is_floating_point() or not 1 <= image.shape[-1] <= 4:
         raise ImageError(
             f"{name} has {image.shape[-1]} channels of type {image.dtype}; an IMAGE has 1 to 4 channels of floating-point numbers in [0, 1]"
         )
-    return image.to(torch.float32).movedim(-1, 1).contiguous() * 2 - 1
+    if not torch.isfinite(image).all():
+        raise ImageError(f"{name} contains NaN or infinite values; check the node that it comes from")
+    lowest, highest = float(image.amin()), float(image.amax())
+    if lowest < 0 or highest > 1:
+        host.say(f"{name} has values from {lowest:.4g} to {highest:.4g}; they are clamped to 0..1")
+    return image.to(torch.float32).clamp(0, 1).movedim(-1, 1).contiguous() * 2 - 1
 
 
 def to_map(mask: Tensor, name: str) -> Tensor:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import Protocol
 
@@ -111,6 +112,11 @@ def use(host: Host) -> Host:
 def current() -> Host:
     """Returns the program that nodes run in: ComfyUI, unless `use` set another."""
     return _host
+
+
+def say(text: str) -> None:
+    """Writes a line to the log, which ComfyUI and the terminal show."""
+    logging.getLogger("gpdm").warning("%s", text)
 
 
 class Reporter:

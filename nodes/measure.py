@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gpdm import EvaluationOptions, judge, load_inception_file
+from ..gpdm import EvaluationOptions, check_picture, in_one_form, judge, load_inception_file
 from . import convert, host, inputs
 
 
@@ -63,8 +63,10 @@ class GPDMEvaluate:
     ) -> tuple[str, Tensor, Tensor]:
         here = host.current()
         with torch.inference_mode(False):
-            references = convert.to_core(reference.to(here.device()), "reference")
-            pictures = convert.to_core(images.to(here.device()), "images").split(1)
+            given = [("reference", reference), ("images", images)]
+            named = [(name, check_picture(convert.to_core(x.to(here.device()), name), name)) for name, x in given]
+            references, batch = in_one_form(named, host.say)
+            pictures = batch.split(1)
             network = load_inception_file(inception_weights.strip()) if inception_weights.strip() else None
             bar = here.progress(len(pictures))
 

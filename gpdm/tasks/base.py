@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..errors import OptionError
+from ..errors import GPDMError, OptionError
 from ..guess import InitialGuess
 from ..losses.base import Loss
 from ..losses.swd import SWDLoss
@@ -127,6 +127,13 @@ class Task:
     aliases: tuple[str, ...] = ()
     """Words under which people look for it."""
     example: Example
+
+    def named(self, pictures: Sequence[Any]) -> dict[str, Any]:
+        """Returns the arguments of its function by the name of the picture; raises `GPDMError` for a wrong number."""
+        if len(pictures) != len(self.pictures):
+            names = " and ".join(picture.name for picture in self.pictures)
+            raise GPDMError(f"{self.name} needs {len(self.pictures)} picture(s) ({names}), not {len(pictures)}")
+        return {picture.name: given for picture, given in zip(self.pictures, pictures, strict=True)}
 
     def recipe(self, quality: str = DEFAULT_QUALITY) -> Recipe:
         """Returns the settings at one of `QUALITIES`; raises `OptionError` if there is no such quality."""

@@ -112,5 +112,5 @@ def test_a_level_smaller_than_the_patch_is_refused_with_a_hint() -> None:
     ):
         check_loss(SWDLoss(), levels)
     check_loss(SWDLoss(patch_size=4), levels)
-    with pytest.raises(OptionError, match="patch_size 4 or less, or a larger output$"):
+    with pytest.raises(OptionError, match=r"patch_size 4 or less, or a larger output$"):
         check_loss(SWDLoss(), levels)

@@ -8,9 +8,13 @@ import pytest
 import torch
 
 from gpdm import ImageError, OptionError, Reference, Units, as_references
-from gpdm.images import resize_known
-from gpdm.references import WORKING_STD, reference_patch_weights
+from gpdm.images import WORKING_STD, resize_known
+from gpdm.references import reference_patch_weights
 from library.problems import picture
+
+
+def units_of(reference: Any, value_range: Any) -> Units | None:
+    return Units.of([(x.image, x.map()) for x in as_references(reference)], value_range)
 
 
 def half(height: int = 32, width: int = 40) -> torch.Tensor:
@@ -127,11 +131,11 @@ def test_a_mask_smaller_than_a_patch_is_refused() -> None:
 
 
 def test_pictures_need_no_working_units() -> None:
-    assert Units.of(as_references(picture()), (-1.0, 1.0)) is None
+    assert units_of(picture(), (-1.0, 1.0)) is None
 
 
 def test_a_value_range_is_mapped_to_that_of_pictures() -> None:
-    units = Units.of(as_references(picture() * 100 + 100), (0.0, 200.0))
+    units = units_of(picture() * 100 + 100, (0.0, 200.0))
     assert units is not None
     assert torch.allclose(units.enter(picture() * 100 + 100), picture(), atol=1e-5)
     assert torch.allclose(units.leave(picture()), picture() * 100 + 100, atol=1e-4)
@@ -139,7 +143,7 @@ def test_a_value_range_is_mapped_to_that_of_pictures() -> None:
 
 def test_channels_without_a_range_get_the_same_mean_and_deviation() -> None:
     data = picture(channels=5) * torch.tensor([1.0, 10, 100, 0.01, 0]).view(1, 5, 1, 1) + 7
-    units = Units.of(as_references([data[..., :15], data[..., 15:]]), None)
+    units = units_of([data[..., :15], data[..., 15:]], None)
     assert units is not None
     entered = units.enter(data)
     assert torch.allclose(entered.mean((2, 3)), torch.zeros(1, 5), atol=1e-3)
@@ -154,7 +158,7 @@ def test_a_constant_channel_is_0_in_working_units_and_has_its_value_again_after(
     data[:, :, :5, :5] = 0.9  # weight 0
     weight = torch.ones(data.shape[-2:])
     weight[:5, :5] = 0
-    units = Units.of(as_references(Reference(data, weight)), value_range)
+    units = units_of(Reference(data, weight), value_range)
     assert units is not None and units.constant is not None
     assert units.constant.flatten().tolist() == [False, True, False]
     entered = units.enter(data)
@@ -167,8 +171,8 @@ def test_a_constant_channel_is_0_in_working_units_and_has_its_value_again_after(
 def test_units_ignore_pixels_of_weight_0() -> None:
     data = picture()
     data[..., 20:] = 50
-    masked = Units.of(as_references(Reference(data, half())), None)
-    visible = Units.of(as_references(data[..., :20]), None)
+    masked = units_of(Reference(data, half()), None)
+    visible = units_of(data[..., :20], None)
     assert masked is not None and visible is not None
     assert torch.allclose(masked.offset, visible.offset, atol=1e-6)
     assert torch.allclose(masked.scale, visible.scale, rtol=1e-5)

@@ -429,7 +429,7 @@ def test_quality_chooses_the_recipe_and_a_file_without_it_gets_balanced(
         seen.append(recipe)
         raise InterruptedError
 
-    monkeypatch.setattr(comfyui_pack.nodes.base, "run_task", run)
+    monkeypatch.setattr(comfyui_pack.nodes.base, "run_on_pictures", run)
     values = defaults(node_class)
     for given in ({"quality": "paper"}, {"quality": "fast", "loss": SWDLoss(num_proj=3)}, {"memory": 300}, None):
         arguments = values | given if given else {"seed": 0, "num_outputs": 1, "height": 0}
@@ -465,7 +465,7 @@ def test_results_go_where_the_host_wants_them(comfyui_pack: ModuleType) -> None:
 
 def test_a_level_smaller_than_the_patch_is_a_clear_error(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
     node_class = node(comfyui_pack, "GPDM_Retarget")
-    with pytest.raises(GPDMError, match="a patch of 7x7 does not fit .* a larger output"):
+    with pytest.raises(GPDMError, match=r"a patch of 7x7 does not fit .* a larger output"):
         node_class().execute(reference=image(40, 40), **(defaults(node_class) | {"height_factor": 0.1}))
 
 
@@ -546,7 +546,7 @@ def test_evaluate_shows_progress_and_can_be_cancelled(comfyui_pack: ModuleType) 
         comfyui_pack.nodes.host.use(before)
 
 
-@pytest.mark.parametrize("wrong", [(image(48, 50) * 255).to(torch.uint8), image(48, 50, 4), image(30, 50)])
+@pytest.mark.parametrize("wrong", [(image(48, 50) * 255).to(torch.uint8), torch.rand(1, 48, 50, 5), image(30, 50)])
 def test_evaluate_refuses_what_it_cannot_judge(comfyui_pack: ModuleType, terminal: TerminalHost, wrong: Tensor) -> None:
     with pytest.raises(GPDMError, match="image"):
         judged(comfyui_pack, images=wrong)
