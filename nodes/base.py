@@ -21,7 +21,8 @@ from ..gpdm import (
     Task,
     loss_curve,
     picture_bytes,
-    run_on_pictures,
+    prepare,
+    run_task,
 )
 from . import convert, host, inputs
 
@@ -142,7 +143,7 @@ def _run(
     """Returns the outputs and the loss curve of a task as IMAGEs.
 
     Arguments:
-        task, recipe, seed: As in `run_on_pictures`.
+        task, recipe, seed: As in `run_task`.
         images: IMAGEs by name, in the order of the task's pictures.
         init: Picture to start from, in the core's form.
         references: References in place of the picture that gives the patches.
@@ -157,16 +158,19 @@ def _run(
         init = None if init is None else init.to(device)
         if not recipe.output.memory:
             here.make_room(_required_bytes(pictures, given, init, recipe))
-        result = run_on_pictures(
-            task,
-            *pictures,
-            recipe=recipe,
-            references=given or None,
-            init=init,
-            keep=None if canvas is None else canvas.kept_on(device),
-            seed=seed,
-            say=host.say,
-            on_step=host.Reporter(here),
+        keep = None if canvas is None else canvas.kept_on(device)
+        prepared = prepare(task, *pictures, references=given or None, init=init, keep=keep)
+        if prepared.note:
+            host.say(prepared.note)
+        result = prepared.finish(
+            run_task(
+                task,
+                *prepared.pictures,
+                recipe=recipe,
+                seed=seed,
+                on_step=host.Reporter(here),
+                **prepared.more,
+            )
         )
         return here.intermediate(convert.from_core(result.images)), here.intermediate(
             convert.from_picture(loss_curve(result))

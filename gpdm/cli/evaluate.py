@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from ..errors import GPDMError
 from ..evaluation.inception_weights import load_inception_file
 from ..evaluation.judgement import judge
 from ..evaluation.metrics import EvaluationOptions, check_evaluable
-from ..images import check_alike
 from ..options import describe
 from ..patches.nearest import import_faiss
+from ..pictures.forms import check_picture, in_one_form
 from .files import check_target, indexed, save_image, save_picture
 from .flags import add_common, add_flag, given_options
 from .host import Bar, parse_device
@@ -62,8 +63,7 @@ def run_eval(options: argparse.Namespace) -> dict[str, Any]:
         GPDMError: A flag or a picture is unusable; nothing has been computed or written then.
     """
     device = parse_device(options.device)
-    reference = read_picture(options.reference).images.to(device)
-    pictures = [frame for path in options.pictures for frame in _frames(path, device)]
+    reference, pictures = _in_one_form(options, device)
     images = [picture.image for picture in pictures]
     network = None if options.inception is None else load_inception_file(options.inception)
     if network is not None and reference.shape[1] == 2:
@@ -109,6 +109,16 @@ class _Picture:
     """Its name in reports and messages, with the folder."""
 
 
+def _in_one_form(options: argparse.Namespace, device: torch.device) -> tuple[Tensor, list[_Picture]]:
+    """Returns the reference, whose frames are a batch, and the pictures, all with the same channels."""
+    name = str(options.reference)
+    reference = check_picture(read_picture(options.reference).images.to(device), name)
+    pictures = [frame for path in options.pictures for frame in _frames(path, device)]
+    named = [(name, reference), *((picture.label, check_picture(picture.image, picture.label)) for picture in pictures)]
+    reference, *images = in_one_form(named, logging.getLogger("gpdm").warning)
+    return reference, [replace(picture, image=image) for picture, image in zip(pictures, images, strict=True)]
+
+
 def _frames(path: Path, device: torch.device) -> list[_Picture]:
     """Returns the picture in a file, or every frame of an animation as one picture."""
     images = read_picture(path).images.to(device).split(1)
@@ -121,5 +131,4 @@ def _check_images(options: argparse.Namespace, reference: Tensor, pictures: Sequ
     """Raises `GPDMError` with the name of the file for an image that cannot be compared with the reference."""
     check_evaluable(reference, str(options.reference))
     for picture in pictures:
-        check_alike(picture.image, picture.label, reference, str(options.reference))
         check_evaluable(picture.image, picture.label)

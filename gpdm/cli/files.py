@@ -31,7 +31,7 @@ def check_target(path: Path, channels: int, bits: int = 8) -> None:
     if path.suffix.lower() not in WRITABLE:
         raise GPDMError(f"cannot write {path}: its name must end in one of {', '.join(sorted(WRITABLE))}")
     if channels in (2, 4) and path.suffix.lower() in OPAQUE:
-        raise GPDMError(f"cannot write {path}: {path.suffix} has no transparency and the reference has; use .png")
+        raise GPDMError(f"cannot write {path}: {path.suffix} has no transparency and the output has; use .png")
     if bits == 16 and path.suffix.lower() != ".png":
         raise GPDMError(f"cannot write {path} with 16 bits per channel; use .png, or --bits 8")
     if path.is_dir():

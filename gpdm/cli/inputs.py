@@ -67,9 +67,13 @@ def naming_files(files: Mapping[str, Sequence[Path]]) -> Iterator[None]:
     try:
         yield
     except GPDMError as error:
-        names = "; ".join(f"{name}: {', '.join(map(str, paths))}" for name, paths in files.items() if paths)
-        error.args = (f"{error} ({names})",)
+        error.args = (f"{error} ({listed(files)})",)
         raise
+
+
+def listed(files: Mapping[str, Sequence[Path]]) -> str:
+    """Returns the names of files by role: "style: a.png, b.png; content: c.jpg"."""
+    return "; ".join(f"{name}: {', '.join(map(str, paths))}" for name, paths in files.items() if paths)
 
 
 def _files(options: argparse.Namespace) -> dict[str, list[Path]]:

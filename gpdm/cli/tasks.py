@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -10,11 +11,11 @@ from ..errors import GPDMError
 from ..guess import count_outputs
 from ..options import describe
 from ..synthesis import Synthesis
-from ..tasks import Recipe, Task, run_task
+from ..tasks import Recipe, Task, prepare, run_task
 from .files import check_target, indexed, save_image
 from .flags import given_options
 from .host import StepBar, parse_device
-from .inputs import naming_files, read_inputs
+from .inputs import listed, naming_files, read_inputs
 from .task_flags import PARTS
 
 
@@ -31,16 +32,14 @@ def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
     count = count_outputs(recipe.output.num_outputs, inputs.init if inputs.start is None else inputs.start)
     targets = [indexed(options.out, i, count) for i in range(count)]
     bits = options.bits or (inputs.bits if options.out.suffix.lower() == ".png" else 8)
-    check_target(targets[0], inputs.references[0].image.shape[1], bits)
+    with naming_files(inputs.files):
+        prepared = prepare(task, *inputs.pictures(task), init=inputs.init, keep=inputs.keep)
+    check_target(targets[0], prepared.channels, bits)
+    if prepared.note:
+        logging.getLogger("gpdm").warning("%s (%s)", prepared.note, listed(inputs.files))
     with StepBar(task.command) as bar, naming_files(inputs.files):
-        result = run_task(
-            task,
-            *inputs.pictures(task),
-            recipe=recipe,
-            init=inputs.init,
-            keep=inputs.keep,
-            seed=options.seed,
-            on_step=bar,
+        result = prepared.finish(
+            run_task(task, *prepared.pictures, recipe=recipe, seed=options.seed, on_step=bar, **prepared.more)
         )
     saved = [save_image(image, target, bits) for image, target in zip(result.images.split(1), targets, strict=True)]
     return {"saved": [str(path) for path in saved], "device": str(device), **_summary(result, options.seed)}

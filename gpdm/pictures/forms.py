@@ -38,9 +38,14 @@ class Form:
         return cls(any(number >= 3 for number in numbers), any(number in (2, 4) for number in numbers))
 
     @property
+    def channels(self) -> int:
+        """Number of channels."""
+        return (3 if self.colour else 1) + self.alpha
+
+    @property
     def kind(self) -> str:
         """Name of the form: one of the values of `KINDS`."""
-        return KINDS[(3 if self.colour else 1) + self.alpha]
+        return KINDS[self.channels]
 
     def enter(self, image: Tensor) -> Tensor:
         """Returns pictures (B, C, H, W) in this form, their colours premultiplied by alpha.

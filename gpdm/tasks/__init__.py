@@ -6,7 +6,8 @@ A new task is a record in a file here and three entries in this file.
 from . import layout, paint, restyle
 from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task
 from .output import SIZE_OPTIONS, TILES, OutputOptions
-from .run import as_function, run_on_pictures, run_task
+from .pictures import prepare
+from .run import as_function, run_task
 
 TASKS = {task.name: task for task in (*layout.TASKS, *restyle.TASKS, *paint.TASKS)}
 """Every task by its name."""
@@ -29,9 +30,9 @@ __all__ = [
     "Recipe",
     "Task",
     "paint",
+    "prepare",
     "reshuffle",
     "retarget",
-    "run_on_pictures",
     "run_task",
     "style_transfer",
     "texture",

@@ -1,61 +1,113 @@
-"""Pictures as people have them, with any mix of channels and with transparency, and the form that a run gives them."""
+"""Pictures as people have them, with any mix of channels and with transparency, prepared for a run of a task."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..canvas import Keep
 from ..images import resize, size_of
-from ..pictures.forms import Form, check_picture, kinds_of, split_alpha
+from ..pictures.forms import Form, check_picture, differ, kinds_of, split_alpha
 from ..references import Images, Reference, named_references
+from ..synthesis import Synthesis
+from .base import Task
 
 
 @dataclass(frozen=True)
-class Sources:
-    """The pictures that decide about the channels of a run, without opaque alpha channels."""
+class Prepared:
+    """Pictures in one form, as arguments of `run_task`."""
 
-    references: list[Reference]
-    start: Tensor | None
-    kept: Tensor | None
-    """The picture with the kept pixels."""
-    reference_name: str
-    start_name: str
+    pictures: tuple[Any, ...]
+    """The task's pictures."""
+    more: dict[str, Any]
+    """The arguments `references`, `init` and `keep`."""
+    form: Form
+    """The form that all pictures have."""
+    start_alpha: Tensor | None
+    """Alpha of the start pictures, (B, 1, h, w), which the outputs get; None: they get none, or that of the form."""
+    note: str | None
+    """A line that says how the pictures differ in channels and what is done about it; None if they do not."""
 
-    def named(self) -> list[tuple[str, Tensor]]:
-        """Returns each picture with its name in messages."""
-        single = len(self.references) == 1
-        names = [
-            self.reference_name if single else f"{self.reference_name} {i + 1}" for i in range(len(self.references))
-        ]
-        pictures = [*zip(names, (reference.image for reference in self.references), strict=True)]
-        others = ((self.start_name, self.start), ("the picture with the kept pixels", self.kept))
-        return pictures + [(name, image) for name, image in others if image is not None]
+    @property
+    def channels(self) -> int:
+        """Number of channels of the outputs."""
+        return self.form.channels + (self.start_alpha is not None)
 
-    def form(self) -> Form:
-        """Returns the form in which the pictures take part in the run."""
-        everything = Form.of(image for _, image in self.named())
-        of_references, of_start = self._transparent(*(x.image for x in self.references)), self._transparent(self.start)
-        shared = of_references and (self.start is None or of_start)
-        return Form(everything.colour, shared or self._transparent(self.kept))
-
-    @staticmethod
-    def _transparent(*images: Tensor | None) -> bool:
-        return any(image is not None and split_alpha(image)[1] is not None for image in images)
-
-    def description(self) -> str:
-        """Returns a line that says how the pictures differ and what is done about it."""
-        form = self.form()
-        text = f"{kinds_of(self.named())}; all are used as {form.kind}"
-        if not form.alpha and self._transparent(*(x.image for x in self.references)):
-            text += ", without the transparent pixels of the reference"
-        if not form.alpha and self._transparent(self.start):
-            text += f", and the output gets the alpha channel of {self.start_name}"
-        return text
+    def finish(self, result: Synthesis) -> Synthesis:
+        """Returns the result of `run_task` with outputs as they are saved: RGBA not premultiplied, for example."""
+        images = self.form.leave(result.images)
+        if self.start_alpha is not None:
+            alpha = resize(self.start_alpha, size_of(images))
+            images = torch.cat([images, alpha[[i % len(alpha) for i in range(len(images))]]], 1)
+        return replace(result, images=images)
 
 
-def checked(images: Images, name: str) -> list[Reference]:
+def prepare(
+    task: Task,
+    *pictures: Images,
+    references: Images | None = None,
+    init: Tensor | None = None,
+    keep: Keep | Tensor | None = None,
+) -> Prepared:
+    """Returns the pictures of a run in one form, whether they are grey, grey+alpha, RGB or RGBA.
+
+    An alpha channel that is opaque everywhere is left out. Colours under transparent pixels have no influence. The
+    alpha of the outputs is
+
+    - that of the references, if some have transparency, and the start picture has some or there is none;
+    - that of the start picture, if only it has transparency;
+    - opaque, if only references have transparency; then their transparent pixels are left out.
+
+    Arguments:
+        task: One of `TASKS`.
+        pictures, references, init, keep: As in `run_task`; tensors are (B, C, h, w) in [-1, 1] with C from 1 to 4.
+
+    Raises:
+        GPDMError: The number of pictures is wrong.
+        ImageError: A picture is no image of 1 to 4 channels, or it is transparent everywhere.
+    """
+    given, name = task.named(pictures), task.reference.name
+    start_name = "init" if task.start is None else task.start.name
+    layout = _checked(given[name], name)
+    used = layout if references is None else _checked(references, "reference")
+    start = init if task.start is None else given[start_name]
+    start = None if start is None else check_picture(start, start_name)
+    kept = check_picture(keep.image, "the picture with the kept pixels") if isinstance(keep, Keep) else None
+
+    named = _named(used, name if references is None else "reference")
+    others = ((start_name, start), ("the picture with the kept pixels", kept))
+    named += [(other, image) for other, image in others if image is not None]
+    of_references, of_start = any(map(_has_alpha, used)), start is not None and split_alpha(start)[1] is not None
+    shared = of_references and (start is None or of_start)
+    form = Form(
+        colour=Form.of(image for _, image in named).colour,
+        alpha=shared or (kept is not None and split_alpha(kept)[1] is not None),
+    )
+    note = f"{kinds_of(named)}; all are used as {form.kind}"
+    if of_references and not form.alpha:
+        note += ", without the transparent pixels of the reference"
+    if of_start and not form.alpha:
+        note += f", and the output gets the alpha channel of {start_name}"
+
+    layout, used = ([_entered(reference, form) for reference in group] for group in (layout, used))
+    entered = None if start is None else form.enter(start)
+    return Prepared(
+        pictures=tuple(entered if picture.start else layout for picture in task.pictures),
+        more={
+            "references": None if references is None else used,
+            "init": entered if task.start is None else init,
+            "keep": Keep(form.enter(kept), keep.mask) if isinstance(keep, Keep) and kept is not None else keep,
+        },
+        form=form,
+        start_alpha=None if start is None or form.alpha else split_alpha(start)[1],
+        note=note if differ(named) else None,
+    )
+
+
+def _checked(images: Images, name: str) -> list[Reference]:
     """Returns references without opaque alpha channels; they may be batches."""
     return [
         replace(reference, image=check_picture(reference.image, item.replace("reference", name, 1)))
@@ -63,7 +115,18 @@ def checked(images: Images, name: str) -> list[Reference]:
     ]
 
 
-def entered(reference: Reference, form: Form) -> Reference:
+def _named(references: list[Reference], name: str) -> list[tuple[str, Tensor]]:
+    """Returns the picture of each reference with its name in messages."""
+    if len(references) == 1:
+        return [(name, references[0].image)]
+    return [(f"{name} {i}", reference.image) for i, reference in enumerate(references, start=1)]
+
+
+def _has_alpha(reference: Reference) -> bool:
+    return split_alpha(reference.image)[1] is not None
+
+
+def _entered(reference: Reference, form: Form) -> Reference:
     """Returns a reference in a form. If that has no alpha, the weight of its transparent pixels is 0."""
     _, alpha = split_alpha(reference.image)
     image = form.enter(reference.image)
@@ -72,12 +135,3 @@ def entered(reference: Reference, form: Form) -> Reference:
     opacity = (alpha + 1) / 2
     opacity = torch.where(opacity >= 0.5, opacity, torch.zeros_like(opacity))
     return replace(reference, image=image, weight=reference.weight * opacity)
-
-
-def with_alpha_of(start: Tensor, images: Tensor) -> Tensor:
-    """Returns images (N, C, H, W) with the alpha channel of the start pictures (B, C, h, w), if these have one."""
-    _, alpha = split_alpha(start)
-    if alpha is None:
-        return images
-    alpha = resize(alpha, size_of(images))
-    return torch.cat([images, alpha[[i % len(alpha) for i in range(len(images))]]], 1)

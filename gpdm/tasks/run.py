@@ -12,12 +12,10 @@ from torch import Tensor
 from ..canvas import Canvas, Keep
 from ..errors import GPDMError, ImageError, OptionError
 from ..images import Size, check_alike, check_image, resize, scaled, size_of
-from ..pictures.forms import check_picture, differ
 from ..references import Images, as_references
 from ..synthesis import OnStep, Synthesis, synthesize
 from .base import DEFAULT_QUALITY, Picture, Recipe, Task
 from .output import TILES, OutputOptions, Work
-from .pictures import Sources, checked, entered, with_alpha_of
 
 
 def run_task(
@@ -92,60 +90,6 @@ def run_task(
         value_range=value_range,
         on_step=on_step,
     )
-
-
-def run_on_pictures(
-    task: Task,
-    *pictures: Images,
-    references: Images | None = None,
-    init: Tensor | None = None,
-    keep: Keep | Tensor | None = None,
-    say: Callable[[str], None],
-    **settings: Any,
-) -> Synthesis:
-    """Returns the outputs of a task, as `run_task` does, for pictures that may differ in channels.
-
-    The pictures are grey, grey+alpha, RGB or RGBA; all are brought to one form. An alpha channel that is opaque
-    everywhere is left out. Colours under transparent pixels have no influence. The alpha of the outputs is
-
-    - that of the references, if some have transparency, and the start picture has some or there is none;
-    - that of the start picture, if only it has transparency;
-    - opaque, if only references have transparency; then their transparent pixels are left out.
-
-    Arguments:
-        task: One of `TASKS`.
-        pictures, references, init, keep: As in `run_task`; tensors are (B, C, h, w) in [-1, 1] with C from 1 to 4.
-        say: A function that is called with one line of text if the pictures differ in channels.
-        settings: The other arguments of `run_task`.
-
-    Raises:
-        GPDMError: As in `run_task`.
-        ImageError: A picture has more than four channels or is transparent everywhere; or as in `run_task`.
-    """
-    given, reference_name = task.named(pictures), task.reference.name
-    start_name = "init" if task.start is None else task.start.name
-    layout = checked(given[reference_name], reference_name)
-    used = layout if references is None else checked(references, "reference")
-    start = init if task.start is None else given[start_name]
-    start = None if start is None else check_picture(start, start_name)
-    kept = check_picture(keep.image, "the picture with the kept pixels") if isinstance(keep, Keep) else None
-
-    sources = Sources(used, start, kept, reference_name if references is None else "reference", start_name)
-    if differ(sources.named()):
-        say(sources.description())
-    form = sources.form()
-    layout, used = ([entered(reference, form) for reference in group] for group in (layout, used))
-    entered_start = None if start is None else form.enter(start)
-    result = run_task(
-        task,
-        *[entered_start if picture.start else layout for picture in task.pictures],  # type: ignore[list-item]
-        references=None if references is None else used,
-        init=entered_start if task.start is None else init,
-        keep=replace(keep, image=form.enter(kept)) if isinstance(keep, Keep) and kept is not None else keep,
-        **settings,
-    )
-    images = form.leave(result.images)
-    return replace(result, images=images if form.alpha or start is None else with_alpha_of(start, images))
 
 
 def as_function(task: Task) -> Callable[..., Synthesis]:

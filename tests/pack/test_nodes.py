@@ -429,7 +429,7 @@ def test_quality_chooses_the_recipe_and_a_file_without_it_gets_balanced(
         seen.append(recipe)
         raise InterruptedError
 
-    monkeypatch.setattr(comfyui_pack.nodes.base, "run_on_pictures", run)
+    monkeypatch.setattr(comfyui_pack.nodes.base, "run_task", run)
     values = defaults(node_class)
     for given in ({"quality": "paper"}, {"quality": "fast", "loss": SWDLoss(num_proj=3)}, {"memory": 300}, None):
         arguments = values | given if given else {"seed": 0, "num_outputs": 1, "height": 0}
