@@ -63,7 +63,15 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
         for _, name in picture_inputs([node], definitions):
             _check_picture(node, name, session)
 
-    order = validate(prompt, definitions, check_type, check_pictures)
+    def check_names(node: Node) -> None:
+        prefix = node.inputs.get("filename_prefix")
+        if isinstance(prefix, str):
+            try:
+                session.target(prefix)
+            except GPDMError as error:
+                raise GPDMError(f"{node.name}: {error}") from error
+
+    order = validate(prompt, definitions, check_type, check_pictures, check_names)
     make_folder(options.out)
     session.metadata["prompt"] = to_api({node.id: node for node in order})
     if is_editor_format(workflow) and not (options.image or options.set or options.seed is not None):

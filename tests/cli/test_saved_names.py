@@ -111,6 +111,17 @@ def test_a_prefix_stays_in_the_folder(tmp_path: Path, prefix: str) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_prefix_leaves_room_in_the_name(tmp_path: Path) -> None:
+    session(tmp_path).save(torch.zeros(1, 2, 2, 3), "é" * 110 + "/" + "x" * 220)
+    with pytest.raises(GPDMError, match="is not allowed: each name in it must have at most 220 bytes"):
+        session(tmp_path).save(torch.zeros(1, 2, 2, 3), "é" * 111)
+
+
+def test_values_that_are_linked_in_a_circle_are_not_known(tmp_path: Path) -> None:
+    prompt = {"1": Node("1", "PrimitiveInt", "a", {"value": Link("1", 0)})}
+    assert Session((), tmp_path, prompt=prompt).target("%a.value%").name == "%a.value%"
+
+
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (2, "LA"), (3, "RGB"), (4, "RGBA")])
 def test_every_number_of_channels_is_saved(tmp_path: Path, channels: int, mode: str) -> None:
     session(tmp_path).save(torch.full((1, 3, 5, channels), 0.2), "x")

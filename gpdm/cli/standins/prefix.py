@@ -71,7 +71,9 @@ def value_text(prompt: Mapping[str, Node], display_names: Mapping[str, str], nam
     searched = [node for node in prompt.values() if name == (node.search_name or node.type)]
     titled = [node for node in prompt.values() if name in (node.title, display_names.get(node.type))]
     node = next(iter([*searched, *titled]), None)
-    while node is not None and key in node.inputs:
+    for _ in prompt:
+        if node is None or key not in node.inputs:
+            break
         value = node.inputs[key]
         if not isinstance(value, Link):
             return _text(value)

@@ -21,6 +21,9 @@ from ..files import make_folder, save_picture
 from ..workflow import Node
 from .prefix import expand, first_free_number, value_text
 
+LONGEST_NAME = 220
+"""Bytes of a name that leave room for the number and the ending, as file systems allow 255."""
+
 
 @dataclass
 class Session:
@@ -59,14 +62,17 @@ class Session:
         """Returns the path that the names of pictures (width, height) begin with, under the folder of results.
 
         Raises:
-            GPDMError: The prefix is empty or leads out of that folder.
+            GPDMError: The prefix is empty, too long, or leads out of that folder.
         """
+        where = f"filename_prefix = {prefix!r:.80} is not allowed"
         if not prefix.strip() or "\0" in prefix:
-            raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it must be the beginning of a file name")
+            raise GPDMError(f"{where}: it must be the beginning of a file name")
         value = partial(value_text, self.prompt, self.display_names)
         target = self.out / expand(prefix, value, self.started, size)
+        if max(len(part.encode("utf-8", "replace")) for part in target.parts) > LONGEST_NAME:
+            raise GPDMError(f"{where}: each name in it must have at most {LONGEST_NAME} bytes; make it shorter")
         if self.out.resolve() not in target.resolve().parents:
-            raise GPDMError(f"filename_prefix = {prefix!r} is not allowed: it is outside the folder {self.out}")
+            raise GPDMError(f"{where}: it is outside the folder {self.out}")
         return target
 
     def save(self, images: Tensor, prefix: str, ending: str = "_.png") -> None:
