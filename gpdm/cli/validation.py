@@ -155,7 +155,8 @@ def _check_node(node: Node, prompt: Prompt, definitions: Mapping[str, Definition
     definition = require(definitions, node.type, node.name)
     if node.problem:
         raise GPDMError(f"{node.name}: {node.problem}")
-    for given in definition.inputs:
+    inputs = definition.inputs_for(node.inputs)
+    for given in inputs:
         if given.name not in node.inputs:
             if given.required:
                 reason = f": {node.missing[given.name]}" if node.missing.get(given.name) else ""
@@ -166,11 +167,12 @@ def _check_node(node: Node, prompt: Prompt, definitions: Mapping[str, Definition
             _check_link(node, given, value, prompt, definitions)
         else:
             node.inputs[given.name] = check_value(node, given, value)
-    unknown = [name for name in node.inputs if definition.input(name) is None]
-    if unknown:
-        raise GPDMError(
-            f"{node.name} has no input {unknown[0]!r}; it has {', '.join(i.name for i in definition.inputs)}"
-        )
+    names = [given.name for given in inputs]
+    unknown = next((name for name in node.inputs if definition.input(name) is None), None)
+    if unknown is not None:
+        raise GPDMError(f"{node.name} has no input {unknown!r}; it has {', '.join(names)}")
+    # Inputs of a choice that is not made are left out, as in ComfyUI.
+    node.inputs = {name: value for name, value in node.inputs.items() if name in names}
 
 
 def _check_link(node: Node, given: Input, link: Link, prompt: Prompt, definitions: Mapping[str, Definition]) -> None:

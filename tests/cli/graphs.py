@@ -99,3 +99,43 @@ def run(workflow: Any, *more: str) -> int:
     """Runs a workflow from a file in the working folder, into the folder o."""
     Path("wf.json").write_text(json.dumps(workflow))
     return main(["run", "wf.json", "--out", "o", "--device", "cpu", *more])
+
+
+def subgraph(key: str, inputs: list[Any], outputs: list[Any], nodes: list[Any], links: list[Any]) -> dict[str, Any]:
+    """A definition of a subgraph. Inputs and outputs are (name, type, link ids), links as in `graph`."""
+    names = ("id", "origin_id", "origin_slot", "target_id", "target_slot")
+    return {
+        "id": key,
+        "name": key,
+        "inputNode": {"id": -10},
+        "outputNode": {"id": -20},
+        "inputs": [{"name": name, "type": kind, "linkIds": ids} for name, kind, ids in inputs],
+        "outputs": [{"name": name, "type": kind, "linkIds": ids} for name, kind, ids in outputs],
+        "nodes": nodes,
+        "links": [dict(zip(names, link, strict=True)) | {"type": "*"} for link in links],
+    }
+
+
+def with_subgraphs(nodes: list[Any], links: list[Any], *subgraphs: Any) -> dict[str, Any]:
+    return graph(nodes, links, definitions={"subgraphs": list(subgraphs)})
+
+
+FACTOR = ("scale_by", "FLOAT", 3, "widget")
+
+
+def halving(key: str = "half") -> dict[str, Any]:
+    """A subgraph that scales a picture: its inputs are the picture and the factor, which is 0.5 inside."""
+    inner = node(7, "ImageScaleBy", [("image", "IMAGE", 1), FACTOR], IMAGE, ["area", 0.5])
+    return subgraph(
+        key,
+        [("image", "IMAGE", [1]), ("factor", "FLOAT", [3])],
+        [("IMAGE", "IMAGE", [2])],
+        [inner],
+        [(1, -10, 0, 7, 0), (2, 7, 0, -20, 0), (3, -10, 1, 7, 1)],
+    )
+
+
+def half(key: Any, link: Any, factor_link: Any = None, kind: str = "half", **more: Any) -> dict[str, Any]:
+    """A node that is an instance of `halving`."""
+    inputs = [("image", "IMAGE", link), ("factor", "FLOAT", factor_link, "widget")]
+    return node(key, kind, inputs, IMAGE, **more)

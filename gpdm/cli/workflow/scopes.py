@@ -12,7 +12,7 @@ from .graph import BYPASSED, MUTED, Graph, SavedNode, read_graph
 from .groups import PREFIXES, group_instance
 from .instances import Instance, subgraph_instance
 
-MOST_NODES = 100_000
+MOST_NODES = 20_000
 """Most nodes of a workflow, with the inner ones of all instances."""
 
 
@@ -47,15 +47,17 @@ def open_scopes(workflow: Mapping[str, Any], definitions: Mapping[str, Definitio
         GPDMError: A graph contains itself, or there are more than `MOST_NODES` nodes.
         KeyError, TypeError, IndexError, ValueError: A graph is damaged.
     """
-    subgraphs, groups = _subgraphs(workflow), _groups(workflow)
+    saved, groups = _subgraphs(workflow), _groups(workflow)
+    subgraphs: dict[str, Graph] = {}
     top = Scope(read_graph(workflow))
     count, stack = len(top.graph.nodes), [top]
     while stack:
         scope = stack.pop()
         for node in scope.graph.nodes.values():
-            if node.type in subgraphs:
-                graph = read_graph(subgraphs[node.type])
-                instance = subgraph_instance(graph, node, dict(scope.overrides), definitions)
+            if node.type in saved:
+                if node.type not in subgraphs:
+                    subgraphs[node.type] = read_graph(saved[node.type])
+                instance = subgraph_instance(subgraphs[node.type], node, dict(scope.overrides), definitions)
             elif node.type in groups and node.type not in definitions:
                 instance = group_instance(groups[node.type], node, definitions)
             else:

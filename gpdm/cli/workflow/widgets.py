@@ -20,18 +20,23 @@ def widget_values(node: SavedNode, definition: Definition) -> dict[str, Any]:
     Raises:
         GPDMError: The file has more values than the node has widgets, so that they cannot be told apart.
     """
-    found = {given.name: given.options["default"] for given in definition.widgets if "default" in given.options}
     table = node.values if isinstance(node.values, dict) else _by_position(node, definition)
-    names = {given.name for given in definition.widgets}
-    return found | {name: value for name, value in table.items() if name in names and value is not None}
+    found = {given.name: given.options["default"] for given in definition.widgets if "default" in given.options}
+    found |= {name: value for name, value in table.items() if value is not None}
+    widgets = [given for given in definition.inputs_for(found) if given.is_widget]
+    added = {given.name: given.options["default"] for given in widgets if "default" in given.options}
+    return {given.name: (added | found)[given.name] for given in widgets if given.name in added | found}
 
 
 def _by_position(node: SavedNode, definition: Definition) -> dict[str, Any]:
     rest = list(node.values) if isinstance(node.values, list) else []
     table: dict[str, Any] = {}
-    for given in definition.widgets:
-        if not rest:
+    while rest:
+        # A choice may add widgets behind itself.
+        widgets = [given for given in definition.inputs_for(table) if given.is_widget]
+        if len(table) == len(widgets):
             break
+        given = widgets[len(table)]
         table[given.name] = rest.pop(0)
         if given.has_control and rest and rest[0] in CONTROL_VALUES:
             rest.pop(0)
