@@ -29,15 +29,14 @@ def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
     recipe = _recipe(task, options)
     device = parse_device(options.device)
     inputs = read_inputs(options, device)
-    count = count_outputs(recipe.output.num_outputs, inputs.init if inputs.start is None else inputs.start)
-    targets = [indexed(options.out, i, count) for i in range(count)]
     bits = options.bits or (inputs.bits if options.out.suffix.lower() == ".png" else 8)
-    with naming_files(inputs.files):
+    with naming_files(inputs.files), StepBar(task.command) as bar:
+        count = count_outputs(recipe.output.num_outputs, inputs.init if inputs.start is None else inputs.start)
+        targets = [indexed(options.out, i, count) for i in range(count)]
         prepared = prepare(task, *inputs.pictures(task), init=inputs.init, keep=inputs.keep)
-    check_target(targets[0], prepared.channels, bits)
-    if prepared.note:
-        logging.getLogger("gpdm").warning("%s (%s)", prepared.note, listed(inputs.files))
-    with StepBar(task.command) as bar, naming_files(inputs.files):
+        check_target(targets[0], prepared.channels, bits)
+        if prepared.note:
+            logging.getLogger("gpdm").warning("%s (%s)", prepared.note, listed(inputs.files))
         result = prepared.finish(
             run_task(task, *prepared.pictures, recipe=recipe, seed=options.seed, on_step=bar, **prepared.more)
         )
