@@ -128,4 +128,6 @@ def _read_bytes(path: Path, memory: int | None) -> bytes:
 
 def _reason(error: Exception | None) -> str:
     """Returns the text of an error of Pillow in one short line."""
+    if isinstance(error, UnidentifiedImageError):
+        return "its header or a check sum is wrong"
     return " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__
