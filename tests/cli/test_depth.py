@@ -186,7 +186,8 @@ def test_16_bits_in_another_format_are_refused_before_any_work(
     monkeypatch.chdir(tmp_path)
     Path("in.png").write_bytes(png(VALUES[..., :3]))
     assert main(["reshuffle", "in.png", "-o", name, "--bits", "16", *QUICK]) == 2
-    assert capsys.readouterr().err == f"gpdm: cannot write {name} with 16 bits per channel; use .png, or --bits 8\n"
+    error = f"cannot write {name} with 16 bits per channel; use .png, or --bits 8 (reference: in.png)"
+    assert capsys.readouterr().err == f"gpdm: {error}\n"
     assert not Path(name).exists()
 
 
