@@ -6,14 +6,26 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from ..errors import GPDMError
+from ..errors import GPDMError, described
 from .definitions import Definition
 from .host import TerminalHost
 from .overrides import picture_inputs
 from .pack import load_pack
 from .standins import Session, StandIn
+from .validation import types
 from .workflow import Link, Node
+
+CLASSES: Mapping[str, type | tuple[type, ...]] = {
+    "IMAGE": Tensor,
+    "MASK": Tensor,
+    "INT": int,
+    "FLOAT": (int, float),
+    "STRING": str,
+    "BOOLEAN": bool,
+}
+"""Classes of values, by the type of an input."""
 
 
 def execute(order: Sequence[Node], definitions: Mapping[str, Definition], session: Session, host: TerminalHost) -> None:
@@ -31,8 +43,8 @@ def execute(order: Sequence[Node], definitions: Mapping[str, Definition], sessio
                 node_class = definitions[node.type].node_class
                 instance = node_class(session, node.title) if issubclass(node_class, StandIn) else node_class()
                 host.label = node.title
-                given = {k: results[v.node][v.slot] if isinstance(v, Link) else v for k, v in node.inputs.items()}
                 try:
+                    given = _given(node, definitions[node.type], results)
                     results[node.id] = getattr(instance, node_class.FUNCTION)(**given)
                 except GPDMError as error:
                     about = _pictures(node, order, definitions, str(error))
@@ -42,6 +54,27 @@ def execute(order: Sequence[Node], definitions: Mapping[str, Definition], sessio
                     host.node_done()
     finally:
         load_pack().nodes.host.use(before)
+
+
+def _given(node: Node, definition: Definition, results: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    """Returns the values of a node's inputs.
+
+    Raises:
+        GPDMError: A node that gives out values of any type gave one that the input does not take.
+    """
+    given = {k: results[v.node][v.slot] if isinstance(v, Link) else v for k, v in node.inputs.items()}
+    for name in (name for name, value in node.inputs.items() if isinstance(value, Link)):
+        slot = definition.input(name)
+        kinds = {"*"} if slot is None else types(slot.type)
+        if kinds <= CLASSES.keys() and not any(_is(given[name], kind) for kind in kinds):
+            raise GPDMError(f"input {name} takes {', '.join(sorted(kinds))}, but got {described(given[name])}")
+    return given
+
+
+def _is(value: Any, kind: str) -> bool:
+    """Returns True if a value is of a type of ComfyUI."""
+    is_kind = isinstance(value, CLASSES[kind])
+    return is_kind and (not isinstance(value, Tensor) or (value.ndim == 4) == (kind == "IMAGE"))
 
 
 def _pictures(node: Node, order: Sequence[Node], definitions: Mapping[str, Definition], said: str) -> str:

@@ -182,8 +182,13 @@ def _check_link(node: Node, given: Input, link: Link, prompt: Prompt, definition
         raise GPDMError(
             f"{node.name}: input {given.name} is linked to output {link.slot} of {source.name}, which has {len(outputs)}"
         )
-    offered, wanted = set(outputs[link.slot].split(",")), set(given.type.split(","))
-    if "*" not in offered | wanted and not offered <= wanted:
+    offered, wanted = types(outputs[link.slot]), types(given.type)
+    if "*" not in offered | wanted and offered.isdisjoint(wanted):
         raise GPDMError(
             f"{node.name}: input {given.name} takes {given.type}, but {source.name} gives {outputs[link.slot]}"
         )
+
+
+def types(text: str) -> set[str]:
+    """Returns the types of a slot that may have several."""
+    return {kind.strip() for kind in text.split(",")}

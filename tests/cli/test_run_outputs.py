@@ -143,3 +143,12 @@ def test_a_text_that_a_node_shows_is_printed(capsys: pytest.CaptureFixture[str])
     show = {"class_type": "PreviewAny", "inputs": {"source": ["7", 0]}, "_meta": {"title": "Width"}}
     assert run(copying(n7=size, n8=show)) == 0
     assert "Width: 26" in capsys.readouterr().out.splitlines()
+
+
+def test_a_value_of_another_type_from_a_node_that_gives_any_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    switch = {"class_type": "ComfySwitchNode", "inputs": {"switch": True, "on_false": ["1", 0], "on_true": ["7", 0]}}
+    number = {"class_type": "PrimitiveInt", "inputs": {"value": 3}}
+    workflow = copying(n7=number, n8=switch)
+    workflow["2"]["inputs"]["images"] = ["8", 0]
+    assert run(workflow) == 2
+    assert lines(capsys) == ["gpdm: node 2 (SaveImage): input images takes IMAGE, but got int (picture: in.png)"]

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .file import read_workflow
 from .prompt import Link, Node, Prompt, to_api
-from .read import is_editor_format, read_prompt
+from .read import is_editor_format, read_prompt, unwrapped
 
-__all__ = ["Link", "Node", "Prompt", "is_editor_format", "read_prompt", "read_workflow", "to_api"]
+__all__ = ["Link", "Node", "Prompt", "is_editor_format", "read_prompt", "read_workflow", "to_api", "unwrapped"]
