@@ -18,6 +18,7 @@ from gpdm.cli.standins import STAND_INS, Session
 from gpdm.cli.workflow import Link, Node
 
 PROMPT = {
+    "0": Node("0", "Note", "KSampler", {"steps": 99}),
     "1": Node("1", "KSampler", "Sampler", {"seed": Link("2", 0), "steps": 20, "cfg": 8.0, "denoise": 0.5}),
     "2": Node("2", "PrimitiveInt", "Seed", {"value": 42}),
     "3": Node("3", "EmptyLatentImage", "Size", {"width": 640, "text": 'a/b: "c"?', "tiny": 1e-5, "flag": True}),
@@ -94,7 +95,7 @@ def test_a_number_in_the_batch_stands_in_the_name_and_nothing_is_overwritten(tmp
         (["x_00007_.png", "x_00002_.png"], 8),
         (["x_00003_.webp"], 4),
         (["x_12_anything.txt"], 13),
-        (["x_y_00009_.png", "xx_00009_.png", "x.png", "X_00009_.png"], 1),
+        (["x_y_00009_.png", "xx_00009_.png", "x_00009a.png", "x.png", "X_00009_.png"], 1),
     ],
 )
 def test_numbers_go_on_after_the_highest(tmp_path: Path, there: list[str], number: int) -> None:

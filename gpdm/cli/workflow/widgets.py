@@ -29,7 +29,8 @@ def widget_values(node: SavedNode, definition: Definition) -> dict[str, Any]:
 
 
 def _by_position(node: SavedNode, definition: Definition) -> dict[str, Any]:
-    rest = list(node.values) if isinstance(node.values, list) else []
+    # Where no input is a widget, as in Preview as Text, the values are what the editor showed last.
+    rest = list(node.values) if isinstance(node.values, list) and definition.widgets else []
     table: dict[str, Any] = {}
     while rest:
         # A choice may add widgets behind itself.
@@ -38,6 +39,7 @@ def _by_position(node: SavedNode, definition: Definition) -> dict[str, Any]:
             break
         given = widgets[len(table)]
         table[given.name] = rest.pop(0)
+        del rest[: given.extra_values]
         if given.has_control and rest and rest[0] in CONTROL_VALUES:
             rest.pop(0)
     # The editor puts the upload button behind all other widgets.
