@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import GPDMError, described
-from .definitions import Definition
+from .definitions import Definition, Input
 from .host import TerminalHost
 from .overrides import picture_inputs
 from .pack import load_pack
@@ -24,6 +24,8 @@ CLASSES: Mapping[str, type | tuple[type, ...]] = {
     "FLOAT": (int, float),
     "STRING": str,
     "BOOLEAN": bool,
+    "COMBO": str,
+    "BOUNDING_BOX": dict,
 }
 """Classes of values, by the type of an input."""
 
@@ -65,10 +67,19 @@ def _given(node: Node, definition: Definition, results: Mapping[str, Sequence[An
     given = {k: results[v.node][v.slot] if isinstance(v, Link) else v for k, v in node.inputs.items()}
     for name in (name for name, value in node.inputs.items() if isinstance(value, Link)):
         slot = definition.input(name)
-        kinds = {"*"} if slot is None else types(slot.type)
-        if kinds <= CLASSES.keys() and not any(_is(given[name], kind) for kind in kinds):
-            raise GPDMError(f"input {name} takes {', '.join(sorted(kinds))}, but got {described(given[name])}")
+        if slot is not None and not _takes(slot, given[name]):
+            raise GPDMError(f"input {name} takes {slot.type}, but got {described(given[name])}")
     return given
+
+
+def _takes(slot: Input, value: Any) -> bool:
+    """Returns True if an input takes a value, as far as its type tells."""
+    kinds = types(slot.type)
+    if not kinds <= CLASSES.keys():
+        return True
+    if not any(_is(value, kind) for kind in kinds):
+        return False
+    return slot.type != "COMBO" or slot.choices is None or value in slot.choices
 
 
 def _is(value: Any, kind: str) -> bool:
