@@ -22,6 +22,7 @@ from ..pictures.forms import check_picture, in_one_form
 from .files import check_target, indexed, save_image, save_picture
 from .flags import add_common, add_flag, given_options
 from .host import Bar, parse_device
+from .inputs import naming_files
 from .pictures import read_picture
 
 
@@ -78,7 +79,8 @@ def run_eval(options: argparse.Namespace) -> dict[str, Any]:
         check_target(target, 3)
     _check_images(options, reference, pictures)
     bar = Bar(len(images), "eval")
-    judgement = judge(reference, images, settings, network=network, on_each=bar.update)
+    with naming_files({"reference": [options.reference], "pictures": options.pictures}):
+        judgement = judge(reference, images, settings, network=network, on_each=bar.update)
     bar.close()
     names = [picture.name for picture in pictures]
     maps = judgement.maps() if targets else []

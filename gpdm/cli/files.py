@@ -82,7 +82,8 @@ def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> Path:
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    # Shortened, because a name may be as long as the file system allows.
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     part = Path(name)
     try:
@@ -92,6 +93,8 @@ def _write(path: Path, write: Callable[[Path], object]) -> Path:
         os.umask(umask)
         part.chmod(0o666 & ~umask)
         part.replace(path)
+    except (OSError, ValueError) as error:
+        raise OSError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
     finally:
         part.unlink(missing_ok=True)
     return path

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import __version__
 from ..errors import GPDMError
@@ -83,20 +84,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("gpdm: cancelled", file=sys.stderr)
         return 130
-    text = result.pop("text", None)
-    if options.json:
-        print(json.dumps(result, indent=1))
-    elif text is not None:
-        print(text)
-    elif "valid" in result:
-        print(f"{result['workflow']}: valid, {result['nodes']} nodes")
-    else:
-        for shown in result.get("texts", ()):
-            print(f"{shown['node']}: {shown['text']}")
-        for path in result["saved"]:
-            print(path)
-        print(f"{result['seconds']:.1f} s on {result['device']}", file=sys.stderr)
+    _print_result(result, options.json)
     return 0
+
+
+def _print_result(result: dict[str, Any], as_json: bool) -> None:
+    text = result.pop("text", None)
+    if as_json:
+        lines = [json.dumps(result, indent=1)]
+    elif text is not None:
+        lines = [text]
+    elif "valid" in result:
+        lines = [f"{result['workflow']}: valid, {result['nodes']} nodes"]
+    else:
+        lines = [f"{shown['node']}: {shown['text']}" for shown in result.get("texts", ())] + result["saved"]
+        print(f"{result['seconds']:.1f} s on {result['device']}", file=sys.stderr)
+    for line in lines:
+        try:
+            print(line)
+        except UnicodeEncodeError:  # a name of a file that the stream cannot show
+            print(line.encode("ascii", "backslashreplace").decode())
 
 
 if __name__ == "__main__":

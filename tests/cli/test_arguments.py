@@ -136,3 +136,29 @@ def test_notices_of_others_are_none_of_ours(capsys: pytest.CaptureFixture[str]) 
     with printed_notices():
         logging.getLogger("other").warning("not ours")
     assert "gpdm:" not in capsys.readouterr().err
+
+
+def test_names_that_the_stream_cannot_show_are_written_by_number(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    with open(1, "w", encoding="ascii", closefd=False) as stream:
+        monkeypatch.setattr("sys.stdout", stream)
+        assert main(["reshuffle", "a.png", "-o", "ü.png", *QUICK]) == 0
+    assert capfdbinary.readouterr().out == b"\\xfc.png\n"
+
+
+def test_an_error_while_writing_names_the_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    assert main(["reshuffle", "a.png", "-o", "out.png", *QUICK]) == 2
+    assert capsys.readouterr().err == "gpdm: cannot write out.png: No space left on device\n"
+
+
+def test_a_name_may_be_as_long_as_the_system_allows(folder: Path) -> None:
+    name = "a" * 251 + ".png"
+    assert main(["reshuffle", "a.png", "-o", name, *QUICK]) == 0
+    assert Path(name).is_file()
