@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from graphs import graph, load, node, run, save
+from cli.graphs import graph, load, node, run, save
 from PIL import Image
 
 

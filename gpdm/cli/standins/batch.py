@@ -99,6 +99,11 @@ def same_channels(images: Sequence[Tensor]) -> list[Tensor]:
     return [F.pad(image, (0, most - image.shape[3]), value=1.0) for image in images]
 
 
+def rgb(image: Tensor) -> Tensor:
+    """Returns the colours of a batch (B, H, W, C) without alpha; grey becomes RGB."""
+    return image[..., :3] if image.shape[3] > 2 else image[..., :1].expand(-1, -1, -1, 3)
+
+
 def repeated(batch: Tensor, count: int) -> Tensor:
     """Returns `count` entries of a batch, which begins again after its end."""
     return batch[torch.arange(count) % len(batch)]

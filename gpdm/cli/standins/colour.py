@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from .base import IMAGE, MASK, SIDE, StandIn, integer
-from .batch import repeated
+from .batch import repeated, rgb
 from .scale import scale
 
 
@@ -45,8 +45,7 @@ class JoinImageWithAlpha(StandIn):
     def execute(self, image: Tensor, alpha: Tensor) -> tuple[Tensor]:
         count = max(len(image), len(alpha))
         opacity = 1 - scale(alpha[..., None], "bilinear", *image.shape[1:3])
-        colour = image if image.shape[3] > 2 else image[..., :1].expand(-1, -1, -1, 3)
-        return (torch.cat([repeated(colour[..., :3], count), repeated(opacity, count)], 3),)
+        return (torch.cat([repeated(rgb(image), count), repeated(opacity, count)], 3),)
 
 
 class SplitImageWithAlpha(StandIn):
@@ -56,5 +55,5 @@ class SplitImageWithAlpha(StandIn):
     RETURN_TYPES = ("IMAGE", "MASK")
 
     def execute(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        alpha = image[..., 3] if image.shape[3] > 3 else torch.ones_like(image[..., 0])
-        return image[..., :3], 1 - alpha
+        alpha = image[..., -1] if image.shape[3] in (2, 4) else torch.ones_like(image[..., 0])
+        return rgb(image), 1 - alpha

@@ -63,8 +63,9 @@ class ComfyMathExpression(StandIn):
             result = _value(ast.parse(expression.strip(), mode="eval").body, {**named, "values": [*named.values()]})
             return float(result), int(result), bool(result)
         except (SyntaxError, ArithmeticError, ValueError, TypeError, LookupError, RecursionError, MemoryError) as error:
+            reason = error.msg if isinstance(error, SyntaxError) else error
             raise GPDMError(
-                f"expression = {expression!r:.80} cannot be computed ({error}); it may hold numbers, the names of linked "
+                f"expression = {expression!r:.80} cannot be computed ({reason}); it may hold numbers, the names of linked "
                 f"inputs ({', '.join(named)}), + - * / // % **, comparisons and {', '.join(FUNCTIONS)}"
             ) from None
 
@@ -78,7 +79,7 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
     match node:
         case ast.Constant(value=bool() | int() | float() as value):
             return value
-        case ast.Name(id=name):
+        case ast.Name(id=name) if name in names:
             return names[name]
         case ast.Subscript(value=part, slice=index):
             return of(part)[of(index)]
@@ -96,9 +97,9 @@ def _value(node: ast.expr, names: Mapping[str, Any]) -> Any:
             return any(of(part) for part in parts)
         case ast.IfExp(test=test, body=first, orelse=second):
             return of(first) if of(test) else of(second)
-        case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]):
+        case ast.Call(func=ast.Name(id=name), args=parts, keywords=[]) if name in FUNCTIONS:
             return FUNCTIONS[name](*[of(part) for part in parts])
-    raise ValueError(f"{ast.unparse(node)} is not allowed")
+    raise ValueError(f"{ast.unparse(node)} is not known here")
 
 
 def _number(value: Any) -> float:

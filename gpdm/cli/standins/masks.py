@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ...errors import GPDMError
 from .base import IMAGE, MASK, SIDE, StandIn, choice, integer, number
-from .batch import repeated
+from .batch import repeated, rgb
 
 CHANNELS = ("red", "green", "blue", "alpha")
 
@@ -45,7 +45,7 @@ class ImageColorToMask(StandIn):
 
     def execute(self, image: Tensor, color: int) -> tuple[Tensor]:
         wanted = torch.tensor([color >> 16, color >> 8 & 255, color & 255])
-        bytes_ = (image[..., :3].clamp(0, 1) * 255).round().int()
+        bytes_ = (rgb(image).clamp(0, 1) * 255).round().int()
         return ((bytes_ == wanted).all(3).float(),)
 
 
