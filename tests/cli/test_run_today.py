@@ -106,6 +106,28 @@ def test_values_of_nodes_go_into_other_nodes(working_folder: Path, capsys: pytes
 
 
 @pytest.mark.parametrize(
+    ("prefix", "expected"),
+    [
+        ("%Mine.amount%", "2"),
+        ("%Copies.amount%", "2"),
+        ("%RepeatImageBatch.amount%", "%RepeatImageBatch.amount%"),
+        ("%LoadImage.image%", "in.png"),
+        ("%GPDM Optimizer.method%", "adam"),
+    ],
+)
+def test_a_file_name_asks_for_values_as_in_the_editor(working_folder: Path, prefix: str, expected: str) -> None:
+    repeat = node(2, "RepeatImageBatch", [("image", "IMAGE", 1)], ["IMAGE"], [2], title="Copies")
+    nodes = [
+        load(1, properties={"Node name for S&R": "LoadImage"}),
+        repeat | {"properties": {"Node name for S&R": "Mine"}},
+        node(3, "GPDM_Optimizer", (), ["GPDM_OPTIMIZER"], ["adam", 0.01, 1, 0, 9]),
+        save(4, 2, prefix),
+    ]
+    assert run(graph(nodes, [(1, 1, 0, 2, 0), (2, 2, 0, 4, 0)])) == 0
+    assert {path.name for path in Path("o").iterdir()} == {f"{expected}_0000{n}_.png" for n in (1, 2)}
+
+
+@pytest.mark.parametrize(
     ("values", "expected"),
     [
         (["scale longer dimension", 13, "area"], (13, 11)),
