@@ -66,7 +66,11 @@ def save_image(image: Tensor, path: Path, bits: int = 8) -> Path:
     """Writes a tensor (1, C, H, W) in [-1, 1] as a picture with 8 bits per channel, or as a PNG file with 16."""
     if bits == 8:
         return save_picture(to_pil(image), path)
-    data = encode_png(to_integers(image, 65535).astype(np.uint16))
+    return save_bytes(encode_png(to_integers(image, 65535).astype(np.uint16), {}), path)
+
+
+def save_bytes(data: bytes, path: Path) -> Path:
+    """Writes the content of a file."""
     return _write(path, lambda part: part.write_bytes(data))
 
 

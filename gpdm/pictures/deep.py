@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -70,8 +70,13 @@ def deep_pixels(open_picture: Callable[[], ImageFile]) -> np.ndarray | None:
     return upright(_straight(values) if "RGBa" in next(iter(raw)) else values, picture)
 
 
-def encode_png(values: np.ndarray) -> bytes:
-    """Returns a PNG file of values (H, W, C), uint16: grey, grey+alpha, RGB or RGBA with 16 bits per channel."""
+def encode_png(values: np.ndarray, texts: Mapping[str, str]) -> bytes:
+    """Returns a PNG file of values (H, W, C), uint16: grey, grey+alpha, RGB or RGBA with 16 bits per channel.
+
+    Arguments:
+        values: The picture.
+        texts: What is stored with it, by keyword, both in ASCII.
+    """
     height, width, channels = values.shape
     lines = values.astype(">u2").reshape(height, -1).view(np.uint8)
     above = np.zeros_like(lines)
@@ -79,7 +84,8 @@ def encode_png(values: np.ndarray) -> bytes:
     # Filter 2 of the PNG standard: the difference from the line above, modulo 256.
     filtered = np.concatenate([np.full((height, 1), 2, np.uint8), lines - above], axis=1)
     header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b""))
+    stored = [(b"tEXt", f"{key}\0{text}".encode("ascii")) for key, text in texts.items()]
+    chunks = ((b"IHDR", header), *stored, (b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 
 from gpdm import GPDMError
 from gpdm.cli.definitions import from_class
+from gpdm.cli.pictures import read_picture
 from gpdm.cli.standins import STAND_INS, Session
 from gpdm.cli.workflow import Link, Node
 
@@ -70,6 +71,17 @@ def test_save_image_advanced_ends_its_names_with_the_number(tmp_path: Path) -> N
     inputs = {"format": "png", "format.bit_depth": "8-bit", "format.input_color_space": "sRGB"}
     assert save.run(images=images, filename_prefix="x", **inputs)[0] is images
     assert names(tmp_path) == ["x_00001.png", "x_00002.png"]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_save_image_advanced_writes_16_bits(tmp_path: Path, channels: int) -> None:
+    values = torch.linspace(0, 1, 24 * channels).reshape(1, 4, 6, channels)
+    save = STAND_INS["SaveImageAdvanced"](session(tmp_path, metadata={"prompt": {"a": "é"}}))
+    save.run(images=values, filename_prefix="x", **{"format": "png", "format.bit_depth": "16-bit"})
+    read = read_picture(tmp_path / "x_00001.png").frames.movedim(1, -1)
+    assert torch.allclose(read, values, atol=0.51 / 65535)
+    with Image.open(tmp_path / "x_00001.png") as picture:
+        assert json.loads(picture.info["prompt"]) == {"a": "é"}
 
 
 @pytest.mark.parametrize("kind", ["SaveImage", "PreviewImage"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from .base import IMAGE, MASK, StandIn, choice, inputs_of
+from .png import write_8_bits, write_16_bits
 
 
 class SaveImage(StandIn):
@@ -20,18 +21,19 @@ class SaveImage(StandIn):
 
 
 class SaveImageAdvanced(StandIn):
-    """Writes PNG files of 8 bits."""
+    """Writes PNG files with 8 or 16 bits per channel."""
 
     REQUIRED = {
         "images": IMAGE,
         "filename_prefix": ("STRING", {"default": "ComfyUI"}),
-        "format": inputs_of({"png": {"bit_depth": choice("8-bit"), "input_color_space": choice("sRGB")}}),
+        "format": inputs_of({"png": {"bit_depth": choice("8-bit", "16-bit"), "input_color_space": choice("sRGB")}}),
     }
     RETURN_TYPES = ("IMAGE",)
     OUTPUT_NODE = True
 
     def execute(self, images: Tensor, filename_prefix: str, **format: str) -> tuple[Tensor]:
-        self.session.save(images, filename_prefix, ".png")
+        write = {"8-bit": write_8_bits, "16-bit": write_16_bits}[format["format.bit_depth"]]
+        self.session.save(images, filename_prefix, ".png", write)
         return (images,)
 
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ...errors import GPDMError
-from ..files import make_folder, save_picture
+from ..files import make_folder
 from ..workflow import Node
+from .png import write_8_bits
 from .prefix import expand, first_free_number, value_text
+
+Writer = Callable[[Tensor, Path, Mapping[str, str]], Path]
+"""Writes one picture (H, W, C) in [0, 1] with texts, and returns its path."""
 
 LONGEST_NAME = 220
 """Bytes of a name that leave room for the number and the ending, as file systems allow 255."""
@@ -75,22 +76,17 @@ class Session:
             raise GPDMError(f"{where}: it is outside the folder {self.out}")
         return target
 
-    def save(self, images: Tensor, prefix: str, ending: str = "_.png") -> None:
+    def save(self, images: Tensor, prefix: str, ending: str = "_.png", write: Writer = write_8_bits) -> None:
         """Writes a batch (B, H, W, C) in [0, 1] as PREFIX_00001_.png and so on, after the highest number there is."""
         if images.shape[3] > 4:
             raise GPDMError(f"a picture with {images.shape[3]} channels cannot be saved; it must have 1 to 4")
         target = self.target(prefix, (images.shape[2], images.shape[1]))
         folder = make_folder(target.parent)
-        info = PngInfo()
-        for key, value in self.metadata.items():
-            info.add_text(key, json.dumps(_without_nan(value), allow_nan=False))
+        texts = {key: json.dumps(_without_nan(value), allow_nan=False) for key, value in self.metadata.items()}
         first = first_free_number(folder, target.name)
         for index, image in enumerate(images):
-            pixels = (image.float().clamp(0, 1) * 255).round().to("cpu", torch.uint8).numpy()
-            picture = Image.fromarray(pixels.squeeze(2) if pixels.shape[2] == 1 else pixels)
             name = target.name.replace("%batch_num%", str(index))
-            path = folder / f"{name}_{first + index:05d}{ending}"
-            self.saved.append(save_picture(picture, path, pnginfo=info, compress_level=4))
+            self.saved.append(write(image, folder / f"{name}_{first + index:05d}{ending}", texts))
 
 
 def _without_nan(value: Any) -> Any:
