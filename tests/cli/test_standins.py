@@ -218,6 +218,8 @@ def test_image_scale_crops_the_centre(width: int, height: int, expected: tuple[s
 
 
 def test_scaling_to_megapixels_and_into_a_frame() -> None:
+    old = made("ImageScaleToTotalPixels", image=torch.ones(1, 8, 16, 3), upscale_method="area", megapixels=0.01)
+    assert old[0].shape == (1, 72, 145, 3)
     (scaled,) = made(
         "ImageScaleToTotalPixels",
         image=torch.ones(1, 8, 16, 3),

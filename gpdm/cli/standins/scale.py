@@ -51,12 +51,8 @@ class ImageScaleBy(StandIn):
 class ImageScaleToTotalPixels(StandIn):
     """Scales to a number of megapixels (of 1024 x 1024), with sides that are multiples of `resolution_steps`."""
 
-    REQUIRED = {
-        "image": IMAGE,
-        "upscale_method": METHODS,
-        "megapixels": number(1.0, 0.01, 16.0),
-        "resolution_steps": integer(1, 1, 256),
-    }
+    REQUIRED = {"image": IMAGE, "upscale_method": METHODS, "megapixels": number(1.0, 0.01, 16.0)}
+    OPTIONAL = {"resolution_steps": integer(1, 1, 256)}  # files in API format from before it existed do not have it
     RETURN_TYPES = ("IMAGE",)
 
     def execute(
