@@ -12,6 +12,7 @@ from PIL import UnidentifiedImageError
 from torch import Tensor
 
 from ..errors import ImageError
+from ..kernels.workspace import is_out_of_memory
 from .decoding import PILLOW_SETTINGS, Decoder, pillow
 
 logger = logging.getLogger("gpdm")
@@ -63,9 +64,9 @@ def read_picture(path: Path, memory: int | None = None, profiles: bool = True) -
                 content = Decoder(data, memory, profiles).decode()
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from None
-        except MemoryError:
-            raise ImageError(f"{path} does not fit in the memory; make it smaller") from None
         except Exception as error:  # Pillow raises errors of any type for a damaged file.
+            if is_out_of_memory(error):
+                raise ImageError(f"{path} does not fit in the memory; make it smaller") from None
             failure = failure or error
             continue
         if truncated:

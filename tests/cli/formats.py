@@ -11,23 +11,40 @@ PNG_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """Colour type of a PNG file by the number of channels."""
 
 
-def png_file(width: int, height: int, bits: int, kind: int, lines: bytes, *chunks: tuple[bytes, bytes]) -> bytes:
+def png_file(
+    width: int, height: int, bits: int, kind: int, lines: bytes, *chunks: tuple[bytes, bytes], interlaced: bool = False
+) -> bytes:
     """A PNG file with these lines of pixels, each after the byte of its filter; other chunks stand before them."""
-    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, interlaced)
     every = [(b"IHDR", header), *chunks, *([(b"IDAT", zlib.compress(lines))] if lines else []), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in every
     )
 
 
-def png(values: np.ndarray, transparent: tuple[int, ...] = (), profile: bytes = b"") -> bytes:
+ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+"""First column, first row and the steps of both, of the seven passes of an interlaced PNG file."""
+
+
+def png(values: np.ndarray, transparent: tuple[int, ...] = (), profile: bytes = b"", exif: bytes = b"") -> bytes:
     """A PNG file of 16-bit values (H, W, C), with one transparent colour."""
     height, width, channels = values.shape
-    rows = values.astype(">u2").reshape(height, -1).view(np.uint8)
     chunks = [(b"iCCP", b"profile\0\0" + zlib.compress(profile))] if profile else []
     chunks += [(b"tRNS", struct.pack(f">{len(transparent)}H", *transparent))] if transparent else []
-    lines = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1).tobytes()
-    return png_file(width, height, 16, PNG_TYPES[channels], lines, *chunks)
+    chunks += [(b"eXIf", exif)] if exif else []
+    return png_file(width, height, 16, PNG_TYPES[channels], png_lines(values), *chunks)
+
+
+def interlaced_png(values: np.ndarray) -> bytes:
+    """A PNG file of 16-bit values (H, W, C) whose pixels come in seven passes."""
+    parts = [values[top::down, left::right] for left, top, right, down in ADAM7]
+    lines = b"".join(png_lines(part) for part in parts if part.size)
+    return png_file(values.shape[1], values.shape[0], 16, PNG_TYPES[values.shape[2]], lines, interlaced=True)
+
+
+def png_lines(values: np.ndarray) -> bytes:
+    rows = np.ascontiguousarray(values).astype(">u2").reshape(len(values), -1).view(np.uint8)
+    return np.concatenate([np.zeros((len(values), 1), np.uint8), rows], axis=1).tobytes()
 
 
 def tiff(
@@ -38,6 +55,7 @@ def tiff(
     profile: bytes = b"",
     alpha: int = 2,
     white_is_zero: bool = False,
+    orientation: int = 1,
 ) -> bytes:
     """A TIFF file of values (H, W, C) of type uint16, uint32, int16, int32 or float32.
 
@@ -60,6 +78,7 @@ def tiff(
         259: ("H", [8 if packed else 1]),
         262: ("H", [2 if colours == 3 else int(not white_is_zero)]),
         273: ("I", offsets),
+        274: ("H", [orientation]),
         277: ("H", [channels]),
         278: ("I", [height]),
         279: ("I", [len(strip) for strip in strips]),

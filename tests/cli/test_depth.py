@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cli.formats import png, png_file, tiff
+from cli.formats import interlaced_png, png, png_file, tiff
 from PIL import Image
 
 from gpdm import GPDMError, from_pil
@@ -40,6 +40,28 @@ def test_a_16_bit_png_is_read_and_written_exactly(tmp_path: Path, channels: int)
         assert {1: "I;16", 3: "RGB"}.get(channels, "RGBA") == written.mode
         written.load()
     assert (tmp_path / "out.png").read_bytes()[24:26] == bytes([16, {1: 0, 2: 4, 3: 2, 4: 6}[channels]])
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_an_interlaced_16_bit_png_is_read_exactly(tmp_path: Path, channels: int) -> None:
+    (tmp_path / "in.png").write_bytes(interlaced_png(VALUES[..., :channels]))
+    assert np.array_equal(read(tmp_path / "in.png"), VALUES[..., :channels])
+
+
+@pytest.mark.parametrize(
+    "encoded",
+    [
+        png(VALUES[..., :3], exif=b"MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"),
+        tiff(VALUES[..., :3], orientation=6),
+        tiff(VALUES[..., :3], orientation=6, packed=True),
+        tiff(VALUES[..., :1], orientation=6),
+    ],
+    ids=["PNG", "TIFF", "packed TIFF", "grey TIFF"],
+)
+def test_16_bits_are_turned_as_exif_says(tmp_path: Path, encoded: bytes) -> None:
+    (tmp_path / "in").write_bytes(encoded)
+    turned = read(tmp_path / "in")
+    assert np.array_equal(turned, np.rot90(VALUES[..., : turned.shape[2]], -1))
 
 
 def test_every_16_bit_value_survives_reading_and_writing(tmp_path: Path) -> None:
