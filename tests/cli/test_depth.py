@@ -37,7 +37,7 @@ def test_a_16_bit_png_is_read_and_written_exactly(tmp_path: Path, channels: int)
     save_image(picture.images, tmp_path / "out.png", 16)
     assert np.array_equal(read(tmp_path / "out.png"), values)
     with Image.open(tmp_path / "out.png") as written:
-        assert {1: "I;16", 3: "RGB"}.get(channels, "RGBA") == written.mode
+        assert written.mode in {1: ("I;16", "I"), 3: ("RGB",)}.get(channels, ("RGBA",))
         written.load()
     assert (tmp_path / "out.png").read_bytes()[24:26] == bytes([16, {1: 0, 2: 4, 3: 2, 4: 6}[channels]])
 

@@ -167,7 +167,7 @@ def lab() -> Image.Image:
     [
         ("in.jpg", Image.new("CMYK", (9, 8), (0, 255, 255, 0)), {}, (255, 0, 0)),
         ("in.tif", Image.new("CMYK", (9, 8), (0, 255, 255, 0)), {}, (255, 0, 0)),
-        ("in.tif", Image.new("YCbCr", (9, 8), (76, 85, 255)), {}, (254, 0, 0)),
+        ("in.tif", Image.new("RGB", (9, 8), (254, 0, 0)), {"compression": "jpeg", "quality": 100}, (254, 0, 0)),
         ("in.tif", lab(), {}, (200, 90, 40)),
         ("in.png", Image.new("LA", (9, 8), (70, 130)), {}, (70, 130)),
         ("in.png", Image.new("1", (9, 8), 1), {}, (255,)),
