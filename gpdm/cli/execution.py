@@ -75,9 +75,11 @@ def _given(node: Node, definition: Definition, results: Mapping[str, Sequence[An
 def _takes(slot: Input, value: Any) -> bool:
     """Returns True if an input takes a value, as far as its type tells."""
     kinds = types(slot.type)
-    if not kinds <= CLASSES.keys():
+    if "*" in kinds:
         return True
-    if not any(_is(value, kind) for kind in kinds):
+    if not kinds & CLASSES.keys():
+        return not isinstance(value, (Tensor, int, float, str))  # It takes objects of the pack.
+    if not any(_is(value, kind) for kind in kinds & CLASSES.keys()):
         return False
     return slot.type != "COMBO" or slot.choices is None or value in slot.choices
 
@@ -98,8 +100,8 @@ def _pictures(node: Node, order: Sequence[Node], definitions: Mapping[str, Defin
                 seen[value.node] = nodes[value.node]
                 stack.append(nodes[value.node])
     loaders = [each for each in order if each.id in seen]
-    names = [str(each.inputs.get(name)) for each, name in picture_inputs(loaders, definitions)]
-    names = [name for name in dict.fromkeys(names) if name not in said]
+    values = [each.inputs.get(name) for each, name in picture_inputs(loaders, definitions)]
+    names = [name for name in dict.fromkeys(values) if isinstance(name, str) and name not in said]
     if not names:
         return ""
     return f" (picture{'s' if len(names) > 1 else ''}: {', '.join(names)})"

@@ -85,10 +85,8 @@ def read_graph(saved: Mapping[str, Any]) -> Graph:
     nodes: dict[str, SavedNode] = {}
     for entry in saved["nodes"]:
         node = read_node(entry, str(entry["id"]))
-        # As in the editor, the first keeps the id that links name.
-        while node.id in nodes:
-            node.id += "_"
-        nodes[node.id] = node
+        # As in the editor, the first of several with one id is the one.
+        nodes.setdefault(node.id, node)
     links = dict(_link(link) for link in _list(saved.get("links")) if link is not None)
     graph = Graph(nodes, {key: origin for key, (origin, _) in links.items()})
     targets = _targets(graph)
