@@ -14,6 +14,8 @@ from .definitions import Definition, Input, require
 from .values import check_value
 from .workflow import Link, Node, Prompt
 
+logger = logging.getLogger("gpdm")
+
 MOST_REASONS = 5
 """Most reasons in one message."""
 
@@ -39,7 +41,7 @@ def validate(prompt: Prompt, definitions: Mapping[str, Definition], *checks: Che
     """
     found = plan(prompt, definitions, *checks)
     for name, reason in found.refused.items():
-        logging.getLogger("gpdm").warning("%s is left out: %s", name, reason.removeprefix(f"{name}: "))
+        logger.warning("%s is left out: %s", name, reason.removeprefix(f"{name}: "))
     return found.order
 
 
@@ -168,10 +170,12 @@ def _check_node(node: Node, prompt: Prompt, definitions: Mapping[str, Definition
         else:
             node.inputs[given.name] = check_value(node, given, value)
     names = [given.name for given in inputs]
-    unknown = next((name for name in node.inputs if definition.input(name) is None), None)
-    if unknown is not None:
-        raise GPDMError(f"{node.name} has no input {unknown!r}; it has {', '.join(names)}")
-    # Inputs of a choice that is not made are left out, as in ComfyUI.
+    for name in [name for name in node.inputs if definition.input(name) is None]:
+        text = f"{node.name} has no input {name!r}; it has {', '.join(names)}"
+        if isinstance(node.inputs[name], Link):
+            raise GPDMError(text)
+        logger.warning("%s; the value is ignored", text)
+    # Inputs of a choice that is not made are left out too, as in ComfyUI.
     node.inputs = {name: value for name, value in node.inputs.items() if name in names}
 
 

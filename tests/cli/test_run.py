@@ -61,7 +61,7 @@ def test_a_picture_without_a_node_goes_to_one_that_an_output_needs() -> None:
         (api(reference=["1", 1]), "takes IMAGE, but node 1 .* gives MASK"),
         (api(optimizer=["1", 0]), "takes GPDM_OPTIMIZER"),
         (api(optimizer="adam"), "takes a link of type GPDM_OPTIMIZER"),
-        (api(patch_size=7), "has no input 'patch_size'"),
+        (api(patch_size=["1", 0]), "has no input 'patch_size'; it has reference, seed"),
         (api(reference=["2", 0]), "depends on its own output"),
         (api() | {"4": {"class_type": "GPDM_Optimizer", "inputs": {"method": "lbfgs"}}}, "one of adam, sgd"),
         (api() | {"1": {"class_type": "FaceDetailer"}}, "node 1 .* of unknown type 'FaceDetailer'; check the spelling"),

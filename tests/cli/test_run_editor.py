@@ -28,6 +28,7 @@ def test_editor_format() -> None:
         ({"widgets_values": [5, "fixed", 2]}, "height", 0),
         ({"widgets_values": [5, "fixed", 2, None]}, "height", 0),
         ({"widgets_values": [5, 2, 7]}, "num_outputs", 2),
+        ({"widgets_values": [5, True, 2, 7]}, "num_outputs", 2),
         ({"widgets_values": [5, "fixed", 2, 0, "fast", 0, "none", None, "", None]}, "quality", "fast"),
         ({"widgets_values": {"seed": 8, "num_outputs": 3}}, "num_outputs", 3),
         ({"widgets_values": {"seed": 8, "num_outputs": 3}}, "height", 0),

@@ -119,6 +119,18 @@ def test_values_that_are_no_inputs_are_ignored_where_front_ends_write_them() -> 
     assert run(workflow) == 0
 
 
+def test_a_value_without_an_input_is_ignored_with_a_line_as_comfyui_ignores_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    workflow = copying()
+    workflow["2"]["inputs"]["colour"] = "red"
+    assert run(workflow) == 0
+    (line,) = lines(capsys)
+    assert line.startswith("gpdm: node 2 (SaveImage) has no input 'colour'; it has images, filename_prefix; the value")
+    with Image.open("o/good_00001_.png") as result:
+        assert "colour" not in json.loads(result.info["prompt"])["2"]["inputs"]
+
+
 def test_a_failing_node_is_named_with_its_pictures(capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("RGB", (5, 5)).save("in.png")
     assert run(api()) == 2

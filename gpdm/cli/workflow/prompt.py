@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-LEFTOVERS = ("upload", "choose file to upload", "control_after_generate", "speak_and_recognation")
+LEFTOVERS = (
+    *("upload", "choose file to upload", "control_after_generate", "speak_and_recognation"),
+    *("preview", "preview_text", "preview_markdown", "previewMode"),
+)
 """Names that front ends, or extensions of them, export as if they were inputs. ComfyUI ignores them."""
 
 

@@ -40,7 +40,8 @@ def _by_position(node: SavedNode, definition: Definition) -> dict[str, Any]:
         given = widgets[len(table)]
         table[given.name] = rest.pop(0)
         del rest[: given.extra_values]
-        if given.has_control and rest and rest[0] in CONTROL_VALUES:
+        following = widgets[len(table)].type if len(table) < len(widgets) else ""
+        if given.has_control and rest and _is_control(rest[0], following):
             rest.pop(0)
     # The editor puts the upload button behind all other widgets.
     if has_upload(definition) and rest and rest[0] == "image":
@@ -51,6 +52,11 @@ def _by_position(node: SavedNode, definition: Definition) -> dict[str, Any]:
             f"it has {len(rest)} more widget values than inputs ({surplus!r:.80}); the file is from another version of the node"
         )
     return table
+
+
+def _is_control(value: Any, following: str) -> bool:
+    """Returns True if a value is that of a seed's control; in the oldest files that is a truth value."""
+    return value in CONTROL_VALUES or (isinstance(value, bool) and following != "BOOLEAN")
 
 
 def has_upload(definition: Definition) -> bool:
