@@ -83,9 +83,9 @@ def profile(space: bytes, pcs: bytes, tags: dict[bytes, bytes], kind: bytes = b"
     return header + b"\0" * (128 - len(header)) + table + body
 
 
-def rgb_profile(name: str) -> bytes:
+def rgb_profile(name: str, description: str = "") -> bytes:
     columns = matrix(name).T
-    tags = {b"desc": described(name), b"wtpt": point(D50), b"cprt": b"text\0\0\0\0none\0"}
+    tags = {b"desc": described(description or name), b"wtpt": point(D50), b"cprt": b"text\0\0\0\0none\0"}
     for letter, column in zip(b"rgb", columns, strict=True):
         tags[bytes([letter]) + b"XYZ"] = point(column)
         tags[bytes([letter]) + b"TRC"] = curve(SPACES[name][2])

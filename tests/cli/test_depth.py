@@ -193,6 +193,14 @@ def test_the_depth_of_the_output_is_that_of_the_reference_or_as_asked(
         assert ((values % 257) != 0).any()
 
 
+def test_one_reference_of_16_bits_among_others_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("deep.png").write_bytes(png(VALUES[..., :3]))
+    Image.fromarray((VALUES[..., :3] >> 8).astype(np.uint8)).save("plain.png")
+    assert main(["reshuffle", "plain.png", "deep.png", "-o", "out.png", *QUICK]) == 0
+    assert read_picture(Path("out.png")).bits == 16
+
+
 def test_kept_pixels_of_16_bits_stay_exactly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("in.png").write_bytes(png(VALUES[..., :3]))

@@ -13,6 +13,8 @@ from cli.formats import png, tiff
 from PIL import Image
 
 from gpdm.cli.pictures import read_mask, read_picture
+from gpdm.cli.standins import STAND_INS
+from gpdm.cli.standins.session import Session
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (12, 16, 4), dtype=np.uint8)
 RGB_SPACES = ["Adobe RGB (1998)", "Display P3", "ProPhoto RGB", "linear sRGB"]
@@ -99,6 +101,13 @@ def test_srgb_stays_bit_for_bit(tmp_path: Path, caplog: pytest.LogCaptureFixture
     assert not caplog.messages
 
 
+@pytest.mark.parametrize("name", ["GIMP built-in Linear sRGB", "sRGB-elle-V2-g10.icc"])
+def test_a_profile_of_linear_srgb_is_not_taken_for_srgb(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "picture.png"
+    Image.fromarray(COLOURS[..., :3]).save(path, icc_profile=icc.rgb_profile("linear sRGB", name))
+    assert read(path) * 255 == pytest.approx(icc.expected(COLOURS[..., :3] / 255, "linear sRGB") * 255, abs=1)
+
+
 @pytest.mark.parametrize(
     ("profile", "reason"),
     [
@@ -139,6 +148,21 @@ def test_a_pillow_without_littlecms_is_a_warning(
     Image.fromarray(COLOURS).save(tmp_path / "picture.png", icc_profile=icc.rgb_profile("Display P3"))
     assert np.array_equal((read(tmp_path / "picture.png") * 255).round(), COLOURS)
     assert "picture.png: this Pillow cannot convert colour profiles" in caplog.text
+
+
+def stand_in(name: str, folder: Path) -> Any:
+    """A node of ComfyUI as `gpdm run` has it."""
+    return STAND_INS[name](Session((folder,), folder))
+
+
+def test_load_image_gives_srgb_and_load_image_mask_the_stored_values(tmp_path: Path) -> None:
+    Image.fromarray(COLOURS).save(tmp_path / "picture.png", icc_profile=icc.rgb_profile("Display P3"))
+    image, mask = stand_in("LoadImage", tmp_path).execute("picture.png")
+    expected = icc.expected(COLOURS[..., :3] / 255, "Display P3")
+    assert image[0].numpy() * 255 == pytest.approx(expected * 255, abs=1)
+    assert torch.equal((mask[0] * 255).round(), 255 - torch.tensor(COLOURS[..., 3]).float())
+    (red,) = stand_in("LoadImageMask", tmp_path).execute("picture.png", "red")
+    assert torch.equal((red[0] * 255).round(), torch.tensor(COLOURS[..., 0]).float())
 
 
 def test_masks_have_no_colours_to_convert(tmp_path: Path) -> None:

@@ -71,6 +71,33 @@ def test_a_file_without_a_pixel_is_one_line(folder: Path, capsys: pytest.Capture
     assert error.startswith(f"gpdm: {name} ") and len(error.splitlines()) == 1
 
 
+def test_a_picture_of_which_no_pixel_was_decoded_is_refused(folder: Path) -> None:
+    """Nobody could do anything with what Pillow makes of it, an area of black."""
+    cut("in.png", 1.0)
+    data = Path("in.png").read_bytes()
+    Path("in.png").write_bytes(data[: data.index(b"IDAT") + 8])
+    with pytest.raises(GPDMError, match=r"in\.png cannot be read as a picture"):
+        read_picture(Path("in.png"))
+
+
+def test_pillow_warns_of_nothing(folder: Path) -> None:
+    Image.fromarray(NOISE).save("in.png", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x05\x01\x12\0")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert np.array_equal(values("in.png"), NOISE)
+    assert not caught
+
+
+def test_too_little_memory_while_decoding_is_one_line(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    cut("in.png", 1.0)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", fail)
+    with pytest.raises(GPDMError, match=r"in\.png does not fit in the memory; make it smaller"):
+        read_picture(Path("in.png"))
+
+
 @pytest.mark.parametrize("how", ["zTXt", "iTXt", "iCCP"])
 def test_a_png_with_a_text_or_profile_over_1_mb_is_read_with_a_word(
     folder: Path, caplog: pytest.LogCaptureFixture, how: str
