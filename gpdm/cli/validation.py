@@ -155,8 +155,9 @@ class _Checked:
 
 def _check_node(node: Node, prompt: Prompt, definitions: Mapping[str, Definition]) -> None:
     definition = require(definitions, node.type, node.name)
-    if node.problem:
-        raise GPDMError(f"{node.name}: {node.problem}")
+    if node.surplus:
+        count = f"{len(node.surplus)} more widget value{'s' if len(node.surplus) > 1 else ''} than inputs"
+        logger.warning("%s has %s, which are ignored: %.80s", node.name, count, node.surplus)
     inputs = definition.inputs_for(node.inputs)
     for given in inputs:
         if given.name not in node.inputs:

@@ -42,13 +42,17 @@ def test_widget_values(change: dict[str, Any], name: str, value: Any) -> None:
     assert by_id(workflow)["4"].inputs[name] == value
 
 
-def test_more_widget_values_than_inputs_matter_only_where_an_output_needs_the_node() -> None:
+def test_more_widget_values_than_inputs_are_ignored_with_a_line_where_an_output_needs_the_node(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     workflow = ui()
     workflow["nodes"][2]["widgets_values"] = ["area", 0.5, 1, 2, 3]
-    assert "5" in by_id(workflow)
+    assert "5" in by_id(workflow) and caplog.messages == []
     workflow["nodes"][2]["mode"] = 0
-    with pytest.raises(GPDMError, match=r"node 3 \(ImageScaleBy\): it has 3 more widget values than inputs"):
-        check(workflow)
+    assert by_id(workflow)["3"].inputs["scale_by"] == 0.5
+    assert caplog.messages == [
+        "node 3 (ImageScaleBy) has 3 more widget values than inputs, which are ignored: [1, 2, 3]"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +66,7 @@ def test_more_widget_values_than_inputs_matter_only_where_an_output_needs_the_no
 )
 def test_the_upload_button_stands_behind_the_widgets(kind: str, values: list[str], expected: dict[str, str]) -> None:
     read = prompt_of(graph([node(1, kind, values=values)], []))["1"]
-    assert read.inputs == expected and read.problem == ""
+    assert read.inputs == expected and read.surplus == []
 
 
 def test_links_as_objects_are_read() -> None:

@@ -32,8 +32,8 @@ class Node:
     """Why an input got no value, by its name. It matters only if the input is required."""
     search_name: str = ""
     """The editor's "Node name for S&R", by which file names ask for its values. It is the type if not given."""
-    problem: str = ""
-    """What is wrong with the node in the file, if anything. It matters only if an output needs the node."""
+    surplus: list[Any] = field(default_factory=list)
+    """Values in the file that no input takes. It matters only if an output needs the node."""
 
     @property
     def name(self) -> str:

@@ -10,12 +10,13 @@ from ..definitions import Definition
 from .prompt import Link, Node, Prompt, from_api, is_api_node
 from .scopes import Scope, executed, open_scopes
 from .sources import VIRTUAL, Given, Unlinked, own_values, source
+from .widgets import surplus_values
 
 
 def read_prompt(workflow: Any, definitions: Mapping[str, Definition], name: str = "the file") -> Prompt:
     """Returns the prompt in a workflow of either format, which is called `name` in messages.
 
-    What is wrong with a single node is noted in the node, since it matters only if an output needs that node.
+    What a single node lacks is noted in the node, since it matters only if an output needs that node.
 
     Raises:
         GPDMError: It is no workflow, is damaged, or has a subgraph that contains itself.
@@ -63,20 +64,20 @@ def _node(scope: Scope, saved: Any, definitions: Mapping[str, Definition]) -> No
     node = Node(
         scope.key(saved.id), saved.type, saved.title, search_name=search_name if isinstance(search_name, str) else ""
     )
-    try:
-        node.inputs.update(own_values(scope, saved, definitions))
-        for slot in saved.inputs:
-            if slot.link is None:
-                continue
-            found = source(scope, slot, definitions)
-            if isinstance(found, (Link, Given)):
-                node.inputs[slot.name] = found if isinstance(found, Link) else _plain(found.value)
-            else:
-                node.missing[slot.name] = found.reason
-                if not isinstance(found, Unlinked):
-                    node.inputs.pop(slot.name, None)
-    except GPDMError as error:
-        node.problem = str(error)
+    definition = definitions.get(saved.type)
+    if definition is not None:
+        node.inputs.update(own_values(scope, saved, definition))
+        node.surplus = surplus_values(saved, definition)
+    for slot in saved.inputs:
+        if slot.link is None:
+            continue
+        found = source(scope, slot, definitions)
+        if isinstance(found, (Link, Given)):
+            node.inputs[slot.name] = found if isinstance(found, Link) else _plain(found.value)
+        else:
+            node.missing[slot.name] = found.reason
+            if not isinstance(found, Unlinked):
+                node.inputs.pop(slot.name, None)
     return node
 
 

@@ -151,7 +151,8 @@ def _promoted(scope: Scope, index: int, definitions: Mapping[str, Definition]) -
         node, slot = scope.graph.nodes[target.node], scope.graph.slot(target)
         child = scope.children.get(node.id)
         if child is None or child.instance is None:
-            value = own_values(scope, node, definitions).get(slot.name)
+            definition = definitions.get(node.type)
+            value = None if definition is None else own_values(scope, node, definition).get(slot.name)
             return Unlinked("") if value is None else Given(value)
         if slot not in child.instance.outer:
             return Unlinked("")
@@ -159,14 +160,7 @@ def _promoted(scope: Scope, index: int, definitions: Mapping[str, Definition]) -
     return Unlinked("")
 
 
-def own_values(scope: Scope, node: SavedNode, definitions: Mapping[str, Definition]) -> dict[str, Any]:
-    """Returns the values of a node's own widgets, by name; those of an unknown type are not known.
-
-    Raises:
-        GPDMError: The file has more values than the node has widgets.
-    """
-    definition = definitions.get(node.type)
-    if definition is None:
-        return {}
+def own_values(scope: Scope, node: SavedNode, definition: Definition) -> dict[str, Any]:
+    """Returns the values of a node's own widgets, by name."""
     given = {name: value for (key, name), value in scope.overrides.items() if key == node.id}
     return widget_values(node, definition) | {name: value for name, value in given.items() if definition.input(name)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import GPDMError
 from ..definitions import CONTROL_VALUES, Definition
 from .graph import SavedNode
 
@@ -16,11 +15,8 @@ def widget_values(node: SavedNode, definition: Definition) -> dict[str, Any]:
 
     Files list them by position, with extra places for seed controls and upload buttons. Widgets that the file does not
     have, because they were appended later, get the default of today; so do those that are null there.
-
-    Raises:
-        GPDMError: The file has more values than the node has widgets, so that they cannot be told apart.
     """
-    table = node.values if isinstance(node.values, dict) else _by_position(node, definition)
+    table = node.values if isinstance(node.values, dict) else _by_position(node, definition)[0]
     found = {given.name: given.options["default"] for given in definition.widgets if "default" in given.options}
     found |= {name: value for name, value in table.items() if value is not None}
     widgets = [given for given in definition.inputs_for(found) if given.is_widget]
@@ -28,7 +24,16 @@ def widget_values(node: SavedNode, definition: Definition) -> dict[str, Any]:
     return {given.name: (added | found)[given.name] for given in widgets if given.name in added | found}
 
 
-def _by_position(node: SavedNode, definition: Definition) -> dict[str, Any]:
+def surplus_values(node: SavedNode, definition: Definition) -> list[Any]:
+    """Returns the values in the file behind those of the widgets; empty ones at the end do not count."""
+    rest = [] if isinstance(node.values, dict) else _by_position(node, definition)[1]
+    while rest and rest[-1] in EMPTY:
+        rest.pop()
+    return rest
+
+
+def _by_position(node: SavedNode, definition: Definition) -> tuple[dict[str, Any], list[Any]]:
+    """Returns the values of widgets by name, and those that are left."""
     # Where no input is a widget, as in Preview as Text, the values are what the editor showed last.
     rest = list(node.values) if isinstance(node.values, list) and definition.widgets else []
     table: dict[str, Any] = {}
@@ -46,12 +51,7 @@ def _by_position(node: SavedNode, definition: Definition) -> dict[str, Any]:
     # The editor puts the upload button behind all other widgets.
     if has_upload(definition) and rest and rest[0] == "image":
         rest.pop(0)
-    surplus = [value for value in rest if value not in EMPTY]
-    if surplus:
-        raise GPDMError(
-            f"it has {len(rest)} more widget values than inputs ({surplus!r:.80}); the file is from another version of the node"
-        )
-    return table
+    return table, rest
 
 
 def _is_control(value: Any, following: str) -> bool:
