@@ -56,11 +56,12 @@ def tiff(
     alpha: int = 2,
     white_is_zero: bool = False,
     orientation: int = 1,
+    start: int = 8,
 ) -> bytes:
     """A TIFF file of values (H, W, C) of type uint16, uint32, int16, int32 or float32.
 
     `order` is that of the bytes, `packed` compresses, `planes` stores the channels one after the other, and `alpha` says
-    what a last channel beyond grey or RGB is: 1 for alpha that colours are multiplied by, 2 for independent alpha.
+    what a last channel beyond grey or RGB is: 1 for alpha that colours are multiplied by, 2 for independent alpha. `start` is where the data begin in the file.
     """
     height, width, channels = values.shape
     stored = values.astype(values.dtype.newbyteorder(order))
@@ -68,7 +69,7 @@ def tiff(
     strips = [zlib.compress(strip) for strip in strips] if packed else strips
     data, offsets = b"", []
     for strip in strips:
-        offsets.append(8 + len(data))
+        offsets.append(start + len(data))
         data += strip + b"\0" * (len(strip) % 2)
     colours = 3 if channels >= 3 else 1
     numbers: dict[int, tuple[str, list[int]]] = {
@@ -91,9 +92,16 @@ def tiff(
     for tag, (letter, items) in numbers.items():
         raw = struct.pack(f"{order}{len(items)}{letter}", *items)
         if len(raw) > 4:
-            position, data = 8 + len(data), data + raw + b"\0" * (len(raw) % 2)
+            position, data = start + len(data), data + raw + b"\0" * (len(raw) % 2)
             raw = struct.pack(f"{order}I", position)
         kind = {"B": 7, "H": 3, "I": 4}[letter]
         entries += struct.pack(f"{order}HHI", tag, kind, len(items)) + raw.ljust(4, b"\0")
-    start = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", 8 + len(data))
-    return start + data + struct.pack(f"{order}H", len(numbers)) + entries + bytes(4)
+    header = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}I", start + len(data))
+    return header + data + struct.pack(f"{order}H", len(numbers)) + entries + bytes(4)
+
+
+def tiff_pages(first: np.ndarray, second: np.ndarray) -> bytes:
+    """A TIFF file of two pages."""
+    page = tiff(first)
+    more = tiff(second, start=len(page))
+    return page[:-4] + more[4:8] + more[8:]

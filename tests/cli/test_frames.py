@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cli.formats import tiff_pages
 from PIL import Image
 
 from gpdm import GPDMError
@@ -58,6 +59,14 @@ def test_frames_of_another_size_are_left_out_with_a_word(folder: Path, caplog: p
     frames = read_picture(film("film.tif", (26, 22), (9, 9), (26, 22))).frames
     assert (frames[:, 0, 0, 0] * 255).tolist() == [GREYS[0], GREYS[2]]
     assert caplog.messages == ["film.tif: 1 of 3 frames differ from the first in size; they are left out"]
+
+
+def test_pages_of_16_bits_keep_their_precision(folder: Path) -> None:
+    pages = np.random.default_rng(0).integers(0, 65536, (2, 5, 6, 3)).astype(np.uint16)
+    Path("pages.tif").write_bytes(tiff_pages(*pages))
+    picture = read_picture(Path("pages.tif"))
+    assert picture.bits == 16
+    assert np.array_equal((picture.frames.permute(0, 2, 3, 1).double() * 65535).round(), pages)
 
 
 def test_frames_with_and_without_transparency_are_brought_to_one_form(folder: Path) -> None:
