@@ -98,12 +98,13 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
         lines = [f"{result['workflow']}: valid, {result['nodes']} nodes"]
     else:
         lines = [f"{shown['node']}: {shown['text']}" for shown in result.get("texts", ())] + result["saved"]
-        print(f"{result['seconds']:.1f} s on {result['device']}", file=sys.stderr)
     for line in lines:
         try:
             print(line)
         except UnicodeEncodeError:  # a name of a file that the stream cannot show
             print(line.encode("ascii", "backslashreplace").decode())
+    if "seconds" in result and not as_json:
+        print(f"{result['seconds']:.1f} s on {result['device']}", file=sys.stderr)
 
 
 if __name__ == "__main__":
