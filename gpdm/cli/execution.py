@@ -11,10 +11,10 @@ from torch import Tensor
 from ..errors import GPDMError, described
 from .definitions import Definition, Input
 from .host import TerminalHost
+from .node_checks import types
 from .overrides import picture_inputs
 from .pack import load_pack
 from .standins import Session, StandIn
-from .validation import types
 from .workflow import Link, Node
 
 CLASSES: Mapping[str, type | tuple[type, ...]] = {

@@ -15,7 +15,7 @@ from .host import TerminalHost, parse_device
 from .overrides import set_images, set_seeds, set_values
 from .pack import load_pack
 from .standins import STAND_INS, Session
-from .validation import validate
+from .validation import plan
 from .workflow import is_editor_format, read_prompt, read_workflow, to_api, unwrapped
 
 
@@ -40,9 +40,9 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
     if options.seed is not None:
         set_seeds(prompt, definitions, options.seed)
     if options.validate:
-        order = validate(prompt, definitions)
+        found = plan(prompt, definitions)
         say_what_is_unknown(prompt, definitions)
-        return {"workflow": str(path), "nodes": len(order), "valid": True}
+        return {"workflow": str(path), "nodes": len(found.order), "valid": True, "left_out": found.left_out}
     device = parse_device(options.device)
     session = Session(
         (path.parent / "inputs", path.parent, Path.cwd()),
@@ -51,17 +51,18 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
         display_names=load_pack().NODE_DISPLAY_NAME_MAPPINGS,
     )
     checks = RunChecks(definitions, session)
-    order = validate(prompt, definitions, checks.type, checks.pictures, checks.file_name)
+    found = plan(prompt, definitions, checks.type, checks.pictures, checks.file_name)
     say_what_is_unknown(prompt, definitions)
     make_folder(options.out)
-    session.metadata["prompt"] = to_api({node.id: node for node in order})
+    session.metadata["prompt"] = to_api({node.id: node for node in found.order})
     if is_editor_format(workflow) and not (options.image or options.set or options.seed is not None):
         # With overrides the editor would show, from this, what was not run; it then reads the prompt instead.
         session.metadata["workflow"] = workflow
-    execute(order, definitions, session, TerminalHost(device))
+    execute(found.order, definitions, session, TerminalHost(device))
     return {
         "workflow": str(path),
         "saved": [str(saved) for saved in session.saved],
+        "left_out": found.left_out,
         "texts": [{"node": title, "text": text} for title, text in session.texts],
         "device": str(device),
         "seconds": round(time.perf_counter() - started, 3),

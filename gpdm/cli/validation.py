@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ..errors import GPDMError
-from .definitions import Definition, Input, require
-from .values import check_value
+from .definitions import Definition, require
+from .node_checks import check_node, ignored_values
 from .workflow import Link, Node, Prompt
 
 logger = logging.getLogger("gpdm")
@@ -29,24 +29,23 @@ class Plan:
 
     order: list[Node] = field(default_factory=list)
     """Nodes that the outputs need, in an order in which they can run."""
-    refused: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
     """Reason why an output is left out, by the name of its node."""
 
 
 def validate(prompt: Prompt, definitions: Mapping[str, Definition], *checks: Check) -> list[Node]:
-    """Returns the order of `plan` and logs a warning for each output that is left out.
+    """Returns the order of `plan`, without the outputs that are left out.
 
     Raises:
         GPDMError: There is no output, or all are left out.
     """
-    found = plan(prompt, definitions, *checks)
-    for name, reason in found.refused.items():
-        logger.warning("%s is left out: %s", name, reason.removeprefix(f"{name}: "))
-    return found.order
+    return plan(prompt, definitions, *checks).order
 
 
 def plan(prompt: Prompt, definitions: Mapping[str, Definition], *checks: Check) -> Plan:
     """Returns the outputs that can run, with the nodes that they need; values get their types.
+
+    A warning is logged for each output that is left out, and for values that are ignored.
 
     Raises:
         GPDMError: There is no output, or all are left out.
@@ -58,19 +57,23 @@ def plan(prompt: Prompt, definitions: Mapping[str, Definition], *checks: Check) 
         raise GPDMError(f"the workflow has no output node; add a Save Image or Preview Image node{also}")
     found, checked = Plan(), _Checked(prompt, definitions, checks)
     ordered: dict[str, Node] = {}
+    reasons: list[str] = []
     for output in outputs:
         try:
             nodes = checked.order(output)
             for node in nodes:
                 checked.check(node)
         except GPDMError as error:
-            found.refused[output.name] = str(error)
+            found.left_out[output.name] = str(error).removeprefix(f"{output.name}: ")
+            reasons.append(str(error))
         else:
             ordered |= {node.id: node for node in nodes}
+    reasons = list(dict.fromkeys(reasons))
     if not ordered:
-        reasons = list(dict.fromkeys(found.refused.values()))
         more = f"; and {len(reasons) - MOST_REASONS} more" if len(reasons) > MOST_REASONS else ""
         raise GPDMError("; ".join(reasons[:MOST_REASONS]) + more)
+    for notice in (*checked.notices, *(f"{name} is left out: {reason}" for name, reason in found.left_out.items())):
+        logger.warning("%s", notice)
     found.order = list(ordered.values())
     return found
 
@@ -100,6 +103,7 @@ class _Checked:
         self.definitions = definitions
         self.checks = checks
         self.errors: dict[str, GPDMError | None] = {}
+        self.notices: list[str] = []
 
     def order(self, output: Node) -> list[Node]:
         """Returns the nodes that an output needs, each behind those that it needs itself.
@@ -142,7 +146,8 @@ class _Checked:
         """Raises `GPDMError` if anything is wrong with a node, each time it is asked."""
         if node.id not in self.errors:
             try:
-                _check_node(node, self.prompt, self.definitions)
+                self.notices += ignored_values(node, self.definitions)
+                check_node(node, self.prompt, self.definitions)
                 for check in self.checks:
                     check(node)
                 self.errors[node.id] = None
@@ -151,49 +156,3 @@ class _Checked:
         error = self.errors[node.id]
         if error is not None:
             raise error
-
-
-def _check_node(node: Node, prompt: Prompt, definitions: Mapping[str, Definition]) -> None:
-    definition = require(definitions, node.type, node.name)
-    if node.surplus:
-        count = f"{len(node.surplus)} more widget value{'s' if len(node.surplus) > 1 else ''} than inputs"
-        logger.warning("%s has %s, which are ignored: %.80s", node.name, count, node.surplus)
-    inputs = definition.inputs_for(node.inputs)
-    for given in inputs:
-        if given.name not in node.inputs:
-            if given.required:
-                reason = f": {node.missing[given.name]}" if node.missing.get(given.name) else ""
-                raise GPDMError(f"{node.name}: input {given.name} ({given.type}) is missing{reason}; connect it")
-            continue
-        value = node.inputs[given.name]
-        if isinstance(value, Link):
-            _check_link(node, given, value, prompt, definitions)
-        else:
-            node.inputs[given.name] = check_value(node, given, value)
-    names = [given.name for given in inputs]
-    for name in [name for name in node.inputs if definition.input(name) is None]:
-        text = f"{node.name} has no input {name!r}; it has {', '.join(names)}"
-        if isinstance(node.inputs[name], Link):
-            raise GPDMError(text)
-        logger.warning("%s; the value is ignored", text)
-    # Inputs of a choice that is not made are left out too, as in ComfyUI.
-    node.inputs = {name: value for name, value in node.inputs.items() if name in names}
-
-
-def _check_link(node: Node, given: Input, link: Link, prompt: Prompt, definitions: Mapping[str, Definition]) -> None:
-    source = prompt[link.node]
-    outputs = require(definitions, source.type, source.name).outputs
-    if not 0 <= link.slot < len(outputs):
-        raise GPDMError(
-            f"{node.name}: input {given.name} is linked to output {link.slot} of {source.name}, which has {len(outputs)}"
-        )
-    offered, wanted = types(outputs[link.slot]), types(given.type)
-    if "*" not in offered | wanted and offered.isdisjoint(wanted):
-        raise GPDMError(
-            f"{node.name}: input {given.name} takes {given.type}, but {source.name} gives {outputs[link.slot]}"
-        )
-
-
-def types(text: str) -> set[str]:
-    """Returns the types of a slot that may have several."""
-    return {kind.strip() for kind in text.split(",")}

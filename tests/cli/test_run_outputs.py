@@ -86,6 +86,13 @@ def test_a_bad_output_gets_a_line_and_the_others_run(
         assert set(json.loads(result.info["prompt"])) == {"1", "2"}, "what is stored can be run again"
 
 
+def test_what_is_left_out_stands_in_the_report(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(copying(n8=SAVING), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["left_out"] == {
+        "node 8 (SaveImage)": "input images is linked to node 9, which is not in the workflow"
+    }
+
+
 def test_it_is_refused_with_the_reasons_if_no_output_is_left(capsys: pytest.CaptureFixture[str]) -> None:
     workflow = copying(n8=SAVING)
     workflow["1"]["inputs"]["image"] = "nowhere.png"
