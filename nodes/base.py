@@ -21,7 +21,7 @@ from ..gpdm import (
     Task,
     loss_curve,
     picture_bytes,
-    prepare,
+    prepare_pictures,
     run_task,
 )
 from . import convert, host, inputs
@@ -159,7 +159,7 @@ def _run(
         if not recipe.output.memory:
             here.make_room(_required_bytes(pictures, given, init, recipe))
         keep = None if canvas is None else canvas.kept_on(device)
-        prepared = prepare(task, *pictures, references=given or None, init=init, keep=keep)
+        prepared = prepare_pictures(task, *pictures, references=given or None, init=init, keep=keep)
         if prepared.note:
             host.say(prepared.note)
         result = prepared.finish(

@@ -11,7 +11,7 @@ from ..errors import GPDMError
 from ..guess import count_outputs
 from ..options import describe
 from ..synthesis import Synthesis
-from ..tasks import Recipe, Task, prepare, run_task
+from ..tasks import Recipe, Task, prepare_pictures, run_task
 from .files import check_target, indexed, save_image
 from .flags import given_options
 from .host import StepBar, parse_device
@@ -33,7 +33,7 @@ def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
     with naming_files(inputs.files), StepBar(task.command) as bar:
         count = count_outputs(recipe.output.num_outputs, inputs.init if inputs.start is None else inputs.start)
         targets = [indexed(options.out, i, count) for i in range(count)]
-        prepared = prepare(task, *inputs.pictures(task), init=inputs.init, keep=inputs.keep)
+        prepared = prepare_pictures(task, *inputs.pictures(task), init=inputs.init, keep=inputs.keep)
         check_target(targets[0], prepared.channels, bits)
         if prepared.note:
             logging.getLogger("gpdm").warning("%s (%s)", prepared.note, listed(inputs.files))

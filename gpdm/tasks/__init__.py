@@ -6,7 +6,7 @@ A new task is a record in a file here and three entries in this file.
 from . import layout, paint, restyle
 from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task
 from .output import SIZE_OPTIONS, TILES, OutputOptions
-from .pictures import prepare
+from .pictures import prepare_pictures
 from .run import as_function, run_task
 
 TASKS = {task.name: task for task in (*layout.TASKS, *restyle.TASKS, *paint.TASKS)}
@@ -30,7 +30,7 @@ __all__ = [
     "Recipe",
     "Task",
     "paint",
-    "prepare",
+    "prepare_pictures",
     "reshuffle",
     "retarget",
     "run_task",

@@ -45,7 +45,7 @@ class Prepared:
         return replace(result, images=images)
 
 
-def prepare(
+def prepare_pictures(
     task: Task,
     *pictures: Images,
     references: Images | None = None,

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gpdm import TASKS, ImageError, Keep, Optimizer, SWDLoss, check_picture, in_one_form, prepare, run_task
+from gpdm import TASKS, ImageError, Keep, Optimizer, SWDLoss, check_picture, in_one_form, prepare_pictures, run_task
 from gpdm.pictures.forms import Form, filled, kinds_of
 from library.problems import picture
 
@@ -29,7 +29,7 @@ def run(task: str, *pictures: Any, **more: Any) -> tuple[Tensor, list[str]]:
     """Returns the outputs of a quick run, and what was said."""
     recipe = TASKS[task].recipe("balanced") if "init" not in more else TASKS[task].recipe("balanced").from_image()
     recipe = replace(recipe, loss=SWDLoss(num_proj=8), optimizer=Optimizer(num_steps=4))
-    prepared = prepare(TASKS[task], *pictures, **more)
+    prepared = prepare_pictures(TASKS[task], *pictures, **more)
     images = prepared.finish(run_task(TASKS[task], *prepared.pictures, recipe=recipe, **prepared.more)).images
     assert images.shape[1] == prepared.channels
     return images, [prepared.note] if prepared.note else []
