@@ -50,6 +50,7 @@ def test_encodings(data: bytes) -> None:
 def test_numbers_that_are_no_json_are_read_as_null_and_never_written(number: str) -> None:
     text = json.dumps(EDITOR | {"extra": {"zoom": 12345}}).replace("12345", number)
     Path("wf.json").write_text(text)
+    assert read_workflow(Path("wf.json"))["extra"] == {"zoom": None}
     assert run_file("wf.json") == 0
     with Image.open("o/good_00001_.png") as result:
         stored = json.loads(result.info["workflow"], parse_constant=lambda text: pytest.fail(text))

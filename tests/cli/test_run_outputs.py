@@ -171,3 +171,20 @@ def test_a_value_of_another_type_from_a_node_that_gives_any_is_named(capsys: pyt
     workflow["2"]["inputs"]["images"] = ["8", 0]
     assert run(workflow) == 2
     assert lines(capsys) == ["gpdm: node 2 (SaveImage): input images takes IMAGE, but got int (picture: in.png)"]
+
+
+def test_a_number_is_no_object_of_the_pack(capsys: pytest.CaptureFixture[str]) -> None:
+    switch = {"class_type": "ComfySwitchNode", "inputs": {"switch": True, "on_false": ["7", 0], "on_true": ["7", 0]}}
+    workflow = api(optimizer=["8", 0]) | {"7": {"class_type": "PrimitiveInt", "inputs": {"value": 3}}, "8": switch}
+    assert run(workflow) == 2
+    assert "input optimizer takes GPDM_OPTIMIZER, but got int" in lines(capsys)[0]
+
+
+def test_a_link_to_no_node_is_dropped_from_an_optional_input_in_api_format_too() -> None:
+    inputs = {"image1": ["1", 0], "image2": ["55", 0], "direction": "right", "match_image_size": True}
+    inputs |= {"spacing_width": 0, "spacing_color": "white"}
+    workflow = copying(n5={"class_type": "ImageStitch", "inputs": inputs})
+    workflow["2"]["inputs"]["images"] = ["5", 0]
+    assert run(workflow) == 0
+    with Image.open("o/good_00001_.png") as result:
+        assert result.size == (26, 22)
