@@ -237,22 +237,34 @@ def test_flags_are_generated_with_the_recipe_defaults(capsys: pytest.CaptureFixt
         assert expected in " ".join(capsys.readouterr().out.split())
 
 
-def test_the_installed_command_answers_a_wrong_call_in_one_line() -> None:
-    command = Path(sys.executable).with_name("gpdm")
-    calls: dict[tuple[str, ...], str] = {
-        (): "COMMAND",
-        ("reshuffle",): "required",
-        ("sculpt",): "invalid choice",
-        ("reshuffle", "a", "-o", "b", "--lr", "x"): "--lr",
-    }
-    started = [
-        subprocess.Popen([command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for arguments in calls
-    ]
-    for process, message in zip(started, calls.values(), strict=True):
-        _, said = process.communicate()
-        assert process.returncode == 2
-        assert message in said and len(said.splitlines()) == 1
+WRONG_CALLS = pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "COMMAND"),
+        (["reshuffle"], "required"),
+        (["sculpt"], "invalid choice"),
+        (["reshuffle", "a", "-o", "b", "--lr", "x"], "--lr"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+
+
+@WRONG_CALLS
+def test_a_wrong_call_is_one_line(capsys: pytest.CaptureFixture[str], arguments: list[str], message: str) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    said = capsys.readouterr().err
+    assert stopped.value.code == 2
+    assert message in said and len(said.splitlines()) == 1
+
+
+@pytest.mark.slow
+@WRONG_CALLS
+def test_the_installed_command_answers_a_wrong_call_in_one_line(arguments: list[str], message: str) -> None:
+    command = [Path(sys.executable).with_name("gpdm"), *arguments]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert message in answer.stderr and len(answer.stderr.splitlines()) == 1
 
 
 @pytest.fixture
