@@ -161,7 +161,7 @@ def _run(
         keep = None if canvas is None else canvas.kept_on(device)
         prepared = prepare_pictures(task, *pictures, references=given or None, init=init, keep=keep)
         if prepared.note:
-            host.say(prepared.note)
+            here.say(prepared.note)
         result = prepared.finish(
             run_task(
                 task,

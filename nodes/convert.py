@@ -31,7 +31,7 @@ def to_core(image: Tensor, name: str) -> Tensor:
         raise ImageError(f"{name} contains NaN or infinite values; check the node that it comes from")
     lowest, highest = float(image.amin()), float(image.amax())
     if lowest < 0 or highest > 1:
-        host.say(f"{name} has values from {lowest:.4g} to {highest:.4g}; they are clamped to 0..1")
+        host.current().say(f"{name} has values from {lowest:.4g} to {highest:.4g}; they are clamped to 0..1")
     return image.to(torch.float32).clamp(0, 1).movedim(-1, 1).contiguous() * 2 - 1
 
 

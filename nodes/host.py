@@ -40,6 +40,10 @@ class Host(Protocol):
         """Raises if the user has cancelled the run."""
         ...
 
+    def say(self, text: str) -> None:
+        """Tells the user, in one line, what a node does to a picture besides its task."""
+        ...
+
     def progress(self, total: int) -> Progress:
         """Returns a progress bar of `total` steps."""
         ...
@@ -81,6 +85,10 @@ class ComfyHost:
         # ComfyUI's own progress bar looks at this only as often as it sends an update; we want it at every step.
         mm.throw_exception_if_processing_interrupted()
 
+    def say(self, text: str) -> None:
+        # ComfyUI's log shows messages alone, without the name of the logger.
+        logging.getLogger("gpdm").warning("GPDM: %s", text)
+
     def progress(self, total: int) -> Progress:
         return ComfyProgress(total)
 
@@ -112,11 +120,6 @@ def use(host: Host) -> Host:
 def current() -> Host:
     """Returns the program that nodes run in: ComfyUI, unless `use` set another."""
     return _host
-
-
-def say(text: str) -> None:
-    """Writes a line to the log, which ComfyUI and the terminal show."""
-    logging.getLogger("gpdm").warning("%s", text)
 
 
 class Reporter:

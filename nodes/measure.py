@@ -65,7 +65,7 @@ class GPDMEvaluate:
         with torch.inference_mode(False):
             given = [("reference", reference), ("images", images)]
             named = [(name, check_picture(convert.to_core(x.to(here.device()), name), name)) for name, x in given]
-            references, batch = in_one_form(named, host.say)
+            references, batch = in_one_form(named, here.say)
             pictures = batch.split(1)
             network = load_inception_file(inception_weights.strip()) if inception_weights.strip() else None
             bar = here.progress(len(pictures))

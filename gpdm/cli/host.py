@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from typing import Any
 
@@ -70,6 +71,10 @@ class TerminalHost:
 
     def check_cancelled(self) -> None:
         """Does nothing, since Ctrl-C raises KeyboardInterrupt by itself."""
+
+    def say(self, text: str) -> None:
+        """Logs the text with the label of the node."""
+        logging.getLogger("gpdm").warning("%s: %s", self.label, text)
 
     def progress(self, total: int) -> Bar:
         self._bar = Bar(total, self.label)

@@ -37,7 +37,7 @@ def made(pack: ModuleType, name: str, **given: Any) -> Tensor:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [record.getMessage() for record in caplog.records if record.name == "gpdm"]
+    return [record.getMessage().removeprefix("GPDM: ") for record in caplog.records if record.name == "gpdm"]
 
 
 @pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
