@@ -121,7 +121,7 @@ def check_level(level: Level, patch_size: int) -> None:
         if needed >= patch_size
         else "a larger output"
         if min(level.size) == smallest < min(map(min, level.reference_sizes))
-        else "a larger picture"
+        else "a larger picture or height"
     )
     sizes = f"output {level.size[1]}x{level.size[0]}, " + ", ".join(
         f"reference {width}x{height}" for height, width in level.reference_sizes

@@ -82,10 +82,14 @@ def masked_reference(
         region: As in `Reference`.
 
     Raises:
-        ImageError: The mask covers all of the picture.
+        ImageError: The mask covers all of the picture, or there are several masks, but not one for each picture.
     """
     if mask is None or not bool(mask.any()):
         return Reference(image, weight, region)
+    if len(mask) not in (1, len(image)):
+        raise ImageError(
+            f"there are {len(mask)} masks for {len(image)} picture(s); give one mask, or one for each picture"
+        )
     covered = resize(mask.to(image), size_of(image)).clamp(0, 1)
     uncovered = torch.where(covered >= 0.5, torch.zeros_like(covered), 1 - covered)
     if not bool(uncovered.any()):
@@ -212,12 +216,9 @@ def reference_patch_weights(references: Sequence[Reference], patch_size: int) ->
     weights = [patch_weights(x.map(), patch_size, exclude=True) for x in references]
     if not any(bool((x > 0).any()) for x in weights):
         sizes = ", ".join(f"{x.image.shape[3]}x{x.image.shape[2]}" for x in references)
-        where = "the mask leaves no {0} patch in the reference"
-        if len(references) > 1:
-            where = "the masks leave no {0} patch in the references"
         raise OptionError.saying(
-            f"{where.format(f'{patch_size}x{patch_size}')} at {sizes} pixels; "
-            "mask less, lower patch_size or raise coarse_dim"
+            f"no {patch_size}x{patch_size} patch of the reference is free of masked or transparent pixels at {sizes} "
+            "pixels; mask less, lower patch_size or raise coarse_dim"
         )
     return weights
 

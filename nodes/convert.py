@@ -36,11 +36,19 @@ def to_core(image: Tensor, name: str) -> Tensor:
 
 
 def to_map(mask: Tensor, name: str) -> Tensor:
-    """Returns a MASK, (B, H, W) or (H, W) in [0, 1], as a new float32 tensor (B, 1, H, W)."""
-    if not isinstance(mask, Tensor) or mask.dim() not in (2, 3) or not mask.is_floating_point():
+    """Returns a MASK, (B, H, W) or (H, W) in [0, 1], as a new float32 tensor (B, 1, H, W).
+
+    (B, 1, H, W) is taken too, and truth values; some packs pass masks on in these forms.
+    """
+    maps = mask[:, 0] if isinstance(mask, Tensor) and mask.dim() == 4 and mask.shape[1] == 1 else mask
+    if not isinstance(maps, Tensor) or maps.dim() not in (2, 3) or 0 in maps.shape:
         shape = tuple(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
         raise ImageError(f"{name} must be a MASK of shape (batch, height, width), not {shape}")
-    maps = mask[None] if mask.dim() == 2 else mask
+    if not maps.is_floating_point() and maps.dtype != torch.bool:
+        raise ImageError(f"{name} has values of type {maps.dtype}; a MASK has floating-point numbers in [0, 1]")
+    if not torch.isfinite(maps).all():
+        raise ImageError(f"{name} contains NaN or infinite values; check the node that it comes from")
+    maps = maps[None] if maps.dim() == 2 else maps
     return maps.to(torch.float32).clamp(0, 1)[:, None].contiguous().clone()
 
 
@@ -55,7 +63,9 @@ def moved(reference: Reference, device: torch.device) -> Reference:
 
 
 def from_core(images: Tensor) -> Tensor:
-    """Returns images of the core as an IMAGE."""
+    """Returns grey, grey+alpha, RGB or RGBA pictures as an IMAGE with 3 or 4 channels, which all nodes take."""
+    if images.shape[1] < 3:
+        images = torch.cat([images[:, :1].expand(-1, 3, -1, -1), images[:, 1:]], 1)
     return ((images + 1) / 2).movedim(1, -1).contiguous()
 
 

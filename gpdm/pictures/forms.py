@@ -16,8 +16,12 @@ from torch import Tensor
 from ..errors import ImageError
 from ..images import Size, check_image, resize, resize_known, size_of
 
-OPAQUE = 1 - 1 / 255
-"""Alpha, from -1 to 1, from which a pixel is opaque: it is the highest of 8 bits, 255, after rounding."""
+OPAQUE = 1 - 1 / 65535
+"""Alpha, from -1 to 1, from which a pixel is opaque: it is the highest of 16 bits after rounding."""
+HIDDEN = -1 + 1 / 255
+"""Alpha below which a colour is hidden: it is 0 of 8 bits after rounding."""
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in the grey of a colour (ITU-R BT.601)."""
 KINDS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGBA"}
 """Kind of picture by number of channels."""
 
@@ -53,8 +57,7 @@ class Form:
         Without alpha in this form, transparent pixels get the colours of visible ones nearby.
         """
         colours, alpha = split_alpha(image)
-        if self.colour:
-            colours = colours.expand(-1, 3, -1, -1)
+        colours = colours.expand(-1, 3, -1, -1) if self.colour else grey(colours)
         if not self.alpha:
             return colours.contiguous() if alpha is None else filled(colours, (alpha + 1) / 2)
         if alpha is None:
@@ -69,8 +72,8 @@ class Form:
         if not self.alpha:
             return image
         colours, alpha = image[:, :-1], image[:, -1:]
-        # An alpha that is saved as 0 hides its colour, which a division would make noise.
-        visible = alpha >= -OPAQUE
+        # A hidden colour would be noise after the division.
+        visible = alpha >= HIDDEN
         restored = ((colours + 1) / ((alpha + 1) / 2).clamp(min=1 / 510) - 1).clamp(-1, 1)
         restored = torch.where(alpha >= 1, colours, torch.where(visible, restored, -1.0))
         return torch.cat([restored, alpha], 1)
@@ -80,22 +83,50 @@ def check_picture(image: object, name: str) -> Tensor:
     """Returns a picture (B, C, H, W) without its alpha channel if that is opaque everywhere.
 
     Raises:
-        ImageError: It is no image of 1 to 4 channels, or it is transparent everywhere.
+        ImageError: It is no image of 1 to 4 channels.
     """
     picture = check_image(image, name)
     if picture.shape[1] > 4:
         raise ImageError(f"{name} has {picture.shape[1]} channels; a picture has 1 to 4")
     colours, alpha = split_alpha(picture)
-    if alpha is None or bool((alpha >= OPAQUE).all()):
-        return colours
-    if not bool((alpha > -OPAQUE).any()):
+    return colours if alpha is None or bool((alpha >= OPAQUE).all()) else picture
+
+
+def check_visible(image: Tensor, name: str) -> None:
+    """Raises `ImageError` if a picture (B, C, H, W) is transparent everywhere."""
+    _, alpha = split_alpha(image)
+    if alpha is not None and not bool((alpha >= HIDDEN).any()):
         raise ImageError(f"{name} is transparent everywhere; give a picture with visible pixels")
-    return picture
+
+
+def is_grey(image: Tensor, weight: Tensor | float = 1.0) -> bool:
+    """Returns whether red, green and blue of a picture (B, C, H, W) are equal in every pixel that counts.
+
+    Transparent pixels do not count, nor those whose weight is 0: a map (h, w) or (B or 1, 1, h, w), or a number.
+    """
+    colours, alpha = split_alpha(image)
+    coloured = colours.amax(1, keepdim=True) > colours.amin(1, keepdim=True)
+    if alpha is not None:
+        coloured = coloured & (alpha >= HIDDEN)
+    return not bool((coloured & torch.as_tensor(weight > 0, device=image.device)).any())
+
+
+def grey(colours: Tensor) -> Tensor:
+    """Returns colours (B, 1 or 3, H, W) as grey, (B, 1, H, W); equal colours stay the same."""
+    if colours.shape[1] == 1:
+        return colours
+    weighted = (colours * colours.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+    return torch.where((colours == colours[:, :1]).all(1, keepdim=True), colours[:, :1], weighted)
 
 
 def split_alpha(image: Tensor) -> tuple[Tensor, Tensor | None]:
     """Returns colours (B, 1 or 3, H, W) and alpha (B, 1, H, W) of pictures; None for alpha if they have none."""
-    return (image[:, :-1], image[:, -1:]) if image.shape[1] in (2, 4) else (image, None)
+    return (image[:, :-1], image[:, -1:]) if has_alpha(image) else (image, None)
+
+
+def has_alpha(image: Tensor) -> bool:
+    """Returns whether pictures (B, C, H, W) have an alpha channel."""
+    return image.shape[1] in (2, 4)
 
 
 def premultiplied(colours: Tensor, alpha: Tensor) -> Tensor:
@@ -111,14 +142,14 @@ def filled(image: Tensor, known: Tensor) -> Tensor:
 
     Arguments:
         image: Images, (B, C, H, W).
-        known: Known fraction of each pixel, from 0 to 1, (B, 1, H, W).
+        known: Known fraction of each pixel, (B, 1, H, W); a pixel with 0 is unknown, and others keep their values.
     """
     size = size_of(image)
     smaller: Size = (-(-size[0] // 2), -(-size[1] // 2))
     if smaller == size:
         return image
     coarse, fraction = resize_known(image, known, smaller)
-    return image * known + resize(filled(coarse, fraction), size) * (1 - known)
+    return torch.where(known > 0, image, resize(filled(coarse, fraction), size))
 
 
 def in_one_form(named: Sequence[tuple[str, Tensor]], say: Callable[[str], None]) -> list[Tensor]:
@@ -127,8 +158,13 @@ def in_one_form(named: Sequence[tuple[str, Tensor]], say: Callable[[str], None])
     Arguments:
         named: Each picture (B, C, H, W) with its name in messages, as `check_picture` returns it.
         say: A function that is called with one line of text if the pictures differ in channels.
+
+    Raises:
+        ImageError: A picture is transparent everywhere.
     """
     form = Form.of(image for _, image in named)
+    for name, image in named:
+        check_visible(image, name)
     if differ(named):
         say(f"{kinds_of(named)}; all are used as {form.kind}")
     return [form.enter(image) for _, image in named]

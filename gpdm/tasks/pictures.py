@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..canvas import Keep
 from ..images import resize, size_of
-from ..pictures.forms import Form, check_picture, differ, kinds_of, split_alpha
+from ..pictures.forms import Form, check_picture, check_visible, differ, has_alpha, is_grey, kinds_of, split_alpha
 from ..references import Images, Reference, named_references
 from ..synthesis import Synthesis
 from .base import Task
@@ -25,7 +25,9 @@ class Prepared:
     more: dict[str, Any]
     """The arguments `references`, `init` and `keep`."""
     form: Form
-    """The form that all pictures have."""
+    """The form that all pictures have in the run."""
+    colour: bool
+    """True if the outputs are RGB. Those of a run with grey are grey then, with three equal channels."""
     start_alpha: Tensor | None
     """Alpha of the start pictures, (B, 1, h, w), which the outputs get; None: they get none, or that of the form."""
     note: str | None
@@ -34,15 +36,17 @@ class Prepared:
     @property
     def channels(self) -> int:
         """Number of channels of the outputs."""
-        return self.form.channels + (self.start_alpha is not None)
+        return Form(self.colour, self.form.alpha or self.start_alpha is not None).channels
 
     def finish(self, result: Synthesis) -> Synthesis:
         """Returns the result of `run_task` with outputs as they are saved: RGBA not premultiplied, for example."""
-        images = self.form.leave(result.images)
+        colours, alpha = split_alpha(self.form.leave(result.images))
         if self.start_alpha is not None:
-            alpha = resize(self.start_alpha, size_of(images))
-            images = torch.cat([images, alpha[[i % len(alpha) for i in range(len(images))]]], 1)
-        return replace(result, images=images)
+            alpha = resize(self.start_alpha, size_of(colours))
+            alpha = alpha[[i % len(alpha) for i in range(len(colours))]]
+        if self.colour:
+            colours = colours.expand(-1, 3, -1, -1)
+        return replace(result, images=colours.contiguous() if alpha is None else torch.cat([colours, alpha], 1))
 
 
 def prepare_pictures(
@@ -61,13 +65,16 @@ def prepare_pictures(
     - that of the start picture, if only it has transparency;
     - opaque, if only references have transparency; then their transparent pixels are left out.
 
+    If what the outputs are made of is grey, whatever its channels, the run works with one channel: with three, the
+    outputs would not be grey.
+
     Arguments:
         task: One of `TASKS`.
         pictures, references, init, keep: As in `run_task`; tensors are (B, C, h, w) in [-1, 1] with C from 1 to 4.
 
     Raises:
         GPDMError: The number of pictures is wrong.
-        ImageError: A picture is no image of 1 to 4 channels, or it is transparent everywhere.
+        ImageError: A picture is no image of 1 to 4 channels, or one whose patches count is transparent everywhere.
     """
     given, name = task.named(pictures), task.reference.name
     start_name = "init" if task.start is None else task.start.name
@@ -80,16 +87,17 @@ def prepare_pictures(
     named = _named(used, name if references is None else "reference")
     others = ((start_name, start), ("the picture with the kept pixels", kept))
     named += [(other, image) for other, image in others if image is not None]
-    of_references, of_start = any(map(_has_alpha, used)), start is not None and split_alpha(start)[1] is not None
-    shared = of_references and (start is None or of_start)
+    for role, image in named:
+        check_visible(image, role)
+    source_of_kept = [] if keep is None else [x for x in (kept, start, layout[0].image) if x is not None][:1]
     form = Form(
-        colour=Form.of(image for _, image in named).colour,
-        alpha=shared or (kept is not None and split_alpha(kept)[1] is not None),
+        colour=not all([*(is_grey(x.image, x.weight) for x in used), *map(is_grey, source_of_kept)]),
+        alpha=_shared_alpha(used, start) or (kept is not None and has_alpha(kept)),
     )
     note = f"{kinds_of(named)}; all are used as {form.kind}"
-    if of_references and not form.alpha:
+    if not form.alpha and any(has_alpha(x.image) for x in used):
         note += ", without the transparent pixels of the reference"
-    if of_start and not form.alpha:
+    if not form.alpha and start is not None and has_alpha(start):
         note += f", and the output gets the alpha channel of {start_name}"
 
     layout, used = ([_entered(reference, form) for reference in group] for group in (layout, used))
@@ -102,6 +110,7 @@ def prepare_pictures(
             "keep": Keep(form.enter(kept), keep.mask) if isinstance(keep, Keep) and kept is not None else keep,
         },
         form=form,
+        colour=Form.of(image for _, image in named).colour,
         start_alpha=None if start is None or form.alpha else split_alpha(start)[1],
         note=note if differ(named) else None,
     )
@@ -122,8 +131,9 @@ def _named(references: list[Reference], name: str) -> list[tuple[str, Tensor]]:
     return [(f"{name} {i}", reference.image) for i, reference in enumerate(references, start=1)]
 
 
-def _has_alpha(reference: Reference) -> bool:
-    return split_alpha(reference.image)[1] is not None
+def _shared_alpha(references: list[Reference], start: Tensor | None) -> bool:
+    """Returns whether the references have transparency that the outputs can take over."""
+    return any(has_alpha(x.image) for x in references) and (start is None or has_alpha(start))
 
 
 def _entered(reference: Reference, form: Form) -> Reference:

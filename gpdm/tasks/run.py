@@ -145,10 +145,11 @@ def _check_regions(work: Work) -> None:
     if len(regions) < len(work.references):
         return
     covered = torch.stack([resize(region, work.size) for region in regions]).sum(0)
-    if bool((covered <= 0).any()):
-        fraction = float((covered > 0).double().mean())
+    uncovered = int((covered <= 0).sum())
+    if uncovered:
         raise GPDMError(
-            f"the regions cover only {fraction:.0%} of the output; add a reference without a region, which fills the rest"
+            f"the regions leave {uncovered} of {covered.numel()} pixels of the output without a reference; "
+            "add a reference without a region, which fills the rest"
         )
 
 

@@ -96,7 +96,11 @@ def test_several_styles_are_mixed(folder: Path) -> None:
             "(reference: b.png; mask: white.png)",
         ),
         (["reshuffle", "a.png", "--mask", "white.png"], "covers the entire", "(reference: a.png; mask: white.png)"),
-        (["reshuffle", "a.png", "--region", "tiny.png"], "regions cover only", "(reference: a.png; region: tiny.png)"),
+        (
+            ["reshuffle", "a.png", "--region", "tiny.png"],
+            "pixels of the output without a reference",
+            "(reference: a.png; region: tiny.png)",
+        ),
         (["retarget", "a.png", "--keep", "white.png"], "aspect ratio", "(reference: a.png; keep: white.png)"),
         (
             ["retarget", "a.png", "--keep", "white.png", "--keep-picture", "c.png"],

@@ -158,7 +158,7 @@ def test_alpha_is_kept_or_refused(folder: Path, capsys: pytest.CaptureFixture[st
         (["reshuffle", "ref.png", "-o", "out.png", "--mask", "white.png"], "covers the entire reference"),
         (
             ["reshuffle", "ref.png", "-o", "out.png", "--region", "left.png"],
-            "the regions cover only 50% of the output",
+            "the regions leave 360 of 720 pixels of the output without a reference",
         ),
         (["reshuffle", "ref.png", "-o", "out.png", "--keep", "black.png"], "keeps nothing"),
         (["reshuffle", "ref.png", "-o", "out.png", "--keep-picture", "ref.png"], "needs --keep"),

@@ -40,15 +40,17 @@ def test_an_opaque_alpha_channel_is_dropped(channels: int) -> None:
     image = picture(channels=channels)
     image[:, -1] = 1
     assert torch.equal(check_picture(image, "it"), image[:, :-1])
-    image[:, -1, 3, 4] = 1 - 2 / 255  # the next lower of 8 bits
+    image[:, -1, 3, 4] = 1 - 2 / 65535  # the next lower of 16 bits
     assert check_picture(image, "it") is image
 
 
 def test_a_picture_that_is_transparent_everywhere_is_refused() -> None:
     image = picture(channels=4)
     image[:, -1] = -1
-    with pytest.raises(ImageError, match=r"^the style is transparent everywhere"):
-        check_picture(image, "the style")
+    with pytest.raises(ImageError, match=r"^style is transparent everywhere"):
+        prepare_pictures(TASKS["style_transfer"], image, picture(channels=3))
+    references = prepare_pictures(TASKS["reshuffle"], image, references=picture(channels=3))
+    assert references.channels == 3, "the reference picture gives only the size here"
     with pytest.raises(ImageError, match="has 5 channels"):
         check_picture(picture(channels=5), "the style")
 
@@ -141,7 +143,7 @@ def test_a_cut_out_content_keeps_its_alpha() -> None:
     images, said = run("style_transfer", picture(30, 34, channels=1), content)
     assert torch.equal(images[:, 3:], content[:, 3:])
     assert said == [
-        "style is grey, content is RGBA; all are used as RGB, and the output gets the alpha channel of content"
+        "style is grey, content is RGBA; all are used as grey, and the output gets the alpha channel of content"
     ]
     both = torch.cat([content, content.flip(3)])
     images, _ = run("style_transfer", picture(30, 34, channels=3), both)
@@ -151,7 +153,7 @@ def test_a_cut_out_content_keeps_its_alpha() -> None:
 def test_a_start_picture_of_another_kind() -> None:
     images, said = run("reshuffle", picture(30, 34, channels=1), init=picture(30, 34, channels=3))
     assert images.shape[1] == 3
-    assert said == ["reference is grey, init is RGB; all are used as RGB"]
+    assert said == ["reference is grey, init is RGB; all are used as grey"]
 
 
 def test_kept_pixels_of_another_kind() -> None:
@@ -161,3 +163,33 @@ def test_kept_pixels_of_another_kind() -> None:
     images, said = run("reshuffle", picture(30, 34, channels=1), keep=Keep(kept, mask))
     assert torch.equal(images[:, :, :10], kept[:, :, :10])
     assert said == ["reference is grey, the picture with the kept pixels is RGB; all are used as RGB"]
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_grey_references_make_grey_outputs(task: str) -> None:
+    """Grey pictures are often saved as RGB, and an IMAGE of ComfyUI always has three channels."""
+    pictures = [picture(30, 34, channels=1, seed=i) for i in range(len(TASKS[task].pictures))]
+    images, said = run(task, *(image.expand(-1, 3, -1, -1) for image in pictures))
+    assert said == [] and images.shape[1] == 3
+    assert torch.equal(images, run(task, *pictures)[0].expand(-1, 3, -1, -1))
+
+
+def test_a_grey_style_makes_a_colour_content_grey() -> None:
+    content = picture(30, 34, channels=3, seed=3)
+    images, _ = run("style_transfer", picture(30, 34, channels=1), content)
+    assert images.shape[1] == 3 and torch.equal(images[:, 0], images[:, 1]) and torch.equal(images[:, 0], images[:, 2])
+    weighted = (content * torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    prepared = prepare_pictures(TASKS["style_transfer"], picture(30, 34, channels=1), content)
+    assert torch.allclose(prepared.pictures[1], weighted, atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [None, 0.0])
+def test_kept_pixels_of_a_start_picture_stay_as_they_are(alpha: float | None) -> None:
+    """Also their colours, with a grey style; also where they are half transparent."""
+    mask = torch.zeros(30, 34)
+    mask[:10] = 1
+    content = picture(30, 34, channels=3, seed=3)
+    if alpha is not None:
+        content = torch.cat([content, torch.full_like(content[:, :1], alpha)], 1)
+    images, _ = run("style_transfer", picture(30, 34, channels=1), content, keep=mask)
+    assert torch.equal(images[:, :, :10], content[:, :, :10])

@@ -124,7 +124,7 @@ def test_a_mask_smaller_than_a_patch_is_refused() -> None:
     thin[:, 10:14] = 1
     with pytest.raises(
         OptionError,
-        match=r"^the mask leaves no 7x7 patch in the reference at 40x32 pixels; mask less, lower patch_size",
+        match=r"^no 7x7 patch of the reference is free of masked or transparent pixels at 40x32 pixels; mask less, lower",
     ):
         reference_patch_weights(as_references(Reference(picture(), thin)), 7)
     assert reference_patch_weights(as_references(Reference(picture(), thin)), 4) is not None

@@ -173,7 +173,7 @@ def test_later_levels_are_checked_before_any_step(optimizer: LevelSolver) -> Non
         synthesize(reference, loss=loss, pyramid=pyramid, optimizer=optimizer, on_step=steps.append)
         assert steps
         return
-    with pytest.raises(OptionError, match="the mask leaves no 7x7 patch"):
+    with pytest.raises(OptionError, match="no 7x7 patch of the reference is free of masked"):
         synthesize(reference, loss=loss, pyramid=pyramid, optimizer=optimizer, on_step=steps.append)
     assert not steps
 

@@ -73,7 +73,7 @@ def test_style_and_content_of_any_kind(
 ) -> None:
     given = {"style": image(style, hidden=0.8 if style in (2, 4) else None), "content": image(content, seed=1)}
     result = made(comfyui_pack, "GPDM_StyleTransfer", **given)
-    assert result.shape == (1, 26, 28, 3 if max(style, content) > 2 else 1), "an opaque alpha channel is dropped"
+    assert result.shape == (1, 26, 28, 3), "an opaque alpha channel is dropped"
     same = style == {1: 1, 2: 1, 3: 3, 4: 3}[content]
     assert len(lines(caplog)) == (not same)
 
@@ -121,6 +121,48 @@ def test_evaluate_compares_pictures_of_different_kinds(
         text, _, maps = node_class().execute(**values, tiles="free", search="exact")
     assert "coherence" in text and maps.shape[-1] == 3
     assert lines(caplog) == ["reference is RGB, images is grey; all are used as RGB"]
+
+
+@pytest.mark.parametrize("kind", ["bool", "four dimensions", "no batch", "half"])
+def test_masks_in_the_forms_that_packs_make(comfyui_pack: ModuleType, terminal: TerminalHost, kind: str) -> None:
+    with torch.inference_mode():
+        plain = torch.zeros(1, 26, 28)
+        plain[:, :9] = 1
+        other = {
+            "bool": plain > 0,
+            "four dimensions": plain[:, None],
+            "no batch": plain[0],
+            "half": plain.half(),
+        }[kind]
+    reference = comfyui_pack.NODE_CLASS_MAPPINGS["GPDM_Reference"]()
+    first, second = (reference.execute(image(), weight=1.0, mask=mask)[0][0] for mask in (plain, other))
+    assert torch.equal(first.weight, second.weight)
+
+
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (torch.zeros(1, 26, 28, dtype=torch.int32), "mask has values of type torch.int32; a MASK has floating-point"),
+        (torch.full((1, 26, 28), float("nan")), "mask contains NaN or infinite values"),
+        (torch.ones(2, 26, 28), r"there are 2 masks for 1 picture\(s\); give one mask, or one for each picture"),
+        (torch.zeros(1, 3, 26, 28), "mask must be a MASK of shape"),
+        (torch.zeros(0, 26, 28), "mask must be a MASK of shape"),
+    ],
+)
+def test_masks_that_cannot_be_used(
+    comfyui_pack: ModuleType, terminal: TerminalHost, mask: Tensor, message: str
+) -> None:
+    with pytest.raises(GPDMError, match=message):
+        comfyui_pack.NODE_CLASS_MAPPINGS["GPDM_Reference"]().execute(image(), weight=1.0, mask=mask)
+
+
+@pytest.mark.parametrize(("channels", "made_of"), [(1, 3), (2, 3), (3, 3), (4, 3)])
+def test_outputs_have_three_channels_or_four(
+    comfyui_pack: ModuleType, terminal: TerminalHost, channels: int, made_of: int
+) -> None:
+    assert made(comfyui_pack, "GPDM_Reshuffle", reference=image(channels)).shape[-1] == made_of
+    if channels in (2, 4):
+        assert made(comfyui_pack, "GPDM_Reshuffle", reference=image(channels, hidden=0.5)).shape[-1] == 4
 
 
 def test_a_small_picture_runs_in_every_shipped_setting(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
