@@ -38,8 +38,20 @@ def run_file(name: str, *more: str) -> int:
         TEXT.encode("utf-16-le"),
         TEXT.encode(),
         b"\r\n " + TEXT.encode() + b"\n",
+        TEXT.encode() + b"\r\n\x1a",
+        TEXT.encode() + b"\0\0",
     ],
-    ids=["utf-8-bom", "utf-16-le", "utf-16-be", "utf-32-le", "utf-16-le-without-bom", "utf-8", "blanks"],
+    ids=[
+        "utf-8-bom",
+        "utf-16-le",
+        "utf-16-be",
+        "utf-32-le",
+        "utf-16-le-without-bom",
+        "utf-8",
+        "blanks",
+        "ctrl-z",
+        "nul",
+    ],
 )
 def test_encodings(data: bytes) -> None:
     Path("wf.json").write_bytes(data)
@@ -89,10 +101,20 @@ def test_a_title_in_the_file_is_that_of_the_node() -> None:
         (b"", "x.json is empty"),
         (b" \n", "x.json is empty"),
         (b"\0\1\2\3", "x.json is neither JSON nor a picture that Pillow can read"),
-        (b"\xff\xfe\xff", "x.json is neither JSON nor a picture"),
+        (b"\xff\xfe\xff", "x.json is neither a picture that Pillow can read nor text in UTF-8 (byte 2)"),
+        ('{"a": "gr\u00fcn"}'.encode("latin-1"), "nor text in UTF-8 (byte 9); save it as UTF-8"),
+        (b'{"a": 1,\n // what\n "b": 2}', "x.json: JSON has no comments; remove the one in line 2"),
+        (b'{"a": 1, /* what */ "b": 2}', "x.json: JSON has no comments; remove the one in line 1"),
+        (b'# what\n{"a": 1}', "x.json: JSON has no comments; remove the one in line 1"),
+        (b'{"a": 1,\n}', "x.json: JSON has no trailing commas; remove the one in or before line"),
+        (b'{"a": [1,]}', "x.json: JSON has no trailing commas; remove the one in or before line 1"),
+        (
+            b'{"a": 1 "b": 2}',
+            "x.json is neither JSON nor a picture that Pillow can read: Expecting ',' delimiter in line 1",
+        ),
         (b"{", "x.json is neither JSON nor a picture"),
-        (b"[" * 100_000, "x.json is neither JSON nor a picture"),
-        (b"9" * 10_000, "x.json is neither JSON nor a picture"),
+        (b"[" * 100_000, "x.json is neither JSON of a workflow nor a picture: its brackets are too deep"),
+        (b"9" * 5_000, "x.json: a number in it has 5000 digits, 9999999999...; make it shorter"),
         (b"null", "x.json is not a ComfyUI workflow"),
         (b"7", "x.json is not a ComfyUI workflow"),
         (b'{"nodes": [], "links": []}', "no output node"),
@@ -140,10 +162,11 @@ def png(name: str, chunks: list[bytes]) -> None:
         b"iTXtprompt\0\1\0en\0prompt\0" + zlib.compress(TEXT.encode()),
         b"tEXtPrompt\0" + TEXT.encode(),
         b"tEXtprompt\0" + TEXT.replace("in.png", "é.png").encode("latin-1"),
+        b"comfprompt\0" + TEXT.encode(),
         b"tEXtprompt\0" + TEXT.encode() + b" " * 3_000_000,
         b"zTXtprompt\0\0" + zlib.compress(TEXT.encode() + b" " * 3_000_000),
     ],
-    ids=["tEXt", "zTXt", "iTXt", "iTXt-packed", "capital", "latin-1", "3-MB", "3-MB-packed"],
+    ids=["tEXt", "zTXt", "iTXt", "iTXt-packed", "capital", "latin-1", "comf", "3-MB", "3-MB-packed"],
 )
 def test_text_chunks_of_png(chunk: bytes) -> None:
     png("wf.png", [chunk])
@@ -174,6 +197,12 @@ def test_of_both_the_workflow_goes_before_the_prompt() -> None:
     assert read_workflow(Path("wf.png")) == EDITOR
 
 
+@pytest.mark.parametrize("workflow", ["null", "{}", "[]", "", "{", '{"a": 1,}'])
+def test_the_prompt_is_used_where_the_workflow_is_empty_or_damaged(workflow: str) -> None:
+    png("wf.png", [b"tEXtworkflow\0" + workflow.encode(), b"tEXtprompt\0" + TEXT.encode()])
+    assert read_workflow(Path("wf.png")) == copying()
+
+
 @pytest.mark.parametrize("name", ["plain.png", "plain.webp", "plain.jpg", "plain.gif", "plain.bmp", "plain.tif"])
 def test_a_picture_without_a_workflow_is_one_line(capsys: pytest.CaptureFixture[str], name: str) -> None:
     Image.new("RGB", (8, 8)).save(name)
@@ -185,6 +214,7 @@ def test_a_picture_without_a_workflow_is_one_line(capsys: pytest.CaptureFixture[
     ("chunk", "message"),
     [
         (b"tEXtworkflow\0{", "the workflow in wf.png is neither JSON"),
+        (b"tEXtworkflow\0null", "wf.png is a picture without a workflow"),
         (b"zTXtprompt\0\0garbage", "a text in wf.png is damaged"),
         (b"zTXtprompt\0\0" + zlib.compress(bytes(5001)), "a text in wf.png is longer than 5000 bytes"),
     ],

@@ -39,13 +39,16 @@ def picture_texts(data: bytes, name: str) -> dict[str, str]:
 
 
 def _png_texts(data: bytes, name: str) -> Iterator[tuple[str, str]]:
-    """Yields the texts of a PNG file, also of one that is cut off or whose checksums are wrong."""
+    """Yields the texts of a PNG file, also of one that is cut off or whose checksums are wrong.
+
+    Those of ComfyUI's Save Animated PNG stand in chunks called comf.
+    """
     at = len(PNG)
     while at + 8 <= len(data):
         (length,), kind = struct.unpack_from(">I", data, at), data[at + 4 : at + 8]
         chunk = data[at + 8 : at + 8 + length]
         at += 12 + length
-        if kind not in (b"tEXt", b"zTXt", b"iTXt") or b"\0" not in chunk:
+        if kind not in (b"tEXt", b"zTXt", b"iTXt", b"comf") or b"\0" not in chunk:
             continue
         key, rest = chunk.split(b"\0", 1)
         packed = kind == b"zTXt"
