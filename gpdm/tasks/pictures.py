@@ -94,10 +94,11 @@ def prepare_pictures(
         colour=not all([*(is_grey(x.image, x.weight) for x in used), *map(is_grey, source_of_kept)]),
         alpha=_shared_alpha(used, start) or (kept is not None and has_alpha(kept)),
     )
+    start_alpha = None if start is None or form.alpha else split_alpha(start)[1]
     note = f"{kinds_of(named)}; all are used as {form.kind}"
     if not form.alpha and any(has_alpha(x.image) for x in used):
         note += ", without the transparent pixels of the reference"
-    if not form.alpha and start is not None and has_alpha(start):
+    if start_alpha is not None:
         note += f", and the output gets the alpha channel of {start_name}"
 
     layout, used = ([_entered(reference, form) for reference in group] for group in (layout, used))
@@ -110,8 +111,8 @@ def prepare_pictures(
             "keep": Keep(form.enter(kept), keep.mask) if isinstance(keep, Keep) and kept is not None else keep,
         },
         form=form,
-        colour=Form.of(image for _, image in named).colour,
-        start_alpha=None if start is None or form.alpha else split_alpha(start)[1],
+        colour=form.colour or Form.of(image for _, image in named).colour,
+        start_alpha=start_alpha,
         note=note if differ(named) else None,
     )
 

@@ -193,3 +193,10 @@ def test_kept_pixels_of_a_start_picture_stay_as_they_are(alpha: float | None) ->
         content = torch.cat([content, torch.full_like(content[:, :1], alpha)], 1)
     images, _ = run("style_transfer", picture(30, 34, channels=1), content, keep=mask)
     assert torch.equal(images[:, :, :10], content[:, :, :10])
+
+
+def test_the_size_picture_supplies_kept_pixels_in_its_colours() -> None:
+    layout, mask = picture(30, 34, channels=3, seed=3), torch.zeros(30, 34)
+    mask[:10] = 1
+    images, _ = run("reshuffle", layout, references=picture(30, 34, channels=1), keep=mask)
+    assert torch.equal(images[:, :, :10], layout[:, :, :10])
