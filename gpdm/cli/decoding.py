@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 import io
-import threading
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from PIL import Image, ImageFile, PngImagePlugin
+from PIL import Image, ImageFile
 from torch import Tensor
 
 from ..errors import ImageError
 from ..pictures.deep import deep_pixels, is_deep
-from ..pictures.pil import load, plain, stored_pixels, unit_image, upright
-from ..pictures.profiles import deep_to_srgb, is_srgb, to_srgb
+from ..pictures.icc import is_table
+from ..pictures.pil import stored_pixels, unit_image, upright
+from ..pictures.profiles import is_srgb, picture_to_srgb, to_srgb
 
 ANIMATIONS = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
 """Formats of which all frames or pages are used. The other pictures in an MPO or ICO file are versions of the first."""
 
 BYTES_PER_PIXEL = 36
 """Memory that reading takes per pixel: 4 bytes in Pillow, and two copies of 4 channels of float32."""
-
-PILLOW_SETTINGS = ((2**20, False), (2**28, False), (2**28, True))
-"""Arguments of `pillow` with which a file is tried in turn. Pillow's own limits come first, then texts and profiles of
-more than 1 MB, then files that are cut off or have wrong check sums. ComfyUI loads all of these."""
-
-_PILLOW_LOCK = threading.RLock()
 
 
 @dataclass(frozen=True)
@@ -97,6 +89,12 @@ class Decoder:
                 picture.seek(index)
             except EOFError:
                 return
+            except SyntaxError:
+                if picture.format != "TIFF" or index == 0:
+                    raise
+                self.notices.append(f"page {index + 1} is of a kind that Pillow cannot read; it is left out")
+                index += 1
+                continue
             self._check_memory(picture.size, index - first + 1)
             yield self._values(picture, index)
             if picture.format not in ANIMATIONS:
@@ -114,33 +112,34 @@ class Decoder:
     def _values(self, picture: ImageFile.ImageFile, index: int) -> np.ndarray:
         """Returns the values of a frame that is open and not loaded, in sRGB, with the depth of the file."""
         profile = picture.info.get("icc_profile") if self.profiles else None
-        deep = is_deep(picture)
-        if deep and picture.mode != "F" and not picture.mode.startswith("I"):
+        if is_deep(picture, self.data) and picture.mode != "F" and not picture.mode.startswith("I"):
             values = deep_pixels(lambda: self._open(index)) if index == 0 or picture.format == "TIFF" else None
             if values is not None:
-                return self._deep_in_srgb(values, profile)
+                return self._in_srgb(values, profile)
             self.notices.append("it has more than 8 bits per channel, of which 8 are used")
-            deep = False
-        load(picture)
-        if deep:
-            return self._deep_in_srgb(upright(stored_pixels(picture), picture), profile)
-        return upright(stored_pixels(self._in_srgb(picture, profile)), picture)
+        if profile and picture.mode in ("CMYK", "LAB"):
+            return upright(self._inks_in_srgb(picture, profile), picture)
+        return self._in_srgb(upright(stored_pixels(picture), picture), profile)
 
-    def _deep_in_srgb(self, values: np.ndarray, profile: bytes | None) -> np.ndarray:
+    def _in_srgb(self, values: np.ndarray, profile: bytes | None) -> np.ndarray:
         try:
-            return values if not profile or is_srgb(profile) else deep_to_srgb(values, profile)
+            if not profile or is_srgb(profile):
+                return values
+            if values.dtype == np.uint8 or not is_table(profile):
+                return to_srgb(values, profile)
+            converted = to_srgb((unit_image(values)[0].permute(1, 2, 0) * 255).round().byte().numpy(), profile)
+            self.notices.append("its colour profile is a table, which is applied to 8 bits per channel")
+            return converted
         except ImageError as error:
             self.notices.append(f"{error}; its colours are used as they are")
             return values
 
-    def _in_srgb(self, picture: Image.Image, profile: bytes | None) -> Image.Image:
+    def _inks_in_srgb(self, picture: Image.Image, profile: bytes) -> np.ndarray:
         try:
-            if not profile or is_srgb(profile):
-                return picture
-            return to_srgb(picture if picture.mode in ("CMYK", "LAB") else plain(picture), profile)
+            return np.asarray(picture_to_srgb(picture, profile))
         except ImageError as error:
             self.notices.append(f"{error}; its colours are used as they are")
-            return picture
+            return stored_pixels(picture)
 
 
 def _alike(frames: list[Tensor]) -> list[Tensor]:
@@ -160,25 +159,6 @@ def _alike(frames: list[Tensor]) -> list[Tensor]:
 def _is_blank(frame: Tensor) -> bool:
     """Returns whether all pixels are equal, as in a picture of which no pixel was decoded."""
     return frame[0, 0].numel() > 1 and bool((frame == frame[..., :1, :1]).all())
-
-
-@contextmanager
-def pillow(text: int, truncated: bool) -> Iterator[None]:
-    """Lets Pillow read pictures of any size inside of a `with` block, without warnings; then all is as it was.
-
-    Arguments:
-        text: Largest size of a text or a profile in a PNG file, in bytes.
-        truncated: Whether files that are cut off or have wrong check sums are read.
-    """
-    with _PILLOW_LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        before = Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, ImageFile.LOAD_TRUNCATED_IMAGES
-        try:
-            Image.MAX_IMAGE_PIXELS = None
-            PngImagePlugin.MAX_TEXT_CHUNK, ImageFile.LOAD_TRUNCATED_IMAGES = text, truncated
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK, ImageFile.LOAD_TRUNCATED_IMAGES = before
 
 
 def _mib(count: int) -> str:

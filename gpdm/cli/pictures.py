@@ -13,7 +13,10 @@ from torch import Tensor
 
 from ..errors import ImageError
 from ..kernels.workspace import is_out_of_memory
-from .decoding import PILLOW_SETTINGS, Decoder, pillow
+from .decoding import Decoded, Decoder
+from .formats import format_of
+from .pillow import pillow
+from .png_chunks import SIGNATURE, needed_chunks
 
 logger = logging.getLogger("gpdm")
 
@@ -56,29 +59,22 @@ def read_picture(path: Path, memory: int | None = None, profiles: bool = True) -
             in the memory. The message names the file.
     """
     memory = free_memory() if memory is None else memory
-    data = _read_bytes(path, memory)
-    failure: Exception | None = None
-    for text, truncated in PILLOW_SETTINGS:
-        try:
-            with pillow(text, truncated):
-                content = Decoder(data, memory, profiles).decode()
-        except ImageError as error:
-            raise ImageError(f"{path}: {error}") from None
-        except Exception as error:  # Pillow raises errors of any type for a damaged file.
-            if is_out_of_memory(error):
-                raise ImageError(f"{path} does not fit in the memory; make it smaller") from None
-            failure = failure or error
-            continue
-        if truncated:
-            logger.warning("%s is damaged (%s); it is used as far as it can be read", path, _reason(failure))
-        elif failure is not None:
-            logger.warning("%s has a text or a colour profile of more than 1 MB; it is read all the same", path)
-        for notice in content.notices:
-            logger.warning("%s: %s", path, notice)
-        return PictureFile(path, content.frames, content.bits)
-    if isinstance(failure, UnidentifiedImageError):
-        raise ImageError(f"{path} is not a picture that Pillow can read; convert it to PNG")
-    raise ImageError(f"{path} cannot be read as a picture: {_reason(failure)}; save it again as PNG")
+    data, notices = _read_bytes(path, memory), ()
+    try:
+        if data.startswith(SIGNATURE):
+            data, notices = needed_chunks(data)
+        content, damage = _decode(data, memory, profiles)
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
+    except UnidentifiedImageError:
+        raise ImageError(f"{path} is {_unidentified(data)}") from None
+    if damage:
+        logger.warning(
+            "%s is damaged (%s); it is used as far as it can be read, and a missing part is black or grey", path, damage
+        )
+    for notice in (*notices, *content.notices) if profiles else content.notices:
+        logger.warning("%s: %s", path, notice)
+    return PictureFile(path, content.frames, content.bits)
 
 
 def read_mask(path: Path) -> Tensor:
@@ -127,8 +123,43 @@ def _read_bytes(path: Path, memory: int | None) -> bytes:
     return data
 
 
+def _decode(data: bytes, memory: int | None, profiles: bool) -> tuple[Decoded, str]:
+    """Returns the content of a file, and why it is damaged; an empty text if it is not.
+
+    Raises:
+        ImageError: It cannot be used.
+        UnidentifiedImageError: Pillow does not know what it is.
+    """
+    failure: Exception | None = None
+    for truncated in (False, True):
+        try:
+            with pillow(truncated):
+                content = Decoder(data, memory, profiles).decode()
+        except ImageError:
+            raise
+        except Exception as error:  # Pillow raises errors of any type for a damaged file.
+            if is_out_of_memory(error):
+                raise ImageError("it does not fit in the memory; make it smaller") from None
+            failure = failure or error
+        else:
+            return content, "" if failure is None else _reason(failure)
+    if isinstance(failure, UnidentifiedImageError):
+        raise failure
+    raise ImageError(f"it cannot be read as a picture: {_reason(failure)}; save it again")
+
+
+def _unidentified(data: bytes) -> str:
+    """Returns what a file is that Pillow does not know, and what to do with it."""
+    name = format_of(data)
+    if name is None:
+        return "not a picture that Pillow can read; convert it to PNG"
+    again = "save it again" if name == "a PNG" else "save it again as PNG"
+    return f"{name} file that is cut off, damaged, or of a kind that Pillow cannot read; {again}"
+
+
 def _reason(error: Exception | None) -> str:
     """Returns the text of an error of Pillow in one short line."""
     if isinstance(error, UnidentifiedImageError):
         return "its header or a check sum is wrong"
-    return " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__
+    text = " ".join(str(error).split())[:120].rstrip(". ") or type(error).__name__
+    return "its data cannot be decoded" if text.removeprefix("decoder error ").strip("-").isdigit() else text

@@ -11,19 +11,25 @@ from typing import Any
 import numpy as np
 from PIL.ImageFile import ImageFile
 
-from ..errors import ImageError
-from .pil import BITS_PER_SAMPLE, upright
-
-COMPRESSION, PLANAR_CONFIGURATION = 259, 284
-"""Numbers of tags in TIFF files."""
+from .pil import upright
+from .tiff import BITS_PER_SAMPLE, check_tiff, in_planes, tags_of
 
 NATIVE = "L" if sys.byteorder == "little" else "B"
 
 
-def is_deep(picture: ImageFile) -> bool:
-    """Returns whether the file of an open picture has 16 bits per channel. It must not have been loaded yet."""
+def is_deep(picture: ImageFile, data: bytes) -> bool:
+    """Returns whether an open picture has more than 8 bits per channel in its file.
+
+    Arguments:
+        picture: The picture, not loaded yet.
+        data: The file.
+    """
     if picture.format == "TIFF":
-        return max(picture.tag_v2.get(BITS_PER_SAMPLE, (1,))) > 8  # type: ignore[attr-defined]
+        return max(tags_of(picture).get(BITS_PER_SAMPLE, (1,))) > 8
+    if picture.format == "JPEG2000" and picture.mode != "I;16":
+        return _byte_after(data, b"\xff\x4f\xff\x51", 38) & 127 > 7  # the first channel's depth - 1, in the segment SIZ
+    if picture.format == "AVIF":
+        return _byte_after(data, b"av1C", 2) & 64 > 0  # the flag high_bitdepth in the codec's configuration
     if picture.format == "PPM":
         arguments: Any = picture.tile[0][3]  # the raw mode and the largest value, unless values are raw bytes
         return picture.mode == "I" or (isinstance(arguments, tuple) and arguments[1] > 255)
@@ -46,9 +52,8 @@ def deep_pixels(open_picture: Callable[[], ImageFile]) -> np.ndarray | None:
         ImageError: Pillow cannot decode the picture correctly in any way.
     """
     picture = open_picture()
-    if picture.format == "TIFF" and picture.tag_v2.get(PLANAR_CONFIGURATION) == 2:  # type: ignore[attr-defined]
-        if picture.tag_v2.get(COMPRESSION, 1) == 1:  # type: ignore[attr-defined]
-            raise ImageError("it has 16-bit colours in separate planes, which Pillow misreads; save it as 16-bit PNG")
+    check_tiff(picture)
+    if in_planes(picture):
         return None
     raw = {_raw_mode(tile) for tile in picture.tile}
     if raw == {"LA;16B"}:
@@ -91,6 +96,13 @@ def encode_png(values: np.ndarray, texts: Mapping[str, str]) -> bytes:
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _byte_after(data: bytes, mark: bytes, offset: int) -> int:
+    """Returns one byte at an offset after the first occurrence of a mark; 0 if there is none."""
+    start = data.find(mark)
+    position = start + len(mark) + offset
+    return data[position] if start >= 0 and position < len(data) else 0
 
 
 def _raw_mode(tile: tuple) -> str:

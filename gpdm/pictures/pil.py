@@ -8,9 +8,13 @@ from PIL import Image
 from torch import Tensor
 
 from ..errors import ImageError
+from .tiff import BITS_PER_SAMPLE, INTEGERS, PHOTOMETRIC, check_tiff, tags_of
 
-ORIENTATION, PHOTOMETRIC, BITS_PER_SAMPLE = 274, 262, 258
-"""Numbers of tags in EXIF data and TIFF files."""
+ORIENTATION = 274
+"""Number of a tag in EXIF data."""
+
+FLOAT_TOLERANCE = 0.01
+"""How far floating-point values may lie outside of 0..1, as those of a picture that was resized do."""
 
 
 def from_pil(picture: Image.Image) -> Tensor:
@@ -20,7 +24,8 @@ def from_pil(picture: Image.Image) -> Tensor:
     becomes a channel. 16-bit grey and floating-point grey keep their precision. Colour profiles are not applied.
 
     Raises:
-        ImageError: The picture has 32-bit integers, or floating-point values outside of 0..1.
+        ImageError: The picture has 32-bit or signed integers, floating-point values that are more than 1 % outside of
+            0..1, or channels that Pillow misreads.
     """
     return unit_image(pixels(picture)).mul_(2).sub_(1)
 
@@ -46,6 +51,7 @@ def pixels(picture: Image.Image) -> np.ndarray:
 
 def stored_pixels(picture: Image.Image) -> np.ndarray:
     """Returns the values of `pixels` without the EXIF orientation."""
+    check_tiff(picture)
     load(picture)
     if picture.mode == "F":
         return _floats(picture)
@@ -93,25 +99,27 @@ def _floats(picture: Image.Image) -> np.ndarray:
     values = np.asarray(picture)[..., None]
     if not np.isfinite(values).all():
         raise ImageError("the picture has floating-point values that are NaN or infinite; remove them")
+    if tags_of(picture).get(PHOTOMETRIC) == 0:  # white is 0, which Pillow leaves to the caller
+        values = 1 - values
     low, high = float(values.min()), float(values.max())
-    if low < 0 or high > 1:
+    if low < -FLOAT_TOLERANCE or high > 1 + FLOAT_TOLERANCE:
         raise ImageError(
             f"the picture has floating-point values from {low:g} to {high:g}, and only 0 to 1 can be read; "
             "scale them to that range, or save it as 16-bit PNG"
         )
-    return values
+    return values.clip(0, 1)
 
 
 def _sixteen_bits(picture: Image.Image) -> np.ndarray:
     """Returns 16-bit grey as (H, W, 1), or (H, W, 2) if one grey is transparent."""
-    tags = picture.tag_v2 if picture.format == "TIFF" else {}  # type: ignore[attr-defined]
+    tags = tags_of(picture)
     values = np.asarray(picture)
     if picture.mode == "I" and (tags or values.min() < 0 or values.max() > 65535):
-        raise ImageError("the picture has 32-bit or signed integers, which cannot be read; save it as 16-bit grey PNG")
+        raise ImageError(INTEGERS)
     bits = tags.get(BITS_PER_SAMPLE, (16,))[0]
     if bits < 16:  # values from 0 to 4095, for example
         values = np.round(np.minimum(values, 2**bits - 1) * (65535 / (2**bits - 1)))
-    if tags.get(PHOTOMETRIC) == 0:  # white is 0, which Pillow leaves to the caller
+    if tags.get(PHOTOMETRIC) == 0:
         values = 65535 - values
     transparent = picture.info.get("transparency")
     channels = [values] if transparent is None else [values, np.where(values == transparent, 0, 65535)]

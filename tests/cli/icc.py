@@ -40,7 +40,13 @@ def linear_to_srgb(values: np.ndarray) -> np.ndarray:
     return np.where(values <= 0.0031308, values * 12.92, 1.055 * values ** (1 / 2.4) - 0.055)
 
 
-SPACES["sRGB"] = (SPACES["linear sRGB"][0], SPACES["linear sRGB"][1], "srgb")
+for added, transfer in {
+    "sRGB": "srgb",
+    "sRGB as a table": "table",
+    "sRGB of gamma 1.8": 461 / 256,
+    "sRGB of gamma 2.2": 563 / 256,
+}.items():
+    SPACES[added] = (*SPACES["linear sRGB"][:2], transfer)
 
 
 def expected(values: np.ndarray, name: str) -> np.ndarray:
@@ -57,6 +63,9 @@ def fixed(*numbers: float) -> bytes:
 def curve(kind: float | str) -> bytes:
     if kind == "srgb":
         return b"para\0\0\0\0" + struct.pack(">HH", 3, 0) + fixed(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    if kind == "table":
+        table = (srgb_to_linear(np.linspace(0, 1, 1024)) * 65535).round().astype(">u2")
+        return b"curv\0\0\0\0" + struct.pack(">I", 1024) + table.tobytes()
     assert isinstance(kind, float)
     return b"curv\0\0\0\0" + struct.pack(">IH", 1, round(kind * 256)) + b"\0\0"
 
@@ -92,18 +101,23 @@ def rgb_profile(name: str, description: str = "") -> bytes:
     return profile(b"RGB ", b"XYZ ", tags)
 
 
-def grey_profile(gamma: float) -> bytes:
+def grey_profile(gamma: float | str) -> bytes:
     tags = {b"desc": described("grey"), b"wtpt": point(D50), b"cprt": b"text\0\0\0\0none\0", b"kTRC": curve(gamma)}
     return profile(b"GRAY", b"XYZ ", tags)
 
 
-def cmyk_profile(lightness: np.ndarray) -> bytes:
-    """A profile that knows the lightness L* of the 16 mixtures of no and full ink, (2, 2, 2, 2), all neutral."""
-    lab = np.zeros((16, 3))
+def table_profile(space: bytes, lightness: np.ndarray) -> bytes:
+    """A profile that knows the lightness L* of the mixtures of no and full ink or light, (2, 2, ...), all neutral."""
+    lab = np.zeros((lightness.size, 3))
     lab[:, 0] = lightness.reshape(-1) / 100 * 0xFF00
     lab[:, 1:] = 0x8000
     identity = np.array([0, 65535], ">u2").tobytes()
-    table = b"mft2\0\0\0\0" + bytes([4, 3, 2, 0]) + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1) + struct.pack(">HH", 2, 2)
-    table += identity * 4 + lab.round().astype(">u2").tobytes() + identity * 3
-    tags = {b"desc": described("ink"), b"wtpt": point(D50), b"cprt": b"text\0\0\0\0none\0", b"A2B0": table}
-    return profile(b"CMYK", b"Lab ", tags, b"prtr")
+    table = b"mft2\0\0\0\0" + bytes([lightness.ndim, 3, 2, 0]) + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    table += struct.pack(">HH", 2, 2) + identity * lightness.ndim + lab.round().astype(">u2").tobytes() + identity * 3
+    tags = {b"desc": described("table"), b"wtpt": point(D50), b"cprt": b"text\0\0\0\0none\0", b"A2B0": table}
+    return profile(space, b"Lab ", tags, b"prtr")
+
+
+def neutral(lightness: np.ndarray) -> np.ndarray:
+    """Lightness L* from 0 to 100 as grey in sRGB, from 0 to 1."""
+    return linear_to_srgb(np.where(lightness > 8, ((lightness + 16) / 116) ** 3, lightness / 903.3))

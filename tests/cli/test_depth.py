@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from cli.formats import interlaced_png, png, png_file, tiff
-from PIL import Image
+from PIL import Image, ImageFile
 
 from gpdm import GPDMError, from_pil
 from gpdm.cli.files import save_image
@@ -17,6 +18,7 @@ from gpdm.cli.main import main
 from gpdm.cli.pictures import read_picture
 from gpdm.cli.standins import STAND_INS
 from gpdm.cli.standins.session import Session
+from gpdm.pictures.deep import is_deep
 
 VALUES = np.random.default_rng(0).integers(0, 65536, (26, 31, 4)).astype(np.uint16)
 QUICK = ["--num-steps", "2", "--num-proj", "2", "--device", "cpu"]
@@ -92,6 +94,19 @@ def test_grey_that_counts_from_white_is_turned_round(tmp_path: Path) -> None:
     assert np.array_equal(read(tmp_path / "in.tif"), 65535 - VALUES[..., :1].astype(int))
 
 
+def test_floats_that_count_from_white_are_turned_round(tmp_path: Path) -> None:
+    floats = np.linspace(0, 1, 26 * 31, dtype=np.float32).reshape(26, 31, 1)
+    (tmp_path / "in.tif").write_bytes(tiff(floats, white_is_zero=True))
+    assert np.array_equal(read_picture(tmp_path / "in.tif").frames[0, 0].numpy(), 1 - floats[..., 0])
+
+
+def test_floats_a_hair_outside_the_range_are_clipped(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    floats = np.array([[[-0.009], [-1e-8], [0.5], [1.0000001], [1.009]]], np.float32)
+    (tmp_path / "in.tif").write_bytes(tiff(floats))
+    assert read_picture(tmp_path / "in.tif").frames.flatten().tolist() == [0, 0, 0.5, 1, 1]
+    assert not caplog.messages
+
+
 def test_a_pgm_file_has_16_bits(tmp_path: Path) -> None:
     (tmp_path / "in.pgm").write_bytes(b"P5 31 26 65535\n" + VALUES[..., 0].astype(">u2").tobytes())
     assert np.array_equal(read(tmp_path / "in.pgm"), VALUES[..., :1])
@@ -138,9 +153,10 @@ def test_floats_from_0_to_1_keep_their_precision(tmp_path: Path) -> None:
         (np.full((26, 31, 1), 7, np.uint32), "32-bit or signed integers"),
         (np.full((26, 31, 1), 7, np.int32), "32-bit or signed integers"),
         (np.full((26, 31, 1), 7, np.int16), "32-bit or signed integers"),
-        (np.zeros((26, 31, 3), np.float32), "is not a picture that Pillow can read; convert it to PNG"),
+        (np.full((26, 31, 1), 7, np.int8), "32-bit or signed integers"),
+        (np.zeros((26, 31, 3), np.float32), "is a TIFF file that is cut off, damaged, or of a kind that Pillow cannot"),
     ],
-    ids=["high", "negative", "NaN", "infinite", "uint32", "int32", "int16", "float colours"],
+    ids=["high", "negative", "NaN", "infinite", "uint32", "int32", "int16", "int8", "float colours"],
 )
 def test_values_without_a_meaning_are_refused_in_tasks_and_in_run_alike(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], values: np.ndarray, message: str
@@ -236,10 +252,46 @@ def test_colours_that_pillow_reads_with_8_bits_only_are_a_warning(
     assert read_picture(path).bits == 8
 
 
-def test_planes_that_pillow_misreads_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "in.tif").write_bytes(tiff(VALUES[..., :3], planes=True))
-    with pytest.raises(GPDMError, match=r"in\.tif: it has 16-bit colours in separate planes"):
+@pytest.mark.parametrize(
+    ("kind", "mark", "offset", "change"),
+    [("JPEG2000", b"\xff\x4f\xff\x51", 42, 8), ("AVIF", b"av1C", 6, 64)],
+)
+def test_more_than_8_bits_are_noticed_in_formats_that_pillow_decodes_to_8(
+    kind: str, mark: bytes, offset: int, change: int
+) -> None:
+    """Pillow cannot write such files; the depth that the header tells is changed."""
+    stored = io.BytesIO()
+    Image.fromarray((VALUES[..., :3] >> 8).astype(np.uint8)).save(stored, kind)
+    data = bytearray(stored.getvalue())
+    with Image.open(stored) as picture:
+        assert isinstance(picture, ImageFile.ImageFile)
+        assert not is_deep(picture, bytes(data))
+        data[data.index(mark) + offset] += change
+        assert is_deep(picture, bytes(data))
+        assert not is_deep(picture, b"")
+
+
+@pytest.mark.parametrize(
+    ("encoded", "message"),
+    [
+        (tiff(VALUES[..., :3], planes=True), "16-bit colours in separate planes"),
+        (tiff(VALUES[..., :2].astype(np.uint8), packed=True, planes=True), "grey and alpha in separate planes"),
+        (tiff(VALUES[..., :2].astype(np.uint8), planes=True), "grey and alpha in separate planes"),
+    ],
+    ids=["16 bits", "compressed grey+alpha", "grey+alpha"],
+)
+def test_planes_that_pillow_misreads_are_refused(tmp_path: Path, encoded: bytes, message: str) -> None:
+    (tmp_path / "in.tif").write_bytes(encoded)
+    with pytest.raises(GPDMError, match=rf"in\.tif: it has {message}"):
         read_picture(tmp_path / "in.tif")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_other_planes_are_read_exactly(tmp_path: Path, channels: int, packed: bool) -> None:
+    values = VALUES[..., :channels].astype(np.uint8)
+    (tmp_path / "in.tif").write_bytes(tiff(values, packed=packed, planes=True))
+    assert np.array_equal(read(tmp_path / "in.tif", 255), values)
 
 
 def test_a_16_bit_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

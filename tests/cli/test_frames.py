@@ -69,6 +69,14 @@ def test_pages_of_16_bits_keep_their_precision(folder: Path) -> None:
     assert np.array_equal((picture.frames.permute(0, 2, 3, 1).double() * 65535).round(), pages)
 
 
+def test_a_page_that_pillow_cannot_read_is_left_out(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    page = np.random.default_rng(0).integers(0, 256, (5, 6, 3)).astype(np.uint8)
+    Path("pages.tif").write_bytes(tiff_pages(page, page.astype(np.float32)))
+    frames = read_picture(Path("pages.tif")).frames
+    assert np.array_equal((frames.permute(0, 2, 3, 1) * 255).round(), page[None])
+    assert caplog.messages == ["pages.tif: page 2 is of a kind that Pillow cannot read; it is left out"]
+
+
 def test_frames_with_and_without_transparency_are_brought_to_one_form(folder: Path) -> None:
     frames = [Image.new("L", (4, 3), 9), Image.new("RGBA", (4, 3), (1, 2, 3, 4))]
     frames[0].save("film.tif", save_all=True, append_images=frames[1:])

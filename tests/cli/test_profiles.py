@@ -10,11 +10,12 @@ import pytest
 import torch
 from cli import icc
 from cli.formats import png, tiff
-from PIL import Image
+from PIL import Image, ImageCms
 
 from gpdm.cli.pictures import read_mask, read_picture
 from gpdm.cli.standins import STAND_INS
 from gpdm.cli.standins.session import Session
+from gpdm.pictures.profiles import is_srgb
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (12, 16, 4), dtype=np.uint8)
 RGB_SPACES = ["Adobe RGB (1998)", "Display P3", "ProPhoto RGB", "linear sRGB"]
@@ -71,9 +72,8 @@ def test_inks_are_converted_by_their_profile(tmp_path: Path) -> None:
     lightness[0, 0, 0, 0], lightness[1, 0, 0, 0], lightness[0, 1, 0, 0] = 100, 60, 50
     inks = Image.new("CMYK", (4, 1))
     inks.putdata([(0, 0, 0, 0), (255, 0, 0, 0), (0, 255, 0, 0), (255, 255, 255, 255)])
-    inks.save(tmp_path / "inks.tif", icc_profile=icc.cmyk_profile(lightness))
-    expected = icc.linear_to_srgb(((np.array([100, 60, 50, 4]) + 16) / 116) ** 3)
-    expected[3] = 0
+    inks.save(tmp_path / "inks.tif", icc_profile=icc.table_profile(b"CMYK", lightness))
+    expected = icc.neutral(np.array([100, 60, 50, 0]))
     assert read(tmp_path / "inks.tif")[0] * 255 == pytest.approx(expected[:, None].repeat(3, 1) * 255, abs=1)
 
 
@@ -94,18 +94,53 @@ def test_16_bit_grey_is_converted_with_full_precision(tmp_path: Path) -> None:
     assert read(tmp_path / "grey.png") == pytest.approx(expected, abs=2 / 65535)
 
 
-@pytest.mark.parametrize("profile", [icc.rgb_profile("sRGB"), None], ids=["a profile called sRGB", "no profile"])
+def test_the_shadows_of_a_linear_grey_of_8_bits_are_kept(tmp_path: Path) -> None:
+    values = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    Image.fromarray(values).save(tmp_path / "grey.png", icc_profile=icc.grey_profile(1.0))
+    expected = icc.linear_to_srgb(values[..., None] / 255) * 255
+    assert read(tmp_path / "grey.png") * 255 == pytest.approx(expected, abs=0.51)
+    assert len(np.unique(read(tmp_path / "grey.png"))) > 180
+
+
+def test_grey_with_the_curve_of_srgb_stays_bit_for_bit(tmp_path: Path) -> None:
+    Image.fromarray(COLOURS[..., 0]).save(tmp_path / "grey.png", icc_profile=icc.grey_profile("srgb"))
+    assert np.array_equal((read(tmp_path / "grey.png")[..., 0] * 255).round(), COLOURS[..., 0])
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        icc.rgb_profile("sRGB"),
+        icc.rgb_profile("sRGB", "c2"),
+        icc.rgb_profile("sRGB as a table"),
+        ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
+        None,
+    ],
+    ids=["sRGB", "another name", "a curve of 1024 points", "LittleCMS", "no profile"],
+)
 def test_srgb_stays_bit_for_bit(tmp_path: Path, caplog: pytest.LogCaptureFixture, profile: bytes | None) -> None:
     Image.fromarray(COLOURS).save(tmp_path / "picture.png", icc_profile=profile)
     assert np.array_equal((read(tmp_path / "picture.png") * 255).round(), COLOURS)
     assert not caplog.messages
+    assert profile is None or is_srgb(profile)
 
 
-@pytest.mark.parametrize("name", ["GIMP built-in Linear sRGB", "sRGB-elle-V2-g10.icc"])
-def test_a_profile_of_linear_srgb_is_not_taken_for_srgb(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("space", "name"),
+    [
+        ("linear sRGB", "GIMP built-in Linear sRGB"),
+        ("linear sRGB", "linsrgb"),
+        ("Display P3", "Display P3 (sRGB TRC)"),
+        ("Adobe RGB (1998)", "not sRGB"),
+        ("ProPhoto RGB", "LargeRGB-elle-V2-srgbtrc.icc"),
+        ("sRGB of gamma 1.8", "sRGB-elle-V4-g18"),
+        ("sRGB of gamma 2.2", "sRGB IEC61966-2.1"),
+    ],
+)
+def test_a_profile_is_srgb_by_its_values_and_not_by_its_name(tmp_path: Path, space: str, name: str) -> None:
     path = tmp_path / "picture.png"
-    Image.fromarray(COLOURS[..., :3]).save(path, icc_profile=icc.rgb_profile("linear sRGB", name))
-    assert read(path) * 255 == pytest.approx(icc.expected(COLOURS[..., :3] / 255, "linear sRGB") * 255, abs=1)
+    Image.fromarray(COLOURS[..., :3]).save(path, icc_profile=icc.rgb_profile(space, name))
+    assert read(path) * 255 == pytest.approx(icc.expected(COLOURS[..., :3] / 255, space) * 255, abs=1)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +149,7 @@ def test_a_profile_of_linear_srgb_is_not_taken_for_srgb(tmp_path: Path, name: st
         (b"garbage" * 40, "its colour profile is damaged"),
         (icc.rgb_profile("Display P3")[:200], "its colour profile is damaged"),
         (icc.grey_profile(2.2), "its colour profile is for GRAY and the picture is RGB"),
-        (icc.cmyk_profile(np.zeros((2, 2, 2, 2))), "its colour profile is for CMYK and the picture is RGB"),
+        (icc.table_profile(b"CMYK", np.zeros((2, 2, 2, 2))), "its colour profile is for CMYK and the picture is RGB"),
     ],
     ids=["no profile at all", "cut off", "for grey", "for inks"],
 )
@@ -130,12 +165,16 @@ def test_an_unusable_profile_is_a_warning_that_names_the_file(
     assert caplog.messages == [f"{path}: {reason}; its colours are used as they are"]
 
 
-def test_a_table_for_16_bits_is_a_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    profile = icc.profile(b"RGB ", b"Lab ", {b"desc": icc.described("table")})
-    values = COLOURS[..., :3].astype(np.uint16) * 257
-    (tmp_path / "picture.png").write_bytes(png(values, profile=profile))
-    assert np.array_equal((read(tmp_path / "picture.png") * 65535).round(), values)
-    assert "picture.png: its colour profile is a table" in caplog.text
+def test_a_table_is_applied_to_8_of_16_bits_with_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    lightness = np.zeros((2, 2, 2))
+    lightness[1, 1, 1], lightness[1, 0, 0], lightness[0, 1, 0] = 100, 60, 50
+    corners = np.array([[[1, 1, 1], [1, 0, 0], [0, 1, 0], [0, 0, 0]]], np.uint16) * np.uint16(65535)
+    (tmp_path / "picture.png").write_bytes(png(corners, profile=icc.table_profile(b"RGB ", lightness)))
+    expected = icc.neutral(np.array([100, 60, 50, 0]))
+    assert read(tmp_path / "picture.png")[0] * 255 == pytest.approx(expected[:, None].repeat(3, 1) * 255, abs=1)
+    notice = "its colour profile is a table, which is applied to 8 bits per channel"
+    assert caplog.messages == [f"{tmp_path / 'picture.png'}: {notice}"]
+    assert read_picture(tmp_path / "picture.png").bits == 8
 
 
 def test_a_pillow_without_littlecms_is_a_warning(
