@@ -58,6 +58,8 @@ class Definition:
     outputs: tuple[str, ...]
     is_output: bool
     node_class: Any = None
+    display_name: str = ""
+    """Name that the editor shows."""
 
     @property
     def widgets(self) -> list[Input]:

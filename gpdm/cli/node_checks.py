@@ -6,12 +6,14 @@ from collections.abc import Mapping
 
 from ..errors import GPDMError
 from .definitions import Definition, Input, require
-from .values import check_value
+from .values import check_value, some_of
 from .workflow import Link, Node, Prompt
 
 
 def ignored_values(node: Node, definitions: Mapping[str, Definition]) -> list[str]:
     """Returns notices of values that no input takes, and removes them. ComfyUI and its editor ignore them too.
+
+    So are numbers that are null, of which the defaults are used.
 
     Raises:
         GPDMError: The type of the node is unknown, or something is linked to an input that it does not have.
@@ -20,10 +22,12 @@ def ignored_values(node: Node, definitions: Mapping[str, Definition]) -> list[st
     notices = []
     if node.surplus:
         count = f"{len(node.surplus)} more widget value{'s' if len(node.surplus) > 1 else ''} than inputs"
-        notices.append(f"{node.name} has {count}, which are ignored: {node.surplus!s:.80}")
+        notices.append(f"{node.name} has {count}, which are ignored: {list(node.surplus)!s:.80}")
+    for name in sorted(node.nulls):
+        notices.append(f"{node.name}: {name} is null in the file; its default {node.inputs[name]!r} is used")
     names = [given.name for given in definition.inputs_for(node.inputs)]
     for name in [name for name in node.inputs if definition.input(name) is None]:
-        text = f"{node.name} has no input {name!r}; it has {', '.join(names)}"
+        text = f"{node.name} has no input {name!r}; it has {some_of(names)}"
         if isinstance(node.inputs[name], Link):
             raise GPDMError(text)
         notices.append(f"{text}; the value is ignored")
@@ -41,7 +45,9 @@ def check_node(node: Node, prompt: Prompt, definitions: Mapping[str, Definition]
                 raise GPDMError(f"{node.name}: input {given.name} ({given.type}) is missing{reason}; connect it")
             continue
         value = node.inputs[given.name]
-        if isinstance(value, Link):
+        if value is None and not given.required and not given.is_widget:
+            del node.inputs[given.name]  # As in ComfyUI, null is no link.
+        elif isinstance(value, Link):
             _check_link(node, given, value, prompt, definitions)
         else:
             node.inputs[given.name] = check_value(node, given, value)

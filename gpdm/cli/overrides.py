@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import GPDMError
 from .definitions import Definition, Input, require
 from .validation import needed_nodes
-from .values import check_value
+from .values import check_value, some_of
 from .workflow import Link, Node, Prompt
 
 
@@ -30,22 +31,24 @@ def set_images(prompt: Prompt, definitions: Mapping[str, Definition], images: Se
     Raises:
         GPDMError: There is no such node, or there are more pictures than nodes.
     """
-    slots = picture_inputs(prompt.values(), definitions)
+    slots = {node.id: (node, name) for node, name in picture_inputs(prompt.values(), definitions)}
     named = [text.split("=", 1) for text in images if "=" in text and not Path(text).exists()]
     plain = [text for text in images if "=" not in text or Path(text).exists()]
+    given: set[str] = set()
     for key, file in named:
-        node = _find(prompt, key)
-        slot = next((s for s in slots if s[0] is node), None)
-        if slot is None:
+        node = _find(prompt, definitions, key)
+        if node.id not in slots:
             raise GPDMError(f"--image {key}={file}: {node.name} does not load a picture")
-        slots.remove(slot)
-        node.inputs[slot[1]] = str(Path(file).resolve())
-    needed = needed_nodes(prompt, definitions)
-    slots = [(node, name) for node, name in slots if node.id in needed]
-    if len(plain) > len(slots):
-        raise GPDMError(f"--image {plain[len(slots)]}: the workflow has no further node that loads a picture")
-    for (node, name), file in zip(slots, plain, strict=False):
-        node.inputs[name] = str(Path(file).resolve())
+        if node.id in given:
+            raise GPDMError(f"--image {key}={file}: --image gives {node.name} a picture twice; remove one")
+        given.add(node.id)
+        node.put(slots[node.id][1], str(Path(file).resolve()))
+    needed = needed_nodes(prompt, definitions) - given
+    rest = [slot for key, slot in slots.items() if key in needed]
+    if len(plain) > len(rest):
+        raise GPDMError(f"--image {plain[len(rest)]}: the workflow has no further node that loads a picture")
+    for (node, name), file in zip(rest, plain, strict=False):
+        node.put(name, str(Path(file).resolve()))
 
 
 def set_values(prompt: Prompt, definitions: Mapping[str, Definition], settings: Sequence[str]) -> None:
@@ -59,22 +62,44 @@ def set_values(prompt: Prompt, definitions: Mapping[str, Definition], settings: 
         key, dot, name = target.rpartition(".")
         if not (equals and dot):
             raise GPDMError(f"--set {setting}: write it as NODE.input=VALUE, for example 3.num_outputs=4")
-        node = _find(prompt, key)
+        node = _find(prompt, definitions, key)
         definition = require(definitions, node.type, f"--set {setting}: {node.name}")
         given = definition.input(name)
         if given is None or not given.is_widget:
-            names = ", ".join(widget.name for widget in definition.widgets)
+            names = some_of([widget.name for widget in definition.widgets])
             raise GPDMError(f"--set {setting}: {node.name} has no value {name!r}; it has {names}")
-        node.inputs[name] = check_value(node, given, value)
+        node.put(name, check_value(node, given, value))
 
 
 def set_seeds(prompt: Prompt, definitions: Mapping[str, Definition], seed: int) -> None:
-    """Puts one seed into every node that has one of its own."""
+    """Puts one seed into every node that has one, or into the Int node that is linked to it.
+
+    A warning is logged for a seed that another node gives.
+    """
+    needed = needed_nodes(prompt, definitions)
     for node in prompt.values():
         for given in _inputs(node, definitions):
-            is_seed = given.is_widget and given.name in ("seed", "noise_seed")
-            if is_seed and not isinstance(node.inputs.get(given.name), Link):
-                node.inputs[given.name] = seed
+            if given.is_widget and given.name in ("seed", "noise_seed"):
+                place, name = _seed_place(prompt, node, given.name)
+                if not isinstance(place.inputs.get(name), Link):
+                    place.put(name, seed)
+                elif node.id in needed:
+                    logging.getLogger("gpdm").warning(
+                        "--seed does not change the %s of %s, since a node that is no Int is linked to it",
+                        name,
+                        node.name,
+                    )
+
+
+def _seed_place(prompt: Prompt, node: Node, name: str) -> tuple[Node, str]:
+    """Returns the node and the input in which the value of a seed stands: its own, or those of an Int node."""
+    for _ in prompt:
+        link = node.inputs.get(name)
+        origin = prompt.get(link.node) if isinstance(link, Link) else None
+        if origin is None or origin.type != "PrimitiveInt":
+            break
+        node, name = origin, "value"
+    return node, name
 
 
 def _inputs(node: Node, definitions: Mapping[str, Definition]) -> Sequence[Input]:
@@ -83,12 +108,27 @@ def _inputs(node: Node, definitions: Mapping[str, Definition]) -> Sequence[Input
     return () if definition is None else definition.inputs
 
 
-def _find(prompt: Prompt, key: str) -> Node:
-    """Returns the node with this id, or, if there is only one, with this title or type."""
+def _find(prompt: Prompt, definitions: Mapping[str, Definition], key: str) -> Node:
+    """Returns the node with this id, or, if there is only one, with this title, shown name or type."""
     if key in prompt:
         return prompt[key]
-    matches = [node for node in prompt.values() if key in (node.title, node.type)]
+    called = [node for node in prompt.listed if key in (node.id, node.title, node.type, _shown_name(node, definitions))]
+    matches = [node for node in called if node.id in prompt]
     if len(matches) == 1:
         return matches[0]
-    known = ", ".join(f"{node.id} ({node.title})" for node in prompt.values())
+    if called and not matches:
+        raise GPDMError(_why_it_does_not_run(called[0], prompt))
+    known = some_of([f"{node.id} ({node.title})" for node in prompt.values()])
     raise GPDMError(f"{'several nodes are' if matches else 'no node is'} called {key!r}; use an id: {known}")
+
+
+def _shown_name(node: Node, definitions: Mapping[str, Definition]) -> str:
+    return definitions[node.type].display_name if node.type in definitions else node.type
+
+
+def _why_it_does_not_run(node: Node, prompt: Prompt) -> str:
+    """Returns the message for a node of the file that is not in the prompt."""
+    inner = [f"{each.id} ({each.title})" for each in prompt.values() if each.id.startswith(f"{node.id}:")]
+    if inner:
+        return f"{node.name} is a subgraph; name a node in it: {some_of(inner)}"
+    return f"{node.name} is muted or bypassed, or in a subgraph that is, and does not run; enable it in ComfyUI"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,18 @@ from .files import make_folder
 from .host import TerminalHost, parse_device
 from .overrides import set_images, set_seeds, set_values
 from .pack import load_pack
-from .standins import STAND_INS, Session
+from .standins import DISPLAY_NAMES, STAND_INS, Session
 from .validation import plan
 from .workflow import is_editor_format, read_prompt, read_workflow, to_api, unwrapped
 
 
 def all_definitions() -> dict[str, Definition]:
     """Returns every known node type: the pack's, the stand-ins, and those of ComfyUI that can only be checked."""
-    runnable = {**STAND_INS, **load_pack().NODE_CLASS_MAPPINGS}
-    return {**comfy_nodes(), **{name: from_class(name, node_class) for name, node_class in runnable.items()}}
+    pack = load_pack()
+    runnable = {**STAND_INS, **pack.NODE_CLASS_MAPPINGS}
+    found = {**comfy_nodes(), **{name: from_class(name, node_class) for name, node_class in runnable.items()}}
+    names = {**DISPLAY_NAMES, **pack.NODE_DISPLAY_NAME_MAPPINGS}
+    return {name: replace(definition, display_name=names.get(name, name)) for name, definition in found.items()}
 
 
 def run_command(options: argparse.Namespace) -> dict[str, Any]:
@@ -48,7 +52,7 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
         (path.parent / "inputs", path.parent, Path.cwd()),
         options.out,
         prompt=prompt,
-        display_names=load_pack().NODE_DISPLAY_NAME_MAPPINGS,
+        display_names={name: definition.display_name for name, definition in definitions.items()},
     )
     checks = RunChecks(definitions, session)
     found = plan(prompt, definitions, checks.type, checks.pictures, checks.file_name)

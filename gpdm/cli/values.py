@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from ..errors import GPDMError
@@ -11,6 +12,8 @@ from .workflow import Node
 
 BOX = ("x", "y", "width", "height")
 """Parts of a bounding box."""
+MOST_NAMES = 14
+"""Most names in one message."""
 
 
 def check_value(node: Node, given: Input, value: Any) -> Any:
@@ -46,6 +49,11 @@ def check_value(node: Node, given: Input, value: Any) -> Any:
     return value
 
 
+def some_of(names: Sequence[str]) -> str:
+    """Returns names in one line: all of them, or the first if there are many."""
+    return ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")
+
+
 def _shown(value: Any) -> str:
     """Returns a value as text, shortened if it is long."""
     text = repr(value)
@@ -71,14 +79,12 @@ def _converted(given: Input, value: Any, where: str) -> Any:
         return str(value)
     if given.type == "BOOLEAN":
         return _truth(value, where)
+    # As ComfyUI does: 30.7 is the whole number 30.
     kind = {"INT": int, "FLOAT": float}[given.type]
     try:
-        converted = kind(value)
+        return kind(value)
     except (TypeError, ValueError, OverflowError):
         raise GPDMError(f"{where} is not allowed: it must be {_allowed_number(given)}") from None
-    if kind is int and isinstance(value, float) and value != converted:
-        raise GPDMError(f"{where} is not allowed: it must be {_allowed_number(given)}")
-    return converted
 
 
 def _truth(value: Any, where: str) -> bool:

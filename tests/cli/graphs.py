@@ -92,7 +92,7 @@ def check(workflow: Any) -> list[Node]:
 
 
 def by_id(workflow: Any) -> Prompt:
-    return {each.id: each for each in check(workflow)}
+    return Prompt(check(workflow))
 
 
 def run(workflow: Any, *more: str) -> int:

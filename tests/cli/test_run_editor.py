@@ -32,7 +32,13 @@ def test_editor_format() -> None:
         ({"widgets_values": [5, "fixed", 2, 0, "fast", 0, "none", None, "", None]}, "quality", "fast"),
         ({"widgets_values": {"seed": 8, "num_outputs": 3}}, "num_outputs", 3),
         ({"widgets_values": {"seed": 8, "num_outputs": 3}}, "height", 0),
-        ({"widgets_values_named": {"seed": 8, "num_outputs": 3, "height": 21}}, "num_outputs", 3),
+        ({"widgets_values_named": {"seed": 8, "num_outputs": 3, "height": 21}}, "num_outputs", 2),
+        ({"widgets_values": None, "widgets_values_named": {"num_outputs": 3}}, "num_outputs", 3),
+        ({"widgets_values": [], "widgets_values_named": {"num_outputs": 3}}, "num_outputs", 3),
+        ({"widgets_values": [5, None, 3, 30]}, "num_outputs", 3),
+        ({"widgets_values": [5, "Fixed", 3, 30]}, "num_outputs", 3),
+        ({"widgets_values": [5, "increment-wrap", 3, 30]}, "height", 30),
+        ({"widgets_values": [5, "fixed", 30.7]}, "num_outputs", 30),
         ({"widgets_values": None}, "num_outputs", 1),
     ],
 )
@@ -66,7 +72,7 @@ def test_more_widget_values_than_inputs_are_ignored_with_a_line_where_an_output_
 )
 def test_the_upload_button_stands_behind_the_widgets(kind: str, values: list[str], expected: dict[str, str]) -> None:
     read = prompt_of(graph([node(1, kind, values=values)], []))["1"]
-    assert read.inputs == expected and read.surplus == []
+    assert read.inputs == expected and read.surplus == ()
 
 
 def test_links_as_objects_are_read() -> None:
@@ -108,9 +114,8 @@ ANY = [("", "*", "a")]
 @pytest.mark.parametrize(
     "kind", ["Reroute", "Reroute (rgthree)", "SetNode", "easy setNode"], ids=lambda kind: kind.replace(" ", "_")
 )
-@pytest.mark.parametrize("mode", [0, 2])
-def test_nodes_that_only_the_editor_knows_give_out_what_they_get(kind: str, mode: int) -> None:
-    assert by_id(two([node(10, kind, ANY, ["*"], ["name"], mode=mode)], []))["9"].inputs["images"] == Link("1", 0)
+def test_nodes_that_only_the_editor_knows_give_out_what_they_get(kind: str) -> None:
+    assert by_id(two([node(10, kind, ANY, ["*"], ["name"])], []))["9"].inputs["images"] == Link("1", 0)
 
 
 @pytest.mark.parametrize(("setter", "getter"), [("SetNode", "GetNode"), ("easy setNode", "easy getNode")])
@@ -132,6 +137,8 @@ def test_a_get_node_takes_up_the_set_node_of_its_name(setter: str, getter: str) 
         ([node(10, "Reroute", [("", "*", "b")], ["*"])], "link b is part of a cycle"),
         ([node(10, "Reroute", [("", "*", "z")], ["*"])], "link z is not in the file"),
         ([scale(10, "a", mode=2)], r"node 10 \(ImageScaleBy\) is muted"),
+        ([node(10, "Reroute", ANY, ["*"], mode=2)], r"node 10 \(Reroute\) is muted"),
+        ([node(10, "GetNode", (), ["*"], ["a"], mode=2)], r"node 10 \(GetNode\) is muted"),
         ([node(10, "Invert", [("mask", "MASK", "a")], IMAGE, mode=4)], "is bypassed and has no input of that type"),
         ([], "link b comes from node 10, which is not in the file"),
     ],
@@ -189,7 +196,7 @@ def test_a_primitive_gives_a_choice() -> None:
     assert by_id(workflow)["10"].inputs == {"image": Link("1", 0), "upscale_method": "lanczos", "scale_by": 0.5}
 
 
-@pytest.mark.parametrize(("mode", "expected"), [(0, Link("8", 0)), (4, 5)])
+@pytest.mark.parametrize(("mode", "expected"), [(0, Link("8", 0)), (2, 5), (4, 5)])
 def test_a_widget_keeps_its_value_if_nothing_comes_by_its_link(mode: int, expected: Any) -> None:
     workflow = ui()
     workflow["nodes"].append(node(8, "PrimitiveInt", (), ["INT"], [7, "fixed"], mode=mode))
@@ -198,13 +205,39 @@ def test_a_widget_keeps_its_value_if_nothing_comes_by_its_link(mode: int, expect
     assert by_id(workflow)["4"].inputs["seed"] == expected
 
 
-def test_a_widget_that_a_muted_node_is_linked_to_is_missing_as_in_comfyui() -> None:
+@pytest.mark.parametrize(
+    ("change", "lines"),
+    [
+        (
+            {"widgets_values": [5, "fixed", 2, None]},
+            ["node 4 (GPDM_Reshuffle): height is null in the file; its default 0 is used"],
+        ),
+        ({"widgets_values": [5, "fixed", 2]}, []),
+        ({"widgets_values": [5, "fixed", 2, 0, None, None], "mode": 2}, []),
+    ],
+)
+def test_a_number_that_is_null_gets_a_line(
+    caplog: pytest.LogCaptureFixture, change: dict[str, Any], lines: list[str]
+) -> None:
     workflow = ui()
-    workflow["nodes"].append(node(8, "PrimitiveInt", (), ["INT"], [7, "fixed"], mode=2))
-    workflow["nodes"][3]["inputs"].append({"name": "seed", "type": "INT", "widget": {"name": "seed"}, "link": 9})
-    workflow["links"].append([9, 8, 0, 4, 1, "INT"])
-    with pytest.raises(GPDMError, match=r"input seed \(INT\) is missing: node 8 \(PrimitiveInt\) is muted"):
-        check(workflow)
+    workflow["nodes"][3] |= change
+    workflow["nodes"] += [load(20), save(21, 20)]
+    workflow["links"].append([20, 20, 0, 21, 0, "IMAGE"])
+    check(workflow)
+    assert [line for line in caplog.messages if "null" in line] == lines
+
+
+@pytest.mark.parametrize("entry", [None, "node", {"id": 9}, {"type": "SaveImage"}, {"id": 9, "type": None}])
+def test_a_node_without_an_id_or_a_type_is_left_out_with_a_line(caplog: pytest.LogCaptureFixture, entry: Any) -> None:
+    workflow = ui()
+    workflow["nodes"].append(entry)
+    assert set(by_id(workflow)) == {"1", "4", "5"}
+    assert caplog.messages == [f"a node in the file has no id or no type and is left out: {entry}"]
+
+
+def test_what_is_linked_to_a_node_that_was_left_out_says_so() -> None:
+    with pytest.raises(GPDMError, match="link b comes from node 10, which is not in the file"):
+        check(two([{"id": 10, "outputs": [{"name": "IMAGE"}]}], []))
 
 
 @pytest.mark.parametrize("link", [99, 9])

@@ -112,3 +112,11 @@ def test_the_values_of_a_group_in_a_group_are_those_of_the_outer_one() -> None:
     workflow["extra"]["groupNodes"]["Outer"] = {"nodes": [holder, scaler], "links": [[0, 0, 1, 0, 0, "IMAGE"]]}
     found = by_id(workflow)
     assert [found[key].inputs["scale_by"] for key in ("5:0:0", "5:0:1", "5:1")] == [0.1, 0.2, 0.3]
+
+
+def test_a_null_inside_that_the_group_gives_a_value_for_gets_no_line(caplog: pytest.LogCaptureFixture) -> None:
+    scaler = inner("ImageScaleBy", [PLAIN], IMAGE, ["area", None])
+    by_id(grouped([scaler], [], group(["area", 0.5])))
+    assert caplog.messages == []
+    by_id(grouped([scaler], [], group(None)))
+    assert caplog.messages == ["node 5:0 (ImageScaleBy): scale_by is null in the file; its default 1.0 is used"]

@@ -188,3 +188,30 @@ def test_a_link_to_no_node_is_dropped_from_an_optional_input_in_api_format_too()
     assert run(workflow) == 0
     with Image.open("o/good_00001_.png") as result:
         assert result.size == (26, 22)
+
+
+def test_null_is_no_link_to_an_optional_input() -> None:
+    workflow = api()
+    workflow["2"]["inputs"]["guess"] = None
+    assert run(workflow) == 0
+
+
+def test_null_is_no_link_to_a_required_input(capsys: pytest.CaptureFixture[str]) -> None:
+    workflow = copying()
+    workflow["2"]["inputs"]["images"] = None
+    assert run(workflow) == 2
+    assert "images = None is not allowed: images takes a link of type IMAGE" in lines(capsys)[0]
+
+
+def test_a_fraction_becomes_a_whole_number_as_in_comfyui() -> None:
+    assert run(api(num_outputs=1.7, height=20.0)) == 0
+    assert len(list(Path("o").iterdir())) == 1
+
+
+def test_a_message_does_not_name_all_of_fifty_inputs(capsys: pytest.CaptureFixture[str]) -> None:
+    batch = {"class_type": "BatchImagesNode", "inputs": {"image1": ["1", 0]}}
+    workflow = copying(n5=batch)
+    workflow["2"]["inputs"]["images"] = ["5", 0]
+    assert run(workflow) == 2
+    (line,) = lines(capsys)
+    assert line.endswith("images.image12, images.image13 and 36 more") and len(line) < 400

@@ -16,16 +16,18 @@ from gpdm import GPDMError
 from gpdm.cli.definitions import from_class
 from gpdm.cli.pictures import read_picture
 from gpdm.cli.standins import STAND_INS, Session
-from gpdm.cli.workflow import Link, Node
+from gpdm.cli.workflow import Link, Node, Prompt
 
-PROMPT = {
-    "0": Node("0", "Note", "KSampler", {"steps": 99}),
-    "1": Node("1", "KSampler", "Sampler", {"seed": Link("2", 0), "steps": 20, "cfg": 8.0, "denoise": 0.5}),
-    "2": Node("2", "PrimitiveInt", "Seed", {"value": 42}),
-    "3": Node("3", "EmptyLatentImage", "Size", {"width": 640, "text": 'a/b: "c"?', "tiny": 1e-5, "flag": True}),
-    "4": Node("4", "KSampler", "Second", {"steps": 5, "model": Link("9", 0)}, search_name="Other"),
-    "5": Node("5", "GPDM_Reshuffle", "GPDM_Reshuffle", {"seed": 9}),
-}
+PROMPT = Prompt(
+    [
+        Node("0", "Note", "KSampler", {"steps": 99}),
+        Node("1", "KSampler", "Sampler", {"seed": Link("2", 0), "steps": 20, "cfg": 8.0, "denoise": 0.5}),
+        Node("2", "PrimitiveInt", "Seed", {"value": 42}),
+        Node("3", "EmptyLatentImage", "Size", {"width": 640, "text": 'a/b: "c"?', "tiny": 1e-5, "flag": True}),
+        Node("4", "KSampler", "Second", {"steps": 5, "model": Link("9", 0)}, search_name="Other"),
+        Node("5", "GPDM_Reshuffle", "GPDM_Reshuffle", {"seed": 9}, control="increment"),
+    ]
+)
 
 
 def session(out: Path, **given: Any) -> Session:
@@ -56,6 +58,8 @@ def names(out: Path) -> list[str]:
         ("%Size.text%", "a_b_ _c__"),
         ("%Size.tiny%_%Size.flag%", "0.00001_true"),
         ("%Nobody.steps%_%KSampler.nothing%_%Second.model%", "%Nobody.steps%_%KSampler.nothing%_%Second.model%"),
+        ("%GPDM_Reshuffle.control_after_generate%", "increment"),
+        ("%Second.control_after_generate%", "%Second.control_after_generate%"),
         ("%other%_100%", "%other%_100%"),
         ("a/../b/", "b"),
     ],
@@ -131,7 +135,7 @@ def test_a_prefix_leaves_room_in_the_name(tmp_path: Path) -> None:
 
 
 def test_values_that_are_linked_in_a_circle_are_not_known(tmp_path: Path) -> None:
-    prompt = {"1": Node("1", "PrimitiveInt", "a", {"value": Link("1", 0)})}
+    prompt = Prompt([Node("1", "PrimitiveInt", "a", {"value": Link("1", 0)})])
     assert Session((), tmp_path, prompt=prompt).target("%a.value%").name == "%a.value%"
 
 

@@ -5,6 +5,7 @@ Inputs and outputs are those of the nodes they stand for. A stand-in is made wit
 
 from . import batch, colour, combine, expression, load, masks, resize, save, scale, transform, values
 from .base import StandIn
+from .names import DISPLAY_NAMES
 from .session import Session
 
 STAND_INS: dict[str, type[StandIn]] = {
@@ -15,4 +16,4 @@ STAND_INS: dict[str, type[StandIn]] = {
 }
 """Every stand-in by the id of its node, in the order of the files."""
 
-__all__ = ["STAND_INS", "Session", "StandIn"]
+__all__ = ["DISPLAY_NAMES", "STAND_INS", "Session", "StandIn"]

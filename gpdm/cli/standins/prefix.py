@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..workflow import Link, Node
+from ..workflow import CONTROL, Link, Prompt
 
 DATE_PARTS = {"d": "day", "M": "month", "h": "hour", "m": "minute", "s": "second"}
 NOT_IN_FILE_NAMES = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
@@ -63,15 +63,17 @@ def _date(text: str, now: datetime) -> str:
     return re.sub(r"dd?|MM?|hh?|mm?|ss?|yyy?y?", part, text)
 
 
-def value_text(prompt: Mapping[str, Node], display_names: Mapping[str, str], name: str, key: str) -> str | None:
-    """Returns the value of input `key` of the node called `name` as text. None if there is none.
+def value_text(prompt: Prompt, display_names: Mapping[str, str], name: str, key: str) -> str | None:
+    """Returns the value of widget `key` of the node called `name` as text. None if there is none.
 
-    As in the editor, a name is the "Node name for S&R", or else the title.
+    As in the editor, a name is the "Node name for S&R", or else the title, also of a node that does not execute.
     """
-    searched = [node for node in prompt.values() if name == (node.search_name or node.type)]
-    titled = [node for node in prompt.values() if name in (node.title, display_names.get(node.type))]
+    searched = [node for node in prompt.listed if name == (node.search_name or node.type)]
+    titled = [node for node in prompt.listed if name in (node.title, display_names.get(node.type))]
     node = next(iter([*searched, *titled]), None)
-    for _ in prompt:
+    if node is not None and key == CONTROL and node.control is not None:
+        return _text(node.control)
+    for _ in prompt.listed:
         if node is None or key not in node.inputs:
             break
         value = node.inputs[key]

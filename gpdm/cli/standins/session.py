@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...errors import GPDMError
 from ..files import make_folder
-from ..workflow import Node
+from ..workflow import Prompt
 from .png import write_8_bits
 from .prefix import expand, first_free_number, value_text
 
@@ -35,8 +35,8 @@ class Session:
     out: Path
     metadata: dict[str, Any] = field(default_factory=dict)
     """Stored in every PNG, as ComfyUI does, so that it can be dragged into the editor."""
-    prompt: Mapping[str, Node] = field(default_factory=dict)
-    """Nodes by id, for the values that a file name asks for."""
+    prompt: Prompt = field(default_factory=Prompt)
+    """Nodes of the file, for the values that a file name asks for."""
     display_names: Mapping[str, str] = field(default_factory=dict)
     """Names by type that the editor shows where a node has no title of its own."""
     started: datetime = field(default_factory=datetime.now)

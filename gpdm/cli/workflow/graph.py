@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -79,11 +80,16 @@ class Graph:
 def read_graph(saved: Mapping[str, Any]) -> Graph:
     """Returns the graph of a workflow or of a subgraph's definition.
 
+    A node without an id or a type is left out, and a warning is logged.
+
     Raises:
         KeyError, TypeError, IndexError, ValueError: A node or a link is damaged.
     """
     nodes: dict[str, SavedNode] = {}
     for entry in saved["nodes"]:
+        if not isinstance(entry, dict) or entry.get("id") is None or entry.get("type") is None:
+            logging.getLogger("gpdm").warning("a node in the file has no id or no type and is left out: %.80s", entry)
+            continue
         node = read_node(entry, str(entry["id"]))
         # As in the editor, the first of several with one id is the one.
         nodes.setdefault(node.id, node)
@@ -106,7 +112,7 @@ def read_node(entry: Mapping[str, Any], key: str) -> SavedNode:
     """Returns the node that an entry of a file describes, with `key` as its id."""
     kind, mode, title = str(entry["type"]), entry.get("mode"), entry.get("title")
     named, values, properties = entry.get("widgets_values_named"), entry.get("widgets_values"), entry.get("properties")
-    if isinstance(named, dict) and named and not isinstance(values, dict):
+    if isinstance(named, dict) and not (isinstance(values, (list, dict)) and values):
         values = named
     return SavedNode(
         id=key,

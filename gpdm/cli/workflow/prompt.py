@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -32,19 +32,37 @@ class Node:
     """Why an input got no value, by its name. It matters only if the input is required."""
     search_name: str = ""
     """The editor's "Node name for S&R", by which file names ask for its values. It is the type if not given."""
-    surplus: list[Any] = field(default_factory=list)
+    control: Any = None
+    """Value of the control behind the seed, for which file names may ask."""
+    surplus: tuple[Any, ...] = ()
     """Values in the file that no input takes. It matters only if an output needs the node."""
+    nulls: set[str] = field(default_factory=set)
+    """Numbers that are null in the file, whose defaults are used. It matters only if an output needs the node."""
 
     @property
     def name(self) -> str:
         """Name of the node in messages."""
         return f"node {self.id} ({self.title})"
 
+    def put(self, name: str, value: Any) -> None:
+        """Gives an input a value or a link in place of what the file says."""
+        self.inputs[name] = value
+        self.nulls.discard(name)
 
-Prompt = dict[str, Node]
+
+class Prompt(dict[str, Node]):
+    """The nodes that ComfyUI executes, by id.
+
+    `listed` are all nodes of the file in their order: those too that do not execute, because they are muted, bypassed,
+    in such a subgraph, or the place of a subgraph. These have the values of their widgets and no links.
+    """
+
+    def __init__(self, nodes: Iterable[Node] = (), listed: Iterable[Node] | None = None) -> None:
+        super().__init__((node.id, node) for node in nodes)
+        self.listed = list(self.values() if listed is None else listed)
 
 
-def to_api(prompt: Prompt) -> dict[str, Any]:
+def to_api(prompt: Mapping[str, Node]) -> dict[str, Any]:
     """Returns the prompt in API format, for storing in pictures."""
     return {
         node.id: {
@@ -63,7 +81,7 @@ def is_api_node(entry: Any) -> bool:
 
 def from_api(workflow: Mapping[str, Any]) -> Prompt:
     """Returns the prompt in a file in API format. Entries that are no nodes are left out."""
-    return {key: _node(key, entry) for key, entry in workflow.items() if is_api_node(entry)}
+    return Prompt(_node(key, entry) for key, entry in workflow.items() if is_api_node(entry))
 
 
 def _node(key: str, entry: Mapping[str, Any]) -> Node:

@@ -7,10 +7,11 @@ from typing import Any
 
 from ...errors import GPDMError
 from ..definitions import Definition
+from .graph import PRIMITIVE, SavedNode
 from .prompt import Link, Node, Prompt, from_api, is_api_node
-from .scopes import Scope, executed, open_scopes
-from .sources import VIRTUAL, Given, Unlinked, own_values, source
-from .widgets import surplus_values
+from .scopes import Scope, every_node, open_scopes
+from .sources import VIRTUAL, Given, own_values, source
+from .widgets import read_values
 
 
 def read_prompt(workflow: Any, definitions: Mapping[str, Definition], name: str = "the file") -> Prompt:
@@ -28,8 +29,10 @@ def read_prompt(workflow: Any, definitions: Mapping[str, Definition], name: str 
     except GPDMError as error:
         raise GPDMError(f"{name}: {error}") from error
     except (KeyError, TypeError, IndexError, AttributeError, ValueError, OverflowError) as error:
-        raise GPDMError(f"{name} is damaged ({type(error).__name__}: {error}); save it again in ComfyUI") from error
-    prompt = from_api(workflow) if isinstance(workflow, dict) else {}
+        raise GPDMError(
+            f"{name} is damaged: a node, a link or a subgraph is not as ComfyUI saves it; save it again in ComfyUI"
+        ) from error
+    prompt = from_api(workflow) if isinstance(workflow, dict) else Prompt()
     if not prompt:
         raise GPDMError(f"{name} is not a ComfyUI workflow; save it in ComfyUI with Save or Export (API)")
     return prompt
@@ -51,34 +54,49 @@ def unwrapped(workflow: Any) -> Any:
 
 
 def _from_editor(workflow: Mapping[str, Any], definitions: Mapping[str, Definition]) -> Prompt:
-    nodes = [
-        _node(scope, saved, definitions)
-        for scope, saved in executed(open_scopes(workflow, definitions))
-        if saved.type not in VIRTUAL
-    ]
-    return {node.id: node for node in nodes}
+    nodes, listed = [], []
+    for scope, saved, is_executed in every_node(open_scopes(workflow, definitions)):
+        if saved.type in VIRTUAL and saved.type != PRIMITIVE:
+            continue
+        node = _node(scope, saved, definitions)
+        listed.append(node)
+        if is_executed and saved.type != PRIMITIVE:
+            _connect(node, scope, saved, definitions)
+            nodes.append(node)
+    return Prompt(nodes, listed)
 
 
-def _node(scope: Scope, saved: Any, definitions: Mapping[str, Definition]) -> Node:
-    search_name = saved.properties.get("Node name for S&R")
+def _node(scope: Scope, saved: SavedNode, definitions: Mapping[str, Definition]) -> Node:
+    """Returns a node with the values of its widgets."""
+    search_name, definition = saved.properties.get("Node name for S&R"), definitions.get(saved.type)
     node = Node(
         scope.key(saved.id), saved.type, saved.title, search_name=search_name if isinstance(search_name, str) else ""
     )
-    definition = definitions.get(saved.type)
+    if saved.type == PRIMITIVE:
+        node.inputs["value"], node.control = saved.value(), saved.value(1)
     if definition is not None:
-        node.inputs.update(own_values(scope, saved, definition))
-        node.surplus = surplus_values(saved, definition)
+        node.inputs = own_values(scope, saved, definition)
+        found = read_values(saved, definition)
+        node.control, node.surplus = found.control, found.surplus
+        outer = {name for key, name in scope.overrides if key == saved.id}
+        node.nulls = {
+            given.name
+            for given in definition.widgets
+            if given.type in ("INT", "FLOAT") and given.name in node.inputs and found.given.get(given.name, 0) is None
+        } - outer
+    return node
+
+
+def _connect(node: Node, scope: Scope, saved: SavedNode, definitions: Mapping[str, Definition]) -> None:
+    """Puts into the inputs of a node what is linked to them."""
     for slot in saved.inputs:
         if slot.link is None:
             continue
         found = source(scope, slot, definitions)
         if isinstance(found, (Link, Given)):
-            node.inputs[slot.name] = found if isinstance(found, Link) else _plain(found.value)
+            node.put(slot.name, found if isinstance(found, Link) else _plain(found.value))
         else:
             node.missing[slot.name] = found.reason
-            if not isinstance(found, Unlinked):
-                node.inputs.pop(slot.name, None)
-    return node
 
 
 def _plain(value: Any) -> Any:

@@ -57,6 +57,8 @@ def open_scopes(workflow: Mapping[str, Any], definitions: Mapping[str, Definitio
             if node.type in saved:
                 if node.type not in subgraphs:
                     subgraphs[node.type] = read_graph(saved[node.type])
+                if node.title == node.type:
+                    node.title = str(saved[node.type].get("name") or node.type)
                 instance = subgraph_instance(subgraphs[node.type], node, dict(scope.overrides), definitions)
             elif node.type in groups and node.type not in definitions:
                 instance = group_instance(groups[node.type], node, definitions)
@@ -75,21 +77,19 @@ def open_scopes(workflow: Mapping[str, Any], definitions: Mapping[str, Definitio
     return top
 
 
-def executed(top: Scope) -> Iterator[tuple[Scope, SavedNode]]:
-    """Yields the nodes that are neither muted nor bypassed nor in an instance that is.
+def every_node(top: Scope) -> Iterator[tuple[Scope, SavedNode, bool]]:
+    """Yields the nodes of a file with their scopes, and whether they execute. Those of an instance come behind it.
 
-    Those of an instance come at its place.
+    A node does not execute if it is an instance, or if it or an instance around it is muted or bypassed.
     """
-    stack = [(top, node) for node in reversed(top.graph.nodes.values())]
+    stack = [(top, node, True) for node in reversed(top.graph.nodes.values())]
     while stack:
-        scope, node = stack.pop()
-        if node.mode in (MUTED, BYPASSED):
-            continue
+        scope, node, is_active = stack.pop()
+        is_active = is_active and node.mode not in (MUTED, BYPASSED)
         child = scope.children.get(node.id)
-        if child is None:
-            yield scope, node
-        else:
-            stack += [(child, inner) for inner in reversed(child.graph.nodes.values())]
+        yield scope, node, is_active and child is None
+        if child is not None:
+            stack += [(child, inner, is_active) for inner in reversed(child.graph.nodes.values())]
 
 
 def _subgraphs(workflow: Mapping[str, Any]) -> dict[str, Any]:

@@ -34,13 +34,7 @@ class Unlinked(NamedTuple):
     reason: str
 
 
-class Removed(NamedTuple):
-    """Link to a muted node. The input is left out then, even if it is a widget."""
-
-    reason: str
-
-
-Source = Link | Given | Unlinked | Removed
+Source = Link | Given | Unlinked
 
 
 class _Step(NamedTuple):
@@ -91,12 +85,12 @@ def _output(scope: Scope, node: SavedNode, number: int, slot: Slot) -> Source | 
         through = _bypass(node, number, slot.type)
         reason = f"node {scope.key(node.id)} ({node.title}) is bypassed and has no input of that type"
         return Unlinked(reason) if through is None else _Step(scope, through)
+    if node.mode == MUTED:
+        return Unlinked(f"node {scope.key(node.id)} ({node.title}) is muted")
     if node.type in PASSING and number < len(node.inputs):
         return _Step(scope, node.inputs[number]._replace(type=slot.type))
     if node.type in SETTERS:
         return _setter_input(scope, node, slot)
-    if node.mode == MUTED:
-        return Removed(f"node {scope.key(node.id)} ({node.title}) is muted")
     child = scope.children.get(node.id)
     if child is None:
         return Link(scope.key(node.id), number)

@@ -2,61 +2,83 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..definitions import CONTROL_VALUES, Definition
+from ..definitions import CONTROL_VALUES, Definition, Input
 from .graph import SavedNode
 
 EMPTY = (None, "")
+CONTROL = "control_after_generate"
+"""Name of the widget behind a seed."""
+
+
+class WidgetValues(NamedTuple):
+    """What a file says of the widgets of a node."""
+
+    given: dict[str, Any]
+    """Values by input name, null where the file has null."""
+    control: Any = None
+    """Value of the control behind the seed."""
+    surplus: tuple[Any, ...] = ()
+    """Values behind those of the widgets; empty ones at the end do not count."""
 
 
 def widget_values(node: SavedNode, definition: Definition) -> dict[str, Any]:
     """Returns the value of every widget of which the file or the definition gives one.
 
-    Files list them by position, with extra places for seed controls and upload buttons. Widgets that the file does not
-    have, because they were appended later, get the default of today; so do those that are null there.
+    Widgets that the file does not have, because they were appended later, get the default of today; so do those that
+    are null there.
     """
-    table = node.values if isinstance(node.values, dict) else _by_position(node, definition)[0]
-    found = {given.name: given.options["default"] for given in definition.widgets if "default" in given.options}
-    found |= {name: value for name, value in table.items() if value is not None}
+    found = _defaults(definition.widgets)
+    found |= {name: value for name, value in read_values(node, definition).given.items() if value is not None}
     widgets = [given for given in definition.inputs_for(found) if given.is_widget]
-    added = {given.name: given.options["default"] for given in widgets if "default" in given.options}
-    return {given.name: (added | found)[given.name] for given in widgets if given.name in added | found}
+    found = _defaults(widgets) | found
+    return {given.name: found[given.name] for given in widgets if given.name in found}
 
 
-def surplus_values(node: SavedNode, definition: Definition) -> list[Any]:
-    """Returns the values in the file behind those of the widgets; empty ones at the end do not count."""
-    rest = [] if isinstance(node.values, dict) else _by_position(node, definition)[1]
-    while rest and rest[-1] in EMPTY:
-        rest.pop()
-    return rest
-
-
-def _by_position(node: SavedNode, definition: Definition) -> tuple[dict[str, Any], list[Any]]:
-    """Returns the values of widgets by name, and those that are left."""
+def read_values(node: SavedNode, definition: Definition) -> WidgetValues:
+    """Returns the values as the file has them: by name, or by position with places for controls and upload buttons."""
+    if isinstance(node.values, dict):
+        return WidgetValues(node.values, node.values.get(CONTROL))
     # Where no input is a widget, as in Preview as Text, the values are what the editor showed last.
     rest = list(node.values) if isinstance(node.values, list) and definition.widgets else []
-    table: dict[str, Any] = {}
+    given: dict[str, Any] = {}
+    control = None
     while rest:
         # A choice may add widgets behind itself.
-        widgets = [given for given in definition.inputs_for(table) if given.is_widget]
-        if len(table) == len(widgets):
+        widgets = [each for each in definition.inputs_for(given) if each.is_widget]
+        if len(given) == len(widgets):
             break
-        given = widgets[len(table)]
-        table[given.name] = rest.pop(0)
-        del rest[: given.extra_values]
-        following = widgets[len(table)].type if len(table) < len(widgets) else ""
-        if given.has_control and rest and _is_control(rest[0], following):
-            rest.pop(0)
+        widget = widgets[len(given)]
+        given[widget.name] = rest.pop(0)
+        del rest[: widget.extra_values]
+        following = widgets[len(given)] if len(given) < len(widgets) else None
+        if widget.has_control and rest and _is_control(rest[0], following):
+            control = rest.pop(0)
     # The editor puts the upload button behind all other widgets.
     if has_upload(definition) and rest and rest[0] == "image":
         rest.pop(0)
-    return table, rest
+    while rest and rest[-1] in EMPTY:
+        rest.pop()
+    return WidgetValues(given, control, tuple(rest))
 
 
-def _is_control(value: Any, following: str) -> bool:
-    """Returns True if a value is that of a seed's control; in the oldest files that is a truth value."""
-    return value in CONTROL_VALUES or (isinstance(value, bool) and following != "BOOLEAN")
+def _defaults(widgets: list[Input]) -> dict[str, Any]:
+    return {given.name: given.options["default"] for given in widgets if "default" in given.options}
+
+
+def _is_control(value: Any, following: Input | None) -> bool:
+    """Returns True if a value behind a seed is that of its control and not that of the widget that follows.
+
+    Old files may have no control; in the oldest it is a truth value.
+    """
+    if value is None or value in CONTROL_VALUES:
+        return True
+    if following is None or not isinstance(value, (str, bool)):
+        return isinstance(value, (str, bool))
+    if following.choices is not None:
+        return value not in following.choices
+    return following.type not in ("STRING", "COMBO", "BOOLEAN")
 
 
 def has_upload(definition: Definition) -> bool:
