@@ -82,6 +82,15 @@ def test_half_of_a_surrogate_pair_is_replaced() -> None:
         {"prompt": copying() | {"version": "2"}},
         {"output": copying(), "workflow": EDITOR},
         {"workflow": EDITOR},
+        {"workflow": copying()},
+        {"workflow_api": copying()},
+        {"workflow": json.dumps(EDITOR)},
+        {"prompt": TEXT},
+        TEXT,
+        {"input": {"workflow": copying()}},
+        {"prompt": {}, "extra_data": {"extra_pnginfo": {"workflow": EDITOR}}},
+        [3, "8b7c", copying(), {"extra_pnginfo": {"workflow": EDITOR}}, ["2"]],
+        {"8b7c": {"prompt": [3, "8b7c", copying(), {}, ["2"]], "outputs": {}, "status": {}}},
         EDITOR,
         copying() | {"1": copying()["1"] | {"_meta": None}},
         copying() | {"1": copying()["1"] | {"_meta": {"title": None}, "is_changed": [None]}},
@@ -242,6 +251,23 @@ def test_pictures_of_a_workflow_in_a_picture_are_searched_beside_it() -> None:
     assert run_file("there/wf.png") == 0
 
 
-def test_a_prompt_that_is_too_short_is_no_workflow() -> None:
+@pytest.mark.parametrize(
+    "workflow",
+    [
+        {"prompt": {}},
+        [copying(), copying()],
+        {"a": {"prompt": [1, "a", copying()]}, "b": {"prompt": [2, "b", copying()]}},
+        {"prompt": "{"},
+        "text",
+    ],
+    ids=["empty", "several", "several-runs", "damaged", "text"],
+)
+def test_what_holds_no_workflow_or_several_is_refused(workflow: Any) -> None:
     with pytest.raises(GPDMError, match="not a ComfyUI workflow"):
-        check({"prompt": {}})
+        check(workflow)
+
+
+def test_of_a_prompt_and_a_workflow_in_one_file_the_prompt_runs() -> None:
+    assert [
+        node.id for node in check({"workflow": graph([load(8), save(9, 1)], [(1, 8, 0, 9, 0)]), "prompt": copying()})
+    ] == ["1", "2"]

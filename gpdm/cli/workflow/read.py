@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from ...errors import GPDMError
 from ..definitions import Definition
 from .graph import PRIMITIVE, SavedNode
+from .json_text import from_json
 from .prompt import Link, Node, Prompt, from_api, is_api_node
 from .scopes import Scope, every_node, open_scopes
 from .sources import VIRTUAL, Given, own_values, source
 from .widgets import read_values
+
+AROUND = ("prompt", "output", "workflow", "workflow_api", "input", "extra_data", "extra_pnginfo")
+"""Names of entries that hold a workflow in what servers receive, keep or hand out."""
+DEEPEST = 5
+"""Most entries around a workflow."""
 
 
 def read_prompt(workflow: Any, definitions: Mapping[str, Definition], name: str = "the file") -> Prompt:
@@ -44,13 +51,31 @@ def is_editor_format(workflow: Any) -> bool:
 
 
 def unwrapped(workflow: Any) -> Any:
-    """Returns the workflow in what a server receives or an editor hands out, which have further entries around it."""
-    if not isinstance(workflow, dict) or is_editor_format(workflow) or any(map(is_api_node, workflow.values())):
-        return workflow
-    inner = [workflow.get(key) for key in ("prompt", "output")]
-    prompts = [each for each in inner if isinstance(each, dict) and any(map(is_api_node, each.values()))]
-    graphs = [each for each in (workflow.get("workflow"), *inner) if is_editor_format(each)]
-    return next(iter([*prompts, *graphs]), workflow)
+    """Returns the workflow in what servers receive, keep or hand out, which have further entries around it.
+
+    A prompt is preferred to the editor's workflow beside it, as a server does. What holds none is returned as it is.
+    """
+    found = list(_workflows(workflow, DEEPEST))
+    prompts = [each for each in found if not is_editor_format(each)]
+    return next(iter([*prompts, *found]), workflow)
+
+
+def _workflows(value: Any, depth: int) -> Iterator[Any]:
+    """Yields the workflows in a value, which may be JSON in a text, up to `depth` entries within each other."""
+    if isinstance(value, str) and value.lstrip().startswith("{"):
+        with suppress(GPDMError):
+            value = from_json(value.encode("utf-8", "replace"), "a text")
+    if is_editor_format(value) or (isinstance(value, dict) and any(map(is_api_node, value.values()))):
+        yield value
+    elif depth > 0:
+        inner: list[Any] = []
+        if isinstance(value, dict):
+            # The history of a server has the id of the run around it.
+            inner = [value[key] for key in AROUND if key in value] or (list(value.values()) if len(value) == 1 else [])
+        elif isinstance(value, list):
+            inner = value[2:4]  # A run in that history: number, id, prompt, extra data.
+        for each in inner:
+            yield from _workflows(each, depth - 1)
 
 
 def _from_editor(workflow: Mapping[str, Any], definitions: Mapping[str, Definition]) -> Prompt:

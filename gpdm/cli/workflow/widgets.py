@@ -13,7 +13,7 @@ CONTROL = "control_after_generate"
 
 
 class WidgetValues(NamedTuple):
-    """What a file says of the widgets of a node."""
+    """Values of the widgets of a node, as a file has them."""
 
     given: dict[str, Any]
     """Values by input name, null where the file has null."""
