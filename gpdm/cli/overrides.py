@@ -109,10 +109,12 @@ def _inputs(node: Node, definitions: Mapping[str, Definition]) -> Sequence[Input
 
 
 def _find(prompt: Prompt, definitions: Mapping[str, Definition], key: str) -> Node:
-    """Returns the node with this id, or, if there is only one, with this title, shown name or type."""
+    """Returns the node with this id, or, if there is only one, with this title, display name or type."""
     if key in prompt:
         return prompt[key]
-    called = [node for node in prompt.listed if key in (node.id, node.title, node.type, _shown_name(node, definitions))]
+    called = [
+        node for node in prompt.listed if key in (node.id, node.title, node.type, _display_name(node, definitions))
+    ]
     matches = [node for node in called if node.id in prompt]
     if len(matches) == 1:
         return matches[0]
@@ -122,7 +124,7 @@ def _find(prompt: Prompt, definitions: Mapping[str, Definition], key: str) -> No
     raise GPDMError(f"{'several nodes are' if matches else 'no node is'} called {key!r}; use an id: {known}")
 
 
-def _shown_name(node: Node, definitions: Mapping[str, Definition]) -> str:
+def _display_name(node: Node, definitions: Mapping[str, Definition]) -> str:
     return definitions[node.type].display_name if node.type in definitions else node.type
 
 

@@ -28,7 +28,7 @@ def stored(path: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["3", "Result", "Save Image", "SaveImage"])
-def test_a_node_is_found_by_its_id_title_shown_name_or_type(name: str) -> None:
+def test_a_node_is_found_by_its_id_title_display_name_or_type(name: str) -> None:
     workflow = api()
     workflow["3"]["_meta"] = {"title": "Result"}
     assert run(workflow, "--set", f"{name}.filename_prefix=w", "--image", "Load Image=other.png") == 0
@@ -36,16 +36,16 @@ def test_a_node_is_found_by_its_id_title_shown_name_or_type(name: str) -> None:
         assert result.size == (30, 24)
 
 
-def test_the_shown_name_of_the_packs_nodes() -> None:
+def test_the_display_name_of_the_packs_nodes() -> None:
     assert run(api(), "--set", "GPDM Reshuffle.num_outputs=2") == 0
     assert len(list(Path("o").iterdir())) == 2
 
 
-def test_every_node_of_comfyui_has_a_shown_name() -> None:
+def test_every_node_of_comfyui_has_a_display_name() -> None:
     assert set(DISPLAY_NAMES) == {name for name in all_definitions() if not name.startswith("GPDM_")}
 
 
-def test_a_shown_name_of_two_nodes_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_display_name_of_two_nodes_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(copying(n7=copying()["1"]), "--image", "Load Image=in.png") == 2
     expected = "several nodes are called 'Load Image'; use an id: 1 (LoadImage), 2 (SaveImage), 7 (LoadImage)"
     assert refusal(capsys) == expected

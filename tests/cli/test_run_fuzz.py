@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from cli.graphs import api, copying, graph, load, node, save, ui
 from cli.test_run_groups import SCALES, group, grouped
+from cli.test_run_groups_converted import RESHUFFLE, outer
 from cli.test_run_subgraphs import nested, one
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -27,8 +28,9 @@ from PIL.PngImagePlugin import PngInfo
 from gpdm import GPDMError
 from gpdm.cli.definitions import Definition
 from gpdm.cli.main import main
-from gpdm.cli.overrides import set_seeds
+from gpdm.cli.overrides import set_seeds, set_values
 from gpdm.cli.run import all_definitions
+from gpdm.cli.standins.prefix import value_text
 from gpdm.cli.validation import validate
 from gpdm.cli.workflow import Link, read_prompt, to_api
 
@@ -64,6 +66,7 @@ WORKFLOWS = {
     "group": grouped(
         SCALES, [(0, 0, 1, 0)], group(["area", 0.2, "area", 0.3]), [[0, 0, "IMAGE"]], {"0": {"input": {}}}
     ),
+    "converted": grouped([RESHUFFLE], [], outer(["fast", 2, "none", 321, "increment", 3, 26])),
 }
 JUNK: tuple[Any, ...] = (
     *(None, True, False, -1, 0, 1, 2, 4, 5, 7, 0.5, 10**400, -(10**400), math.nan, math.inf, 1e308),
@@ -121,6 +124,10 @@ def use(workflow: Any) -> None:
     """Reads and checks a workflow; what is found must be possible to run and to store."""
     prompt = read_prompt(workflow, definitions())
     set_seeds(prompt, definitions(), 3)
+    for key in ("2", "half", "5.x", "LoadImage"):
+        with suppress(GPDMError):
+            set_values(prompt, definitions(), [f"{key}.scale_by=0.3"])
+        value_text(prompt, {}, key, "seed")
     order = validate(prompt, definitions())
     done: set[str] = set()
     for each in order:

@@ -57,4 +57,4 @@ DISPLAY_NAMES = {
     "GrowMask": "Grow Mask",
     "ThresholdMask": "Threshold Mask",
 }
-"""The shown name by the id of the node: of the stand-ins, and of the nodes that can only be checked."""
+"""Display names by the id of the node: of the stand-ins, and of the nodes that can only be checked."""
