@@ -23,6 +23,7 @@ from .files import check_target, indexed, save_image, save_picture
 from .flags import add_common, add_flag, given_options
 from .host import Bar, parse_device
 from .inputs import naming_files
+from .parser import file_path
 from .pictures import read_picture
 
 
@@ -32,17 +33,17 @@ def add_eval_parser(commands: Any) -> None:
         "Measures how close pictures are to a reference, how much of it they copy, and how sharp and varied they are."
     )
     parser = commands.add_parser("eval", help=summary, description=summary)
-    parser.add_argument("reference", type=Path, help="Picture to compare with.")
+    parser.add_argument("reference", type=file_path, help="Picture to compare with.")
     parser.add_argument(
         "pictures",
-        type=Path,
+        type=file_path,
         nargs="+",
         help="Pictures to evaluate. With two or more of one size, diversity is measured too.",
     )
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="Write a plot of the scores to this file.")
+    parser.add_argument("--plot", type=file_path, metavar="FILE", help="Write a plot of the scores to this file.")
     parser.add_argument(
         "--maps",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="Write maps of copied and poorly matched patches to this file; several pictures get numbered files.",
     )
@@ -50,7 +51,7 @@ def add_eval_parser(commands: Any) -> None:
         add_flag(parser, spec)
     parser.add_argument(
         "--inception",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="Weights of Inception-v3 (.pth, .safetensors) for the score SIFID. Nothing is downloaded.",
     )

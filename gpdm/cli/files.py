@@ -36,7 +36,7 @@ def check_target(path: Path, channels: int, bits: int = 8) -> None:
         raise GPDMError(f"cannot write {path} with 16 bits per channel; use .png, or --bits 8")
     if path.is_dir():
         raise GPDMError(f"cannot write {path}: it is a folder; give the name of a file")
-    make_folder(path.parent)
+    _check_folder(_end_of_link(path).parent)
 
 
 def make_folder(folder: Path) -> Path:
@@ -45,16 +45,32 @@ def make_folder(folder: Path) -> Path:
     Raises:
         GPDMError: The folder cannot be made or written to.
     """
+    _check_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError):
-        file = next((path for path in (folder, *folder.parents) if path.is_file()), folder)
-        raise GPDMError(f"{file} is a file, not a folder; choose another with --out or -o") from None
     except OSError as error:
         raise GPDMError(f"cannot make the folder {folder}: {error.strerror}; choose another with --out or -o") from None
-    if not os.access(folder, os.W_OK):
-        raise GPDMError(f"cannot write into the folder {folder}; choose another with --out or -o")
     return folder
+
+
+def _check_folder(folder: Path) -> None:
+    """Raises `GPDMError` if no file could be written into a folder, which need not exist. Leaves nothing behind."""
+    try:
+        existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
+        if not existing.is_dir():
+            raise GPDMError(f"{existing} is a file, not a folder; choose another with --out or -o")
+        # Permissions alone do not tell: a file system may be read-only, or special, as that of /sys.
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise GPDMError(
+            f"cannot write into the folder {folder}: {error.strerror}; choose another with --out or -o"
+        ) from None
+
+
+def _end_of_link(path: Path) -> Path:
+    """Returns the file that a symbolic link leads to; `path` itself if it is none."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 def indexed(path: Path, index: int, count: int) -> Path:
@@ -86,19 +102,23 @@ def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> Path:
-    # Shortened, because a name may be as long as the file system allows.
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    part = Path(name)
+    target = _end_of_link(path)
+    make_folder(target.parent)
+    part: Path | None = None
     try:
+        # Shortened, because a name may be as long as the file system allows.
+        handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=target.parent)
+        os.close(handle)
+        part = Path(name)
         write(part)
         # mkstemp makes private files; a result has the permissions of any other new file.
         umask = os.umask(0)
         os.umask(umask)
         part.chmod(0o666 & ~umask)
-        part.replace(path)
+        part.replace(target)
     except (OSError, ValueError) as error:
         raise OSError(f"cannot write {path}: {getattr(error, 'strerror', None) or error}") from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
     return path

@@ -80,7 +80,7 @@ def _files(options: argparse.Namespace) -> dict[str, list[Path]]:
     flags = ("init", "mask", "region", "keep", "keep_picture")
     given = {name: getattr(options, name, None) for name in (*(p.name for p in options.task.pictures), *flags)}
     lists = {name: value if isinstance(value, list) else [value] for name, value in given.items() if value is not None}
-    return {name.replace("_", "-"): [Path(x) for x in paths if x != NONE] for name, paths in lists.items()}
+    return {name.replace("_", "-"): [x for x in paths if x != NONE] for name, paths in lists.items()}
 
 
 def _images(path: Path | None, device: torch.device) -> Tensor | None:
@@ -107,8 +107,8 @@ def _references(options: argparse.Namespace, pictures: Sequence[PictureFile], de
     return references
 
 
-def _map(file: str | None, device: torch.device) -> Tensor | None:
-    return None if file is None or file == NONE else read_mask(Path(file)).to(device)
+def _map(path: Path | None, device: torch.device) -> Tensor | None:
+    return None if path is None or path == NONE else read_mask(path).to(device)
 
 
 def _by_reference(options: argparse.Namespace, name: str, count: int) -> list[Any]:

@@ -17,8 +17,9 @@ from .evaluate import add_eval_parser, run_eval
 from .flags import add_common, seed
 from .host import parse_device
 from .notices import printed_notices
-from .parser import CommandParser, OneLineParser
+from .parser import CommandParser, OneLineParser, file_path
 from .run import run_command
+from .streams import exit_code
 from .task_flags import add_parser
 from .tasks import run_task_command
 
@@ -36,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="Runs a ComfyUI workflow file without a server.",
         description="Runs a workflow file (editor or API format).",
     )
-    run.add_argument("workflow", type=Path, help="Workflow file: JSON, or a picture that carries one.")
+    run.add_argument("workflow", type=file_path, help="Workflow file: JSON, or a picture that carries one.")
     run.add_argument(
         "--image",
         action="append",
@@ -53,7 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--seed", type=seed, default=None, help="Seed for all nodes.")
     run.add_argument(
-        "--out", type=Path, default=Path("out"), metavar="DIR", help="Folder for the pictures (default out)."
+        "--out", type=file_path, default=Path("out"), metavar="DIR", help="Folder for the pictures (default out)."
     )
     run.add_argument("--validate", action="store_true", help="Only check the file, even if it needs a model.")
     add_common(run)
@@ -65,7 +66,10 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command and returns its exit code."""
-    options = build_parser().parse_args(arguments)
+    return exit_code(lambda: _run(build_parser().parse_args(arguments)))
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         with printed_notices():
             result = {"run": run_command, "eval": run_eval}.get(options.command, run_task_command)(options)
@@ -78,6 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         device = parse_device("auto") if options.device == "auto" else options.device
         print(f"gpdm: not enough memory on device {device}; make the picture smaller (height)", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        raise
     except OSError as error:
         print(f"gpdm: {error}", file=sys.stderr)
         return 2

@@ -3,8 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NoReturn
+
+
+def file_path(text: str) -> Path:
+    """Returns the path that an argument names. "~" is the home folder also in quotes, where the shell leaves it.
+
+    Raises:
+        argparse.ArgumentTypeError: It is an address on the network.
+    """
+    if re.match("[a-z][a-z0-9+.-]+://", text, re.IGNORECASE):
+        raise argparse.ArgumentTypeError(f"{text} is an address on the network; save it and give the name of the file")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # there is no such user
+        return Path(text)
 
 
 class OneLineParser(argparse.ArgumentParser):

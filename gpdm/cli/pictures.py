@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from ..errors import ImageError
 from ..kernels.workspace import is_out_of_memory
 from .decoding import Decoded, Decoder
 from .formats import format_of
+from .memory import free_memory
 from .pillow import pillow
 from .png_chunks import SIGNATURE, needed_chunks
 
@@ -36,8 +38,9 @@ class PictureFile:
 
     @property
     def images(self) -> Tensor:
-        """The frames in the core's range [-1, 1]."""
-        return self.frames * 2 - 1
+        """The frames in the core's range [-1, 1]. Raises `ImageError` with the name of the file if memory is short."""
+        with _naming(self.path):
+            return self.frames * 2 - 1
 
     def first(self) -> PictureFile:
         """Returns the first frame alone, and says so if there are more."""
@@ -60,14 +63,13 @@ def read_picture(path: Path, memory: int | None = None, profiles: bool = True) -
     """
     memory = free_memory() if memory is None else memory
     data, notices = _read_bytes(path, memory), ()
-    try:
+    with _naming(path):
         if data.startswith(SIGNATURE):
             data, notices = needed_chunks(data)
-        content, damage = _decode(data, memory, profiles)
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
-    except UnidentifiedImageError:
-        raise ImageError(f"{path} is {_unidentified(data)}") from None
+        try:
+            content, damage = _decode(data, memory, profiles)
+        except UnidentifiedImageError:
+            raise ImageError(_unidentified(data)) from None
     if damage:
         logger.warning(
             "%s is damaged (%s); it is used as far as it can be read, and a missing part is black or grey", path, damage
@@ -91,17 +93,17 @@ def read_mask(path: Path) -> Tensor:
     return (image[:, :3] * image.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
 
 
-def free_memory() -> int | None:
-    """Returns the bytes of memory that are free; all there are where only that is known; None if nothing is."""
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Adds the name of a file to an error, and makes one of too little memory."""
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:"))
-    except (OSError, StopIteration):
-        pass
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, OSError, ValueError):
-        return None
+        yield
+    except ImageError as error:
+        raise ImageError(f"{path}: {error}") from None
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ImageError(f"{path}: it does not fit in the memory; make it smaller") from None
 
 
 def _read_bytes(path: Path, memory: int | None) -> bytes:
@@ -114,6 +116,8 @@ def _read_bytes(path: Path, memory: int | None) -> bytes:
         if memory is not None and status.st_size > memory:
             raise ImageError(f"{path} has {status.st_size / 2**20:.0f} MiB, which do not fit in the memory")
         data = path.read_bytes()
+    except MemoryError:
+        raise ImageError(f"{path} does not fit in the memory; make it smaller") from None
     except FileNotFoundError:
         raise ImageError(f"there is no file {path}; check the path") from None
     except OSError as error:
@@ -139,7 +143,7 @@ def _decode(data: bytes, memory: int | None, profiles: bool) -> tuple[Decoded, s
             raise
         except Exception as error:  # Pillow raises errors of any type for a damaged file.
             if is_out_of_memory(error):
-                raise ImageError("it does not fit in the memory; make it smaller") from None
+                raise
             failure = failure or error
         else:
             return content, "" if failure is None else _reason(failure)
@@ -152,9 +156,9 @@ def _unidentified(data: bytes) -> str:
     """Returns what a file is that Pillow does not know, and what to do with it."""
     name = format_of(data)
     if name is None:
-        return "not a picture that Pillow can read; convert it to PNG"
+        return "it is not a picture that Pillow can read; convert it to PNG"
     again = "save it again" if name == "a PNG" else "save it again as PNG"
-    return f"{name} file that is cut off, damaged, or of a kind that Pillow cannot read; {again}"
+    return f"it is {name} file that is cut off, damaged, or of a kind that Pillow cannot read; {again}"
 
 
 def _reason(error: Exception | None) -> str:

@@ -9,11 +9,12 @@ from ..options import describe
 from ..references import ReferenceOptions
 from ..tasks import DEFAULT_QUALITY, QUALITIES, SIZE_OPTIONS, Task
 from .flags import add_common, add_flag, seed
+from .parser import file_path
 
 PARTS = ("output", "pyramid", "guess", "optimizer", "loss")
 START_OPTIONS = ("source", "noise_sigma")
 """Options of the guess that have no effect where the task gives the start."""
-NONE = "-"
+NONE = Path("-")
 """Stands for no file, where a flag is repeated for each reference."""
 
 
@@ -21,11 +22,11 @@ def add_parser(commands: Any, task: Task) -> None:
     """Adds the task's command, with one flag per option of its recipe."""
     parser = commands.add_parser(task.command, help=task.summary, description=task.summary)
     for picture in task.pictures:
-        parser.add_argument(picture.name, type=Path, nargs=None if picture.start else "+", help=picture.help)
+        parser.add_argument(picture.name, type=file_path, nargs=None if picture.start else "+", help=picture.help)
     parser.add_argument(
         "-o",
         "--out",
-        type=Path,
+        type=file_path,
         required=True,
         metavar="OUT",
         help="File to write; several outputs get numbered names.",
@@ -52,7 +53,7 @@ def add_parser(commands: Any, task: Task) -> None:
     )
     if task.start is None:
         parser.add_argument(
-            "--init", type=Path, metavar="FILE", help="Picture to start from; the size factors apply to its size."
+            "--init", type=file_path, metavar="FILE", help="Picture to start from; the size factors apply to its size."
         )
     _add_reference_flags(
         parser.add_argument_group(f"{task.reference.name} (repeat a flag for the second picture, and so on)")
@@ -71,6 +72,7 @@ def _add_reference_flags(group: Any) -> None:
     (weight,) = describe(ReferenceOptions)
     group.add_argument(
         "--mask",
+        type=file_path,
         action="append",
         default=[],
         metavar="FILE",
@@ -86,6 +88,7 @@ def _add_reference_flags(group: Any) -> None:
     )
     group.add_argument(
         "--region",
+        type=file_path,
         action="append",
         default=[],
         metavar="FILE",
@@ -97,13 +100,13 @@ def _add_reference_flags(group: Any) -> None:
 def _add_keep_flags(group: Any) -> None:
     group.add_argument(
         "--keep",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="Mask of the pixels that stay exactly as they are: white, or transparent.",
     )
     group.add_argument(
         "--keep-picture",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="Picture that supplies the kept pixels (default: the start picture, or else the reference).",
     )

@@ -35,6 +35,10 @@ def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
         targets = [indexed(options.out, i, count) for i in range(count)]
         prepared = prepare_pictures(task, *inputs.pictures(task), init=inputs.init, keep=inputs.keep)
         check_target(targets[0], prepared.channels, bits)
+        if bits < inputs.bits and options.bits is None:
+            logging.getLogger("gpdm").warning(
+                "%s is written with 8 bits per channel and the reference has 16; a .png file keeps them", targets[0]
+            )
         if prepared.note:
             logging.getLogger("gpdm").warning("%s (%s)", prepared.note, listed(inputs.files))
         result = prepared.finish(

@@ -9,8 +9,10 @@ import pytest
 from PIL import Image
 
 from gpdm.cli import main as main_module
+from gpdm.cli.files import save_picture
 from gpdm.cli.main import build_parser, main
 from gpdm.cli.notices import printed_notices
+from gpdm.cli.task_flags import NONE
 
 QUICK = ["--num-steps", "2", "--num-proj", "2", "--device", "cpu"]
 
@@ -166,3 +168,60 @@ def test_a_name_may_be_as_long_as_the_system_allows(folder: Path) -> None:
     name = "a" * 251 + ".png"
     assert main(["reshuffle", "a.png", "-o", name, *QUICK]) == 0
     assert Path(name).is_file()
+
+
+def test_an_output_is_written_through_a_link(folder: Path) -> None:
+    (folder / "real").mkdir()
+    Path("link.png").symlink_to(folder / "real" / "out.png")
+    assert main(["reshuffle", "a.png", "-o", "link.png", *QUICK]) == 0
+    assert Path("link.png").is_symlink() and [path.name for path in (folder / "real").iterdir()] == ["out.png"]
+
+
+@pytest.mark.parametrize("flags", [["--mask", "white.png"], ["--bits", "16"], ["--init", "tiny.png"]])
+def test_no_folder_is_made_for_a_run_that_is_refused(
+    folder: Path, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    assert main(["reshuffle", "a.png", "-o", "new/folder/out.jpg", *flags, *QUICK]) == 2
+    assert not Path("new").exists()
+    assert main(["reshuffle", "a.png", "-o", "new/folder/out.jpg", *QUICK]) == 0
+    assert Path("new/folder/out.jpg").is_file()
+
+
+def test_a_folder_that_takes_no_files_is_refused_before_any_work(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root has all permissions, but cannot write into /sys, for example."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", fail)
+    assert main(["reshuffle", "a.png", "-o", "there/out.png", *QUICK]) == 2
+    message = "cannot write into the folder there: Operation not permitted; choose another with --out or -o"
+    assert capsys.readouterr().err == f"gpdm: {message} (reference: a.png)\n"
+
+
+def test_an_error_before_writing_names_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted", "/there/.out-x1y2z3.png")
+
+    monkeypatch.setattr("tempfile.mkstemp", fail)
+    with pytest.raises(OSError, match=r"^cannot write out\.png: Operation not permitted$"):
+        save_picture(Image.new("L", (2, 2)), Path("out.png"))
+
+
+def test_the_home_folder_may_be_meant_in_quotes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    flags = ["--mask", "~/m.png", "--mask", "-", "--keep", "~/k.png"]
+    options = build_parser().parse_args(["reshuffle", "~/a.png", "~nobody-is-called-so/a.png", "-o", "~/o.png", *flags])
+    assert options.reference == [folder / "a.png", Path("~nobody-is-called-so/a.png")]
+    assert (options.out, options.mask, options.keep) == (folder / "o.png", [folder / "m.png", NONE], folder / "k.png")
+
+
+@pytest.mark.parametrize("address", ["http://x/a.png", "https://x.org/a.png", "file:///a.png"])
+def test_an_address_is_no_file(capsys: pytest.CaptureFixture[str], address: str) -> None:
+    with pytest.raises(SystemExit):
+        main(["reshuffle", address, "-o", "out.png"])
+    reason = f"argument reference: {address} is an address on the network; save it and give the name of the file"
+    assert capsys.readouterr().err == f"gpdm: {reason}; see gpdm reshuffle --help\n"

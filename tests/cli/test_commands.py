@@ -145,7 +145,7 @@ def test_alpha_is_kept_or_refused(folder: Path, capsys: pytest.CaptureFixture[st
         (["reshuffle", "ref.png", "-o", "."], "must end in one of"),
         (["reshuffle", "ref.png", "-o", "out.png", "--pyr-factor", "1.0"], "pyr_factor = 1.0"),
         (["retarget", "ref.png", "-o", "out.png", "--height-factor", "0.1"], "a larger output"),
-        (["reshuffle", "text.png", "-o", "out.png"], "text.png is not a picture that Pillow can read"),
+        (["reshuffle", "text.png", "-o", "out.png"], "text.png: it is not a picture that Pillow can read"),
         (["reshuffle", "float.tif", "-o", "out.png"], "float.tif: the picture has floating-point values from 7 to 7"),
         (["reshuffle", "ref.png", "-o", "ref.png/a/out.png"], "ref.png is a file, not a folder"),
         (["reshuffle", "ref.png", "-o", "out.png", "--init", "content.png", "--source", "noise"], "contradict"),

@@ -209,6 +209,18 @@ def test_the_depth_of_the_output_is_that_of_the_reference_or_as_asked(
         assert ((values % 257) != 0).any()
 
 
+def test_8_of_16_bits_in_another_format_are_written_with_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("in.png").write_bytes(png(VALUES[..., :3]))
+    notice = "out.tif is written with 8 bits per channel and the reference has 16; a .png file keeps them"
+    assert main(["reshuffle", "in.png", "-o", "out.tif", *QUICK]) == 0
+    assert capsys.readouterr().err.splitlines()[0] == f"gpdm: {notice}"
+    assert main(["reshuffle", "in.png", "-o", "out.tif", "--bits", "8", *QUICK]) == 0
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
 def test_one_reference_of_16_bits_among_others_is_enough(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("deep.png").write_bytes(png(VALUES[..., :3]))
