@@ -14,7 +14,7 @@ from torch import Tensor
 from ..errors import ImageError
 from ..pictures.deep import deep_pixels, is_deep
 from ..pictures.icc import is_table
-from ..pictures.pil import stored_pixels, unit_image, upright
+from ..pictures.pil import is_adobe_rgb, stored_pixels, unit_image, upright
 from ..pictures.profiles import is_srgb, picture_to_srgb, to_srgb
 
 ANIMATIONS = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
@@ -117,6 +117,10 @@ class Decoder:
             if values is not None:
                 return self._in_srgb(values, profile)
             self.notices.append("it has more than 8 bits per channel, of which 8 are used")
+        if self.profiles and not profile and picture.format == "JPEG" and is_adobe_rgb(picture):
+            self.notices.append(
+                "it is Adobe RGB by its EXIF data and has no colour profile; its colours are used as they are"
+            )
         if profile and picture.mode in ("CMYK", "LAB"):
             return upright(self._inks_in_srgb(picture, profile), picture)
         return self._in_srgb(upright(stored_pixels(picture), picture), profile)

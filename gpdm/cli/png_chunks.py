@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Mapping
+
+import numpy as np
 
 from ..errors import ImageError
 
@@ -25,6 +28,10 @@ CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 """Number of channels by the colour type of a PNG file."""
 
 
+SRGB_GAMMA, SRGB_PRIMARIES = 45455, (31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+"""Contents of the chunks gAMA and cHRM for sRGB: the exponent and chromaticities, times 100000."""
+
+
 def needed_chunks(data: bytes) -> tuple[bytes, tuple[str, ...]]:
     """Returns a PNG file without what its pixels do not need, and what is wrong with the rest, one sentence each.
 
@@ -33,19 +40,26 @@ def needed_chunks(data: bytes) -> tuple[bytes, tuple[str, ...]]:
             time and memory for nothing.
     """
     parts: list[bytes | memoryview] = [data[:8]]
-    notices, position, stored = [], 8, 0
+    notices: list[str] = []
+    colours: dict[bytes, bytes] = {}
+    position, stored = 8, 0
     while position + 8 <= len(data):
         size, kind = struct.unpack_from(">I4s", data, position)
         chunk = memoryview(data)[position : position + 12 + size]
         content, position = chunk[8 : 8 + size], position + len(chunk)
         stored += len(content) if kind == b"IDAT" else 0
         if kind == b"iCCP":
+            colours[kind] = b""
             problem = _profile_problem(content)
             notices += [problem] if problem else []
             parts += [] if problem else [chunk]
+        elif kind in (b"cICP", b"sRGB", b"gAMA", b"cHRM"):
+            colours.setdefault(kind, bytes(content[:32]))
         elif kind in NEEDED or kind[:1].isupper() or _has_orientation(kind, content):
             parts.append(chunk)
     _check_size(data, stored)
+    other = _chunk_of_other_colours(colours)
+    notices += [f"its chunk {other} says that its colours are not sRGB; they are used as they are"] if other else []
     return b"".join(parts), tuple(notices)
 
 
@@ -58,6 +72,23 @@ def _check_size(data: bytes, stored: int) -> None:
         raise ImageError(
             f"its {stored} bytes of pixel data cannot hold {width}x{height} pixels; it is damaged, save it again"
         )
+
+
+def _chunk_of_other_colours(chunks: Mapping[bytes, bytes]) -> str | None:
+    """Returns the name of the chunk that says that the colours are of another space than sRGB, if no profile says it.
+
+    The first of cICP, iCCP, sRGB, and the pair gAMA and cHRM counts, by the PNG standard.
+    """
+    if b"cICP" in chunks:  # primaries of BT.709, and the curve of sRGB or of BT.709, which is shown like it
+        return None if chunks[b"cICP"][:2] in (b"\1\x0d", b"\1\1") else "cICP"
+    if b"iCCP" in chunks or b"sRGB" in chunks:
+        return None
+    gamma, primaries = chunks.get(b"gAMA", b""), chunks.get(b"cHRM", b"")
+    if len(gamma) == 4 and abs(int.from_bytes(gamma, "big") - SRGB_GAMMA) > 4000:
+        return "gAMA"
+    if len(primaries) == 32 and np.abs(np.frombuffer(primaries, ">u4") - np.array(SRGB_PRIMARIES)).max() > 1000:
+        return "cHRM"
+    return None
 
 
 def _profile_problem(content: memoryview) -> str | None:

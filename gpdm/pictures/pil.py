@@ -10,8 +10,8 @@ from torch import Tensor
 from ..errors import ImageError
 from .tiff import BITS_PER_SAMPLE, INTEGERS, PHOTOMETRIC, check_tiff, tags_of
 
-ORIENTATION = 274
-"""Number of a tag in EXIF data."""
+ORIENTATION, INTEROPERABILITY = 274, 40965
+"""Numbers of tags in EXIF data."""
 
 FLOAT_TOLERANCE = 0.01
 """How far floating-point values may lie outside of 0..1, as those of a picture that was resized do."""
@@ -93,6 +93,14 @@ def upright(values: np.ndarray, picture: Image.Image) -> np.ndarray:
     if orientation in (2, 3, 6, 7):
         values = values[:, ::-1]
     return values
+
+
+def is_adobe_rgb(picture: Image.Image) -> bool:
+    """Returns whether EXIF data say that colours are Adobe RGB, as those of many cameras do."""
+    try:
+        return str(picture.getexif().get_ifd(INTEROPERABILITY).get(1, "")).startswith("R03")
+    except Exception:  # As in `upright`.
+        return False
 
 
 def _floats(picture: Image.Image) -> np.ndarray:

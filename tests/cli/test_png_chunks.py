@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import zlib
 from pathlib import Path
 
@@ -108,6 +109,36 @@ def test_a_png_with_a_wrong_check_sum_is_read_with_a_word(folder: Path, caplog: 
     assert np.array_equal(values("in.png"), NOISE)
     (message,) = caplog.messages
     assert message.startswith("in.png is damaged (its header or a check sum is wrong); it is used as far as it can be")
+
+
+GAMMA, PRIMARIES = struct.pack(">I", 45455), struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+ADOBE = struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)
+PROFILE = b"name\0\0" + zlib.compress(icc.rgb_profile("sRGB"))
+
+
+@pytest.mark.parametrize(
+    ("chunks", "named"),
+    [
+        ([(b"gAMA", GAMMA), (b"cHRM", PRIMARIES)], None),
+        ([(b"cICP", bytes([1, 13, 0, 1])), (b"gAMA", struct.pack(">I", 100000))], None),
+        ([(b"sRGB", b"\0"), (b"gAMA", struct.pack(">I", 100000))], None),
+        ([(b"iCCP", PROFILE), (b"cHRM", ADOBE)], None),
+        ([(b"gAMA", b""), (b"cHRM", b"\0")], None),
+        ([(b"gAMA", struct.pack(">I", 100000))], "gAMA"),
+        ([(b"gAMA", GAMMA), (b"cHRM", ADOBE)], "cHRM"),
+        ([(b"cICP", bytes([12, 13, 0, 1]))], "cICP"),
+        ([(b"cICP", bytes([9, 16, 0, 1])), (b"iCCP", PROFILE)], "cICP"),
+    ],
+    ids=["sRGB", "cICP", "sRGB chunk", "profile", "damaged", "linear", "Adobe RGB", "Display P3", "BT.2020 PQ"],
+)
+def test_colours_of_another_space_without_a_profile_are_a_word(
+    folder: Path, caplog: pytest.LogCaptureFixture, chunks: list[tuple[bytes, bytes]], named: str | None
+) -> None:
+    Path("in.png").write_bytes(png_with(*chunks))
+    assert np.array_equal(values("in.png"), NOISE)
+    read_mask(Path("in.png"))
+    notice = f"in.png: its chunk {named} says that its colours are not sRGB; they are used as they are"
+    assert caplog.messages == ([notice] if named else [])
 
 
 @pytest.mark.parametrize("shown", ["all", "a third", "a twentieth"])

@@ -42,6 +42,19 @@ def test_jpeg_colours_are_converted_to_srgb(tmp_path: Path) -> None:
     assert read(path)[0, 0] * 255 == pytest.approx(icc.expected(stored, "Adobe RGB (1998)") * 255, abs=1)
 
 
+@pytest.mark.parametrize(("mark", "profile"), [("R03", False), ("R98", False), ("R03", True)])
+def test_a_jpeg_of_adobe_rgb_without_a_profile_is_a_word(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, mark: str, profile: bool
+) -> None:
+    path, exif = tmp_path / "picture.jpg", Image.Exif()
+    exif.get_ifd(0x8769)[0xA005] = {1: mark}
+    options = {"icc_profile": icc.rgb_profile("Adobe RGB (1998)")} if profile else {}
+    Image.new("RGB", (16, 16), (60, 180, 90)).save(path, exif=exif, **options)
+    read(path)
+    notice = "it is Adobe RGB by its EXIF data and has no colour profile; its colours are used as they are"
+    assert caplog.messages == ([f"{path}: {notice}"] if mark == "R03" and not profile else [])
+
+
 def test_alpha_stays_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     Image.fromarray(COLOURS).save(path, icc_profile=icc.rgb_profile("Display P3"))
