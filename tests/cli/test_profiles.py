@@ -48,7 +48,7 @@ def test_a_jpeg_of_adobe_rgb_without_a_profile_is_a_word(
 ) -> None:
     path, exif = tmp_path / "picture.jpg", Image.Exif()
     exif.get_ifd(0x8769)[0xA005] = {1: mark}
-    options = {"icc_profile": icc.rgb_profile("Adobe RGB (1998)")} if profile else {}
+    options: dict[str, Any] = {"icc_profile": icc.rgb_profile("Adobe RGB (1998)")} if profile else {}
     Image.new("RGB", (16, 16), (60, 180, 90)).save(path, exif=exif, **options)
     read(path)
     notice = "it is Adobe RGB by its EXIF data and has no colour profile; its colours are used as they are"
