@@ -239,7 +239,7 @@ def test_regions_give_each_reference_its_part_of_the_output() -> None:
 def test_a_part_of_the_output_without_a_reference_is_refused() -> None:
     left = torch.zeros(3, 4)
     left[:, :2] = 1
-    with pytest.raises(GPDMError, match=r"cover only 62% of the output; add a reference without a region"):
+    with pytest.raises(GPDMError, match=r"leave 480 of 1280 pixels of the output without a reference; add a reference"):
         reshuffle(picture(), references=[Reference(picture(), region=left)])
 
 
