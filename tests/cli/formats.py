@@ -1,11 +1,14 @@
-"""Encoders of picture files for tests, of kinds that Pillow cannot write."""
+"""Encoders of picture files for tests, of kinds that Pillow cannot write, and the values that are read back."""
 
 from __future__ import annotations
 
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
+
+from gpdm.cli.pictures import read_picture
 
 PNG_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}
 """Colour type of a PNG file by the number of channels."""
@@ -105,3 +108,8 @@ def tiff_pages(first: np.ndarray, second: np.ndarray) -> bytes:
     page = tiff(first)
     more = tiff(second, start=len(page))
     return page[:-4] + more[4:8] + more[8:]
+
+
+def values(name: str) -> np.ndarray:
+    """The picture in a file, (H, W, C), from 0 to 255."""
+    return (read_picture(Path(name)).frames[0].permute(1, 2, 0).double().numpy() * 255).round()

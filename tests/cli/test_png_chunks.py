@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli import icc
-from cli.formats import png_file
+from cli.formats import png_file, values
 from PIL import Image
 
 from gpdm import GPDMError
@@ -22,11 +22,6 @@ NOISE = np.random.default_rng(0).integers(0, 256, (32, 40, 3), dtype=np.uint8)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def values(name: str) -> np.ndarray:
-    """The picture in a file, (H, W, C), from 0 to 255."""
-    return (read_picture(Path(name)).frames[0].permute(1, 2, 0).double().numpy() * 255).round()
 
 
 LONG = zlib.compress(b"x" * 2**20)

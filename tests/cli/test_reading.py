@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cli.formats import tiff
+from cli.formats import tiff, values
 from PIL import Image, ImageCms, ImageFile
 
 from gpdm import GPDMError
@@ -25,11 +25,6 @@ QUICK = ["--num-steps", "2", "--num-proj", "2", "--device", "cpu"]
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def values(name: str) -> np.ndarray:
-    """The picture in a file, (H, W, C), from 0 to 255."""
-    return (read_picture(Path(name)).frames[0].permute(1, 2, 0).double().numpy() * 255).round()
 
 
 def cut(name: str, size: float = 0.6, **options: Any) -> None:
