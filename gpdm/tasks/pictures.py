@@ -10,7 +10,17 @@ from torch import Tensor
 
 from ..canvas import Keep
 from ..images import resize, size_of
-from ..pictures.forms import Form, check_picture, check_visible, differ, has_alpha, is_grey, kinds_of, split_alpha
+from ..pictures.forms import (
+    HIDDEN,
+    Form,
+    check_picture,
+    check_visible,
+    differ,
+    has_alpha,
+    is_grey,
+    kinds_of,
+    split_alpha,
+)
 from ..references import Images, Reference, named_references
 from ..synthesis import Synthesis
 from .base import Task
@@ -42,8 +52,9 @@ class Prepared:
         """Returns the result of `run_task` with outputs as they are saved: RGBA not premultiplied, for example."""
         colours, alpha = split_alpha(self.form.leave(result.images))
         if self.start_alpha is not None:
-            alpha = resize(self.start_alpha, size_of(colours))
+            alpha = resize(self.start_alpha, size_of(colours)).clamp(-1, 1)
             alpha = alpha[[i % len(alpha) for i in range(len(colours))]]
+            colours = torch.where(alpha < HIDDEN, -1.0, colours)
         if self.colour:
             colours = colours.expand(-1, 3, -1, -1)
         return replace(result, images=colours.contiguous() if alpha is None else torch.cat([colours, alpha], 1))

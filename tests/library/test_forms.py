@@ -150,6 +150,20 @@ def test_a_cut_out_content_keeps_its_alpha() -> None:
     assert torch.equal(images[:, 3:], both[:, 3:])
 
 
+@pytest.mark.parametrize("height", range(16, 29))
+def test_a_scaled_alpha_stays_in_its_range_and_hides_its_colours(height: int) -> None:
+    prepared = prepare_pictures(TASKS["style_transfer"], picture(30, 34, channels=3), cut_out(seed=3))
+    recipe = TASKS["style_transfer"].recipe()
+    recipe = replace(
+        recipe, optimizer=Optimizer(num_steps=1, fine_steps=0), output=replace(recipe.output, height=height)
+    )
+    images = prepared.finish(
+        run_task(TASKS["style_transfer"], *prepared.pictures, recipe=recipe, **prepared.more)
+    ).images
+    assert images.min() == -1 and images.max() <= 1
+    assert bool((images[:, :3].amax(1) == -1)[images[:, 3] == -1].all())
+
+
 def test_a_start_picture_of_another_kind() -> None:
     images, said = run("reshuffle", picture(30, 34, channels=1), init=picture(30, 34, channels=3))
     assert images.shape[1] == 3
