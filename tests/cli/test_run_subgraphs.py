@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -216,3 +217,12 @@ def test_a_file_with_a_subgraph_runs_and_its_nodes_can_be_set(capsys: pytest.Cap
     assert run(one(widgets_values=[0.5]), "--set", "5:7.scale_by=2") == 0
     with Image.open("o/x_00001_.png") as result:
         assert result.size == (52, 44)
+
+
+@pytest.mark.parametrize(("given", "name"), [({"values": [0.25]}, "0.25"), ({}, "0.5")])
+def test_a_file_name_asks_a_subgraph_for_a_value_that_it_shows(
+    working_folder: Path, capsys: pytest.CaptureFixture[str], given: dict[str, Any], name: str
+) -> None:
+    nodes = [load(), half(5, "a", title="Half", **given), save(9, "b", "%Half.factor%_%Half.nothing%")]
+    assert run(with_subgraphs(nodes, ENDS, halving())) == 0
+    assert capsys.readouterr().out.split() == [f"o/{name}_%Half.nothing%_00001_.png"]

@@ -12,7 +12,7 @@ from .graph import PRIMITIVE, SavedNode
 from .json_text import from_json
 from .prompt import Link, Node, Prompt, from_api, is_api_node
 from .scopes import Scope, every_node, open_scopes
-from .sources import VIRTUAL, Given, own_values, source
+from .sources import VIRTUAL, Given, own_values, promoted_values, source
 from .widgets import read_values
 
 AROUND = ("prompt", "output", "workflow", "workflow_api", "input", "extra_data", "extra_pnginfo")
@@ -97,6 +97,8 @@ def _node(scope: Scope, saved: SavedNode, definitions: Mapping[str, Definition])
     node = Node(
         scope.key(saved.id), saved.type, saved.title, search_name=search_name if isinstance(search_name, str) else ""
     )
+    if saved.id in scope.children:
+        node.inputs = promoted_values(scope.children[saved.id], definitions)
     if saved.type == PRIMITIVE:
         node.inputs["value"], node.control = saved.value(), saved.value(1)
     if definition is not None:

@@ -154,6 +154,15 @@ def _promoted(scope: Scope, index: int, definitions: Mapping[str, Definition]) -
     return Unlinked("")
 
 
+def promoted_values(scope: Scope, definitions: Mapping[str, Definition]) -> dict[str, Any]:
+    """Returns the values of the widgets that a node shows for the graph in it, by the names that it shows."""
+    if scope.instance is None:
+        return {}
+    found = [(name, _promoted(scope, index, definitions)) for index, (name, _) in enumerate(scope.graph.inputs)]
+    values = {name: given.value for name, given in found if isinstance(given, Given)}
+    return {name: value for (_, name), value in scope.instance.overrides.items()} | values
+
+
 def own_values(scope: Scope, node: SavedNode, definition: Definition) -> dict[str, Any]:
     """Returns the values of a node's own widgets, by name."""
     given = {name: value for (key, name), value in scope.overrides.items() if key == node.id}
