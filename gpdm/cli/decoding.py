@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import ImageError
 from ..pictures.deep import deep_pixels, is_deep
+from ..pictures.forms import Form, split_alpha
 from ..pictures.icc import is_table
 from ..pictures.pil import is_adobe_rgb, stored_pixels, unit_image, upright
 from ..pictures.profiles import is_srgb, picture_to_srgb, to_srgb
@@ -148,15 +149,14 @@ class Decoder:
 
 def _alike(frames: list[Tensor]) -> list[Tensor]:
     """Returns frames (1, C, H, W) in [0, 1] with the same channels: colour and alpha, if any of them has it."""
-    colours = max(3 if frame.shape[1] >= 3 else 1 for frame in frames)
-    alpha = any(frame.shape[1] in (2, 4) for frame in frames)
+    form = Form.of(frames)
     result = []
     for frame in frames:
-        count = 3 if frame.shape[1] >= 3 else 1
-        parts = [frame[:, :count].expand(-1, colours, -1, -1)]
-        if alpha:
-            parts.append(frame[:, count:] if frame.shape[1] > count else torch.ones_like(frame[:, :1]))
-        result.append(torch.cat(parts, dim=1) if len(parts) > 1 else parts[0])
+        colours, alpha = split_alpha(frame)
+        parts = [colours.expand(-1, 3, -1, -1) if form.colour else colours]
+        if form.alpha:
+            parts.append(torch.ones_like(colours[:, :1]) if alpha is None else alpha)
+        result.append(torch.cat(parts, dim=1))
     return result
 
 

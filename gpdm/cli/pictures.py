@@ -14,16 +14,15 @@ from torch import Tensor
 
 from ..errors import ImageError
 from ..kernels.workspace import is_out_of_memory
+from ..pictures.deep import PNG_SIGNATURE
+from ..pictures.forms import grey, split_alpha
 from .decoding import Decoded, Decoder
 from .formats import format_of
 from .memory import free_memory
 from .pillow import pillow
-from .png_chunks import SIGNATURE, needed_chunks
+from .png_chunks import needed_chunks
 
 logger = logging.getLogger("gpdm")
-
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in the grey of a picture (ITU-R BT.601)."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def read_picture(path: Path, memory: int | None = None, profiles: bool = True) -
     memory = free_memory() if memory is None else memory
     data, notices = _read_bytes(path, memory), ()
     with _naming(path):
-        if data.startswith(SIGNATURE):
+        if data.startswith(PNG_SIGNATURE):
             data, notices = needed_chunks(data)
         try:
             content, damage = _decode(data, memory, profiles)
@@ -85,12 +84,8 @@ def read_mask(path: Path) -> Tensor:
     Transparent pixels are 1, as the mask editor of ComfyUI saves what is painted; in a picture without transparency,
     white ones are.
     """
-    image = read_picture(path, profiles=False).first().frames
-    if image.shape[1] in (2, 4) and bool((image[:, -1:] < 1).any()):
-        return 1 - image[:, -1:]
-    if image.shape[1] < 3:
-        return image[:, :1]
-    return (image[:, :3] * image.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+    colours, alpha = split_alpha(read_picture(path, profiles=False).first().frames)
+    return 1 - alpha if alpha is not None and bool((alpha < 1).any()) else grey(colours)
 
 
 @contextmanager

@@ -13,8 +13,6 @@ import numpy as np
 
 from ..errors import ImageError
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
 NEEDED = {b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT"}
 """Chunks beside the critical ones that say how the picture looks: transparency, orientation, and animation."""
 

@@ -14,6 +14,9 @@ from PIL.ImageFile import ImageFile
 from .pil import upright
 from .tiff import BITS_PER_SAMPLE, check_tiff, in_planes, tags_of
 
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+"""First bytes of a PNG file."""
+
 NATIVE = "L" if sys.byteorder == "little" else "B"
 
 
@@ -91,7 +94,7 @@ def encode_png(values: np.ndarray, texts: Mapping[str, str]) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 16, {1: 0, 2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     stored = [(b"tEXt", f"{key}\0{text}".encode("ascii")) for key, text in texts.items()]
     chunks = ((b"IHDR", header), *stored, (b"IDAT", zlib.compress(filtered.tobytes(), 6)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)
+    return PNG_SIGNATURE + b"".join(_chunk(*chunk) for chunk in chunks)
 
 
 def _chunk(kind: bytes, data: bytes) -> bytes:

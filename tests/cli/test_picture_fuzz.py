@@ -6,7 +6,6 @@ GPDM_FUZZ_EXAMPLES is the number of examples, for longer runs by hand. They are 
 from __future__ import annotations
 
 import io
-import os
 import struct
 import zlib
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 import torch
 from cli import icc
 from cli.formats import png, tiff
+from cli.fuzzing import fuzz
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile
@@ -24,7 +24,6 @@ from PIL import Image, ImageFile
 from gpdm import GPDMError
 from gpdm.cli.pictures import read_picture
 
-EXAMPLES = os.environ.get("GPDM_FUZZ_EXAMPLES")
 MEMORY = 2**25
 """Enough for any of the files as they are; a damaged header that asks for more is refused."""
 
@@ -136,13 +135,7 @@ def test_every_file_is_readable_or_refused_for_a_reason_as_it_is(path: Path, dat
     assert check(path, data) in ("", "the picture has 32-bit", "it has 16-bit colours")
 
 
-@settings(
-    max_examples=int(EXAMPLES or 400),
-    derandomize=EXAMPLES is None,
-    deadline=5000,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+@settings(fuzz(400), deadline=5000, suppress_health_check=list(HealthCheck))
 @given(data=damaged_files())
 def test_a_damaged_file_is_a_picture_or_one_line(path: Path, data: bytes) -> None:
     event("refused" if check(path, data) else "read")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from copy import deepcopy
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.fuzzing import fuzz
 from cli.graphs import api, copying, graph, load, node, save, ui
 from cli.test_run_groups import SCALES, group, grouped
 from cli.test_run_groups_converted import RESHUFFLE, outer
 from cli.test_run_subgraphs import nested, one
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -34,14 +34,7 @@ from gpdm.cli.standins.prefix import value_text
 from gpdm.cli.validation import validate
 from gpdm.cli.workflow import Link, read_prompt, to_api
 
-EXAMPLES = os.environ.get("GPDM_FUZZ_EXAMPLES")
-FUZZ = settings(
-    max_examples=int(EXAMPLES or 100),
-    derandomize=EXAMPLES is None,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+FUZZ = fuzz(100)
 
 SHOWN = {"proxyWidgets": [["7", "upscale_method"], ["7", "scale_by"]]}
 SETTERS = graph(

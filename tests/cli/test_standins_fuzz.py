@@ -5,12 +5,12 @@ GPDM_FUZZ_EXAMPLES is the number of examples, for longer runs by hand. They are 
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
-from hypothesis import HealthCheck, given, settings
+from cli.fuzzing import fuzz
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -18,14 +18,7 @@ from gpdm import GPDMError
 from gpdm.cli.definitions import Input, from_class
 from gpdm.cli.standins import STAND_INS, Session
 
-EXAMPLES = os.environ.get("GPDM_FUZZ_EXAMPLES")
-FUZZ = settings(
-    max_examples=int(EXAMPLES or 150),
-    derandomize=EXAMPLES is None,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+FUZZ = fuzz(150)
 KINDS = sorted(set(STAND_INS) - {"LoadImage", "LoadImageMask"})
 TEXTS = [
     "",

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from PIL import Image
 
 from ...errors import GPDMError
+from ...pictures.deep import PNG_SIGNATURE
 
-PNG = b"\x89PNG\r\n\x1a\n"
-BEGINNINGS = (PNG, b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
+BEGINNINGS = (PNG_SIGNATURE, b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 """First bytes of the pictures that people have; no JSON begins like one of them."""
 LONGEST = 2**28
 """Most bytes of a text after it is unpacked."""
@@ -32,7 +32,7 @@ def picture_texts(data: bytes, name: str) -> dict[str, str]:
         GPDMError: A text is too long once it is unpacked.
     """
     texts: dict[str, str] = {}
-    for key, text in _png_texts(data, name) if data.startswith(PNG) else _exif_texts(data):
+    for key, text in _png_texts(data, name) if data.startswith(PNG_SIGNATURE) else _exif_texts(data):
         if key.lower() in KEYS:
             texts.setdefault(key.lower(), text)
     return texts
@@ -43,7 +43,7 @@ def _png_texts(data: bytes, name: str) -> Iterator[tuple[str, str]]:
 
     Those of ComfyUI's Save Animated PNG stand in chunks called comf.
     """
-    at = len(PNG)
+    at = len(PNG_SIGNATURE)
     while at + 8 <= len(data):
         (length,), kind = struct.unpack_from(">I", data, at), data[at + 4 : at + 8]
         chunk = data[at + 8 : at + 8 + length]
