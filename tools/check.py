@@ -18,6 +18,7 @@ FIX = [
     [PYTHON, "-m", "ruff", "check", "--fix", "--quiet", "."],
     [PYTHON, "-m", "ruff", "format", "--quiet", "."],
     [PYTHON, "tools/record_schemas.py"],
+    [PYTHON, "tools/make_tables.py"],
     [PYTHON, "tools/make_docs.py"],
     [PYTHON, "tools/make_workflows.py"],
 ]
@@ -26,6 +27,7 @@ CHECK = [
     [PYTHON, "-m", "ruff", "check", "."],
     [PYTHON, "-m", "basedpyright", "--level", "error", "--pythonpath", PYTHON],
     [PYTHON, "tools/record_schemas.py", "--check"],
+    [PYTHON, "tools/make_tables.py", "--check"],
     [PYTHON, "tools/make_docs.py", "--check"],
     [PYTHON, "tools/make_workflows.py", "--check"],
     [PYTHON, "-m", "pytest", "-q", "-m", "slow or not slow"],

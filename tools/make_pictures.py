@@ -17,8 +17,8 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 from workflow_contents import all_workflows
 
+from gpdm.cli.definitions import all_definitions
 from gpdm.cli.main import main as gpdm
-from gpdm.cli.run import all_definitions
 from gpdm.cli.workflow import read_prompt
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,8 +15,7 @@ from typing import Any
 
 from workflow_contents import Box, Column, all_workflows
 
-from gpdm.cli.definitions import Definition
-from gpdm.cli.run import all_definitions
+from gpdm.cli.definitions import Definition, all_definitions
 
 FOLDER = Path(__file__).resolve().parent.parent / "workflows"
 WIDTH, GAP, TOP = 330, 60, 40
@@ -92,7 +91,7 @@ def _node(index: int, box: Box, definitions: dict[str, Definition]) -> dict[str,
     definition = definitions[box.type]
     sockets = [given for given in definition.inputs if not given.is_widget]
     # Nodes that save have an output since ComfyUI 0.26. Files without it open in every version.
-    names = () if definition.is_output else _output_names(definition)
+    names = () if definition.is_output else definition.output_names
     node["inputs"] = [{"name": given.name, "type": given.type, "link": None} for given in sockets]
     node["outputs"] = [
         {"name": name, "type": kind, "links": [], "slot_index": i}
@@ -114,10 +113,6 @@ def _node(index: int, box: Box, definitions: dict[str, Definition]) -> dict[str,
         height += 220  # the live preview
     node["size"] = [WIDTH, height + picture.get(box.type, 0)]
     return node | {"widgets_values": values}
-
-
-def _output_names(definition: Definition) -> tuple[str, ...]:
-    return tuple(getattr(definition.node_class, "RETURN_NAMES", definition.outputs))
 
 
 def main() -> int:

@@ -9,8 +9,7 @@ from contextlib import contextmanager
 from ..errors import GPDMError
 from .definitions import Definition
 from .overrides import picture_inputs
-from .pictures import read_picture
-from .standins import Session
+from .session import Session
 from .workflow import Link, Node, Prompt
 
 
@@ -23,18 +22,19 @@ class RunChecks:
 
     def type(self, node: Node) -> None:
         """Refuses a node that needs a model."""
-        if self.definitions[node.type].node_class is None:
+        if not self.definitions[node.type].runs_here:
             raise GPDMError(
                 f"{node.name} is of type {node.type!r}, which needs a model; open the file in ComfyUI, which can run it"
             )
 
     def pictures(self, node: Node) -> None:
         """Refuses a node that loads a picture which does not exist or cannot be read."""
+        profiles = "IMAGE" in self.definitions[node.type].outputs
         for _, name in picture_inputs([node], self.definitions):
             value = node.inputs.get(name)
             if isinstance(value, str):
                 with _naming(node):
-                    read_picture(self.session.find(value))
+                    self.session.check(value, profiles)
 
     def file_name(self, node: Node) -> None:
         """Refuses a node that would write outside of the folder of results."""

@@ -7,15 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from PIL import Image, ImageFile
-from torch import Tensor
 
 from ..errors import ImageError
 from ..pictures.deep import deep_pixels, is_deep
-from ..pictures.forms import Form, split_alpha
 from ..pictures.icc import is_table
-from ..pictures.pil import is_adobe_rgb, stored_pixels, unit_image, upright
+from ..pictures.pil import is_adobe_rgb, stored_pixels, upright
 from ..pictures.profiles import is_srgb, picture_to_srgb, to_srgb
 
 ANIMATIONS = ("GIF", "PNG", "WEBP", "TIFF", "AVIF")
@@ -29,8 +26,8 @@ BYTES_PER_PIXEL = 36
 class Decoded:
     """The content of a picture file."""
 
-    frames: Tensor
-    """The picture, or all frames of an animation, (N, C, H, W) in [0, 1]."""
+    frames: tuple[np.ndarray, ...]
+    """The picture, or all frames of an animation, (H, W, C) each, in the type of `pictures.pil.pixels`."""
     bits: int
     """Bits per channel: 8, or 16 if the file has more than 8."""
     notices: tuple[str, ...]
@@ -52,15 +49,14 @@ class Decoder:
 
     def decode(self) -> Decoded:
         """Returns the content. Raises `ImageError`, or whatever Pillow raises for a damaged file."""
-        frames: list[Tensor] = []
+        frames: list[np.ndarray] = []
         bits, count = 8, 0
         try:
             for values in self._frames():
-                frame = unit_image(values)
                 bits = bits if values.dtype == np.uint8 else 16
                 count += 1
-                if not frames or frame.shape[2:] == frames[0].shape[2:]:
-                    frames.append(frame)
+                if not frames or values.shape[:2] == frames[0].shape[:2]:
+                    frames.append(values)
         except ImageError:
             raise
         except Exception:
@@ -72,7 +68,7 @@ class Decoder:
             self.notices.append(
                 f"{count - len(frames)} of {count} frames differ from the first in size; they are left out"
             )
-        return Decoded(torch.cat(_alike(frames)), bits, tuple(dict.fromkeys(self.notices)))
+        return Decoded(tuple(frames), bits, tuple(dict.fromkeys(self.notices)))
 
     def _open(self, index: int = 0) -> ImageFile.ImageFile:
         picture = Image.open(io.BytesIO(self.data))
@@ -132,7 +128,7 @@ class Decoder:
                 return values
             if values.dtype == np.uint8 or not is_table(profile):
                 return to_srgb(values, profile)
-            converted = to_srgb((unit_image(values)[0].permute(1, 2, 0) * 255).round().byte().numpy(), profile)
+            converted = to_srgb(_eight_bits(values), profile)
             self.notices.append("its colour profile is a table, which is applied to 8 bits per channel")
             return converted
         except ImageError as error:
@@ -147,22 +143,15 @@ class Decoder:
             return stored_pixels(picture)
 
 
-def _alike(frames: list[Tensor]) -> list[Tensor]:
-    """Returns frames (1, C, H, W) in [0, 1] with the same channels: colour and alpha, if any of them has it."""
-    form = Form.of(frames)
-    result = []
-    for frame in frames:
-        colours, alpha = split_alpha(frame)
-        parts = [colours.expand(-1, 3, -1, -1) if form.colour else colours]
-        if form.alpha:
-            parts.append(torch.ones_like(colours[:, :1]) if alpha is None else alpha)
-        result.append(torch.cat(parts, dim=1))
-    return result
+def _eight_bits(values: np.ndarray) -> np.ndarray:
+    """Returns values of 16 bits, or floating-point values in [0, 1], as uint8."""
+    unit = values if values.dtype == np.float32 else values.astype(np.float32) / np.iinfo(values.dtype).max
+    return (unit * 255).round().astype(np.uint8)
 
 
-def _is_blank(frame: Tensor) -> bool:
+def _is_blank(frame: np.ndarray) -> bool:
     """Returns whether all pixels are equal, as in a picture of which no pixel was decoded."""
-    return frame[0, 0].numel() > 1 and bool((frame == frame[..., :1, :1]).all())
+    return frame[..., 0].size > 1 and bool((frame == frame[:1, :1]).all())
 
 
 def _mib(count: int) -> str:

@@ -1,4 +1,8 @@
-"""Definitions of node types: their inputs and outputs, and the class that runs them, if any."""
+"""Definitions of node types: their inputs and outputs.
+
+They are read from tables, so that a workflow file is checked before torch is loaded. `tools/make_tables.py` writes
+nodes.json from the classes that can run here; comfy_nodes.json is written by hand.
+"""
 
 from __future__ import annotations
 
@@ -51,14 +55,16 @@ class Input:
 
 @dataclass(frozen=True)
 class Definition:
-    """One node type. `node_class` is None for nodes that only ComfyUI can run."""
+    """One node type."""
 
     type: str
     inputs: tuple[Input, ...]
     outputs: tuple[str, ...]
+    output_names: tuple[str, ...]
     is_output: bool
-    node_class: Any = None
-    display_name: str = ""
+    runs_here: bool
+    """False for nodes that only ComfyUI can run."""
+    display_name: str
     """Name that the editor shows."""
 
     @property
@@ -78,32 +84,49 @@ class Definition:
 
 def from_class(type_name: str, node_class: Any) -> Definition:
     """Returns the definition of a V1 node class."""
-    return _definition(
-        type_name,
-        node_class.INPUT_TYPES(),
-        node_class.RETURN_TYPES,
-        getattr(node_class, "OUTPUT_NODE", False),
-        node_class,
-    )
+    return _definition(type_name, table_row(node_class), runs_here=True)
 
 
-def comfy_nodes() -> dict[str, Definition]:
-    """Returns the nodes of ComfyUI that need a model and that shipped workflows use. They can be checked, not run."""
-    path = Path(__file__).with_name("comfy_nodes.json")
-    table = json.loads(path.read_text(encoding="utf-8"))
-    return {name: _definition(name, node["input"], node["output"], False, None) for name, node in table.items()}
+def table_row(node_class: Any) -> dict[str, Any]:
+    """Returns a V1 node class as a row of a table, whose keys are those of a server of ComfyUI."""
+    return {
+        "input": node_class.INPUT_TYPES(),
+        "output": node_class.RETURN_TYPES,
+        "output_name": getattr(node_class, "RETURN_NAMES", node_class.RETURN_TYPES),
+        "output_node": getattr(node_class, "OUTPUT_NODE", False),
+    }
 
 
-def _definition(
-    type_name: str, inputs: Mapping[str, Any], outputs: Any, is_output: bool, node_class: Any
-) -> Definition:
+def all_definitions() -> dict[str, Definition]:
+    """Returns every known node type: the pack's, the stand-ins, and those of ComfyUI that can only be checked.
+
+    The last need a model, and shipped workflows use them.
+    """
+    rows = [(file, row) for file in ("comfy_nodes", "nodes") for row in _table(file).items()]
+    return {name: _definition(name, row, file == "nodes") for file, (name, row) in rows}
+
+
+def _table(file: str) -> dict[str, Any]:
+    return json.loads(Path(__file__).with_name(f"{file}.json").read_text(encoding="utf-8"))
+
+
+def _definition(type_name: str, row: Mapping[str, Any], runs_here: bool) -> Definition:
+    """Returns the definition in a row of a table."""
     given = [
         each
         for group in ("required", "optional")
-        for name, spec in inputs.get(group, {}).items()
+        for name, spec in row["input"].get(group, {}).items()
         for each in _inputs(name, spec, group == "required")
     ]
-    return Definition(type_name, tuple(given), tuple(outputs), is_output, node_class)
+    return Definition(
+        type_name,
+        tuple(given),
+        tuple(row["output"]),
+        tuple(row.get("output_name", row["output"])),
+        row.get("output_node", False),
+        runs_here,
+        row.get("display_name", type_name),
+    )
 
 
 def _inputs(name: str, spec: Any, required: bool) -> list[Input]:

@@ -1,4 +1,4 @@
-"""`gpdm eval`: scores, plots and maps of pictures compared with a reference."""
+"""The work of `gpdm eval`: scores, plots and maps of pictures compared with a reference."""
 
 from __future__ import annotations
 
@@ -19,47 +19,19 @@ from ..evaluation.metrics import EvaluationOptions, check_evaluable
 from ..options import describe
 from ..patches.nearest import import_faiss
 from ..pictures.forms import check_picture, in_one_form
-from .files import check_target, indexed, save_image, save_picture
-from .flags import add_common, add_flag, given_options
+from .files import save_image, save_picture
+from .flags import given_options
 from .host import Bar, parse_device
 from .inputs import naming_files
-from .parser import file_path
 from .pictures import read_picture
-
-
-def add_eval_parser(commands: Any) -> None:
-    """Adds the command."""
-    summary = (
-        "Measures how close pictures are to a reference, how much of it they copy, and how sharp and varied they are."
-    )
-    parser = commands.add_parser("eval", help=summary, description=summary)
-    parser.add_argument("reference", type=file_path, help="Picture to compare with.")
-    parser.add_argument(
-        "pictures",
-        type=file_path,
-        nargs="+",
-        help="Pictures to evaluate. With two or more of one size, diversity is measured too.",
-    )
-    parser.add_argument("--plot", type=file_path, metavar="FILE", help="Write a plot of the scores to this file.")
-    parser.add_argument(
-        "--maps",
-        type=file_path,
-        metavar="FILE",
-        help="Write maps of copied and poorly matched patches to this file; several pictures get numbered files.",
-    )
-    for spec in describe(EvaluationOptions):
-        add_flag(parser, spec)
-    parser.add_argument(
-        "--inception",
-        type=file_path,
-        metavar="FILE",
-        help="Weights of Inception-v3 (.pth, .safetensors) for the score SIFID. Nothing is downloaded.",
-    )
-    add_common(parser)
+from .targets import check_target, indexed
 
 
 def run_eval(options: argparse.Namespace) -> dict[str, Any]:
     """Evaluates the pictures that the command line names, writes plot and maps, and returns a report.
+
+    Arguments:
+        options: The command line, which `check_flags` has checked.
 
     Raises:
         GPDMError: A flag or a picture is unusable; nothing has been computed or written then.

@@ -14,7 +14,8 @@ from .host import TerminalHost
 from .node_checks import types
 from .overrides import picture_inputs
 from .pack import load_pack
-from .standins import Session, StandIn
+from .session import Session
+from .standins import STAND_INS, StandIn
 from .workflow import Link, Node
 
 CLASSES: Mapping[str, type | tuple[type, ...]] = {
@@ -36,13 +37,15 @@ def execute(order: Sequence[Node], definitions: Mapping[str, Definition], sessio
     Raises:
         GPDMError: A node failed. The message names it, the pictures it is made of, and what was saved before.
     """
-    before = load_pack().nodes.host.use(host)
+    pack = load_pack()
+    classes = {**STAND_INS, **pack.NODE_CLASS_MAPPINGS}
+    before = pack.nodes.host.use(host)
     results: dict[str, tuple[Any, ...]] = {}
     try:
         # As ComfyUI does: a node that forgets to leave inference mode fails here too.
         with torch.inference_mode():
             for node in order:
-                node_class = definitions[node.type].node_class
+                node_class = classes[node.type]
                 instance = node_class(session, node.title) if issubclass(node_class, StandIn) else node_class()
                 host.label = node.title
                 try:
@@ -55,7 +58,7 @@ def execute(order: Sequence[Node], definitions: Mapping[str, Definition], sessio
                 finally:
                     host.node_done()
     finally:
-        load_pack().nodes.host.use(before)
+        pack.nodes.host.use(before)
 
 
 def _given(node: Node, definition: Definition, results: Mapping[str, Sequence[Any]]) -> dict[str, Any]:

@@ -12,70 +12,9 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from ..errors import GPDMError
 from ..pictures.deep import encode_png
 from ..pictures.pil import to_integers, to_pil
-
-OPAQUE = {".jpg", ".jpeg", ".bmp"}
-WRITABLE = {".png", ".webp", ".tif", ".tiff", *OPAQUE}
-
-
-def check_target(path: Path, channels: int, bits: int = 8) -> None:
-    """Raises `GPDMError` if a picture of `channels` channels could not be written to `path`. Called before the work.
-
-    Arguments:
-        path: The file to write.
-        channels: From 1, grey, to 4, RGBA.
-        bits: Bits per channel, 8 or 16.
-    """
-    if path.suffix.lower() not in WRITABLE:
-        raise GPDMError(f"cannot write {path}: its name must end in one of {', '.join(sorted(WRITABLE))}")
-    if channels in (2, 4) and path.suffix.lower() in OPAQUE:
-        raise GPDMError(f"cannot write {path}: {path.suffix} has no transparency and the output has; use .png")
-    if bits == 16 and path.suffix.lower() != ".png":
-        raise GPDMError(f"cannot write {path} with 16 bits per channel; use .png, or --bits 8")
-    if path.is_dir():
-        raise GPDMError(f"cannot write {path}: it is a folder; give the name of a file")
-    _check_folder(_end_of_link(path).parent)
-
-
-def make_folder(folder: Path) -> Path:
-    """Returns `folder`, which exists then and is writable.
-
-    Raises:
-        GPDMError: The folder cannot be made or written to.
-    """
-    _check_folder(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise GPDMError(f"cannot make the folder {folder}: {error.strerror}; choose another with --out or -o") from None
-    return folder
-
-
-def _check_folder(folder: Path) -> None:
-    """Raises `GPDMError` if no file could be written into a folder, which need not exist. Leaves nothing behind."""
-    try:
-        existing = next((path for path in (folder, *folder.parents) if path.exists()), folder)
-        if not existing.is_dir():
-            raise GPDMError(f"{existing} is a file, not a folder; choose another with --out or -o")
-        # Permissions alone do not tell: a file system may be read-only, or special, as that of /sys.
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        raise GPDMError(
-            f"cannot write into the folder {folder}: {error.strerror}; choose another with --out or -o"
-        ) from None
-
-
-def _end_of_link(path: Path) -> Path:
-    """Returns the file that a symbolic link leads to; `path` itself if it is none."""
-    return Path(os.path.realpath(path)) if path.is_symlink() else path
-
-
-def indexed(path: Path, index: int, count: int) -> Path:
-    """Returns `path` for a single picture, else with an index from 1 before the suffix (out_1.png, out_2.png ...)."""
-    return path if count == 1 else path.with_name(f"{path.stem}_{index + 1:0{len(str(count))}d}{path.suffix}")
+from .targets import end_of_link, make_folder
 
 
 def save_image(image: Tensor, path: Path, bits: int = 8) -> Path:
@@ -102,7 +41,7 @@ def save_picture(picture: Image.Image, path: Path, **options: Any) -> Path:
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> Path:
-    target = _end_of_link(path)
+    target = end_of_link(path)
     make_folder(target.parent)
     part: Path | None = None
     try:

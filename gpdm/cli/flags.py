@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..errors import GPDMError
 from ..options import OptionSpec
 
 LARGEST_SEED = 2**64 - 1
+DEVICES = ("cpu", "cuda", "mps", "xpu")
 
 
 def seed(text: str) -> int:
@@ -37,6 +39,12 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
 
 
+def check_device(name: str) -> None:
+    """Raises `GPDMError` if no device can be called `name`, wherever the command runs."""
+    if name != "auto" and name.split(":")[0] not in DEVICES:
+        raise GPDMError(f"device {name!r} is not known; use auto or one of {', '.join(DEVICES)}")
+
+
 def add_flag(group: Any, spec: OptionSpec) -> None:
     """Adds the flag of an option. It is None if it is not given, so that other defaults can apply."""
     flag = "--" + spec.name.replace("_", "-")
@@ -49,6 +57,10 @@ def add_flag(group: Any, spec: OptionSpec) -> None:
 
 
 def given_options(options: argparse.Namespace, specs: tuple[OptionSpec, ...]) -> dict[str, Any]:
-    """Returns the values of the flags that are given, by option name."""
-    values = {spec.name: getattr(options, spec.name, None) for spec in specs}
-    return {name: value for name, value in values.items() if value is not None}
+    """Returns the values of the flags that are given, by option name.
+
+    Raises:
+        OptionError: A value is out of range.
+    """
+    values = {spec: getattr(options, spec.name, None) for spec in specs}
+    return {spec.name: spec.check(value) for spec, value in values.items() if value is not None}

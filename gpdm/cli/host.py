@@ -12,8 +12,7 @@ from tqdm import tqdm
 
 from ..errors import GPDMError
 from ..synthesis import StepInfo
-
-DEVICES = ("cpu", "cuda", "mps", "xpu")
+from .flags import check_device
 
 
 def parse_device(name: str) -> torch.device:
@@ -24,8 +23,7 @@ def parse_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.split(":")[0] not in DEVICES:
-        raise GPDMError(f"device {name!r} is not known; use auto or one of {', '.join(DEVICES)}")
+    check_device(name)
     try:
         device = torch.device(name)
         torch.zeros(1, device=device)

@@ -15,9 +15,9 @@ from torch import Tensor
 from ..canvas import Keep
 from ..errors import GPDMError
 from ..references import Images, Reference, ReferenceOptions, masked_reference
-from ..tasks import Task
+from ..tasks import TASKS, Task
 from .pictures import PictureFile, read_mask, read_picture
-from .task_flags import NONE
+from .task_flags import NONE, given_files
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,9 @@ def read_inputs(options: argparse.Namespace, device: torch.device) -> Inputs:
     """Reads the files that the command line of a task names.
 
     Raises:
-        GPDMError: A file cannot be used, or a flag has no reference that it belongs to. The message names the file.
+        GPDMError: A file cannot be used. The message names the file.
     """
-    task = options.task
+    task = TASKS[options.task.task]
     paths: list[Path] = getattr(options, task.reference.name)
     pictures = [read_picture(path) for path in paths]
     return Inputs(
@@ -57,7 +57,7 @@ def read_inputs(options: argparse.Namespace, device: torch.device) -> Inputs:
         init=_images(getattr(options, "init", None), device),
         keep=_keep(options, device),
         bits=max(picture.bits for picture in pictures),
-        files=_files(options),
+        files=given_files(options),
     )
 
 
@@ -74,13 +74,6 @@ def naming_files(files: Mapping[str, Sequence[Path]]) -> Iterator[None]:
 def listed(files: Mapping[str, Sequence[Path]]) -> str:
     """Returns the names of files by role: "style: a.png, b.png; content: c.jpg"."""
     return "; ".join(f"{name}: {', '.join(map(str, paths))}" for name, paths in files.items() if paths)
-
-
-def _files(options: argparse.Namespace) -> dict[str, list[Path]]:
-    flags = ("init", "mask", "region", "keep", "keep_picture")
-    given = {name: getattr(options, name, None) for name in (*(p.name for p in options.task.pictures), *flags)}
-    lists = {name: value if isinstance(value, list) else [value] for name, value in given.items() if value is not None}
-    return {name.replace("_", "-"): [x for x in paths if x != NONE] for name, paths in lists.items()}
 
 
 def _images(path: Path | None, device: torch.device) -> Tensor | None:
@@ -113,17 +106,11 @@ def _map(path: Path | None, device: torch.device) -> Tensor | None:
 
 def _by_reference(options: argparse.Namespace, name: str, count: int) -> list[Any]:
     given = getattr(options, name)
-    if len(given) > count:
-        raise GPDMError(
-            f"--{name} appears {len(given)} times, but there are {count} references; remove {len(given) - count}"
-        )
     return [*given, *[None] * (count - len(given))]
 
 
 def _keep(options: argparse.Namespace, device: torch.device) -> Keep | Tensor | None:
     if options.keep is None:
-        if options.keep_picture is not None:
-            raise GPDMError("--keep-picture needs --keep FILE, the mask of the pixels to keep")
         return None
     mask = read_mask(options.keep).to(device)
     if not bool(mask.any()):

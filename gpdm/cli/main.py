@@ -11,17 +11,12 @@ from typing import Any
 
 from .. import __version__
 from ..errors import GPDMError
-from ..kernels.workspace import is_out_of_memory
-from ..tasks import TASKS
-from .evaluate import add_eval_parser, run_eval
+from . import eval_flags, task_flags
+from .commands import read_commands
 from .flags import add_common, seed
-from .host import parse_device
 from .notices import printed_notices
 from .parser import CommandParser, OneLineParser, file_path
-from .run import run_command
 from .streams import exit_code
-from .task_flags import add_parser
-from .tasks import run_task_command
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -31,8 +26,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Makes new pictures from the patches of reference pictures, without a model or training.",
     )
     parser.add_argument("--version", action="version", version=f"gpdm {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=CommandParser)
-    run = commands.add_parser(
+    commands = read_commands()
+    parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=CommandParser)
+    run = parsers.add_parser(
         "run",
         help="Runs a ComfyUI workflow file without a server.",
         description="Runs a workflow file (editor or API format).",
@@ -58,9 +54,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     run.add_argument("--validate", action="store_true", help="Only check the file, even if it needs a model.")
     add_common(run)
-    for task in TASKS.values():
-        add_parser(commands, task)
-    add_eval_parser(commands)
+    for task in commands.tasks:
+        task_flags.add_parser(parsers, task, commands)
+    eval_flags.add_eval_parser(parsers, commands.evaluation)
     return parser
 
 
@@ -72,11 +68,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     try:
         with printed_notices():
-            result = {"run": run_command, "eval": run_eval}.get(options.command, run_task_command)(options)
+            result = _work(options)
     except GPDMError as error:
         print(f"gpdm: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except (MemoryError, RuntimeError) as error:
+        from ..kernels.workspace import is_out_of_memory
+        from .host import parse_device
+
         if not is_out_of_memory(error):
             raise
         device = parse_device("auto") if options.device == "auto" else options.device
@@ -92,6 +91,26 @@ def _run(options: argparse.Namespace) -> int:
         return 130
     _print_result(result, options.json)
     return 0
+
+
+def _work(options: argparse.Namespace) -> dict[str, Any]:
+    """Does what the command line asks for, and returns a report.
+
+    What loads torch, which takes long, is imported only after all checks that need none of it.
+    """
+    if options.command == "run":
+        from .run import run_command
+
+        return run_command(options)
+    if options.command == "eval":
+        eval_flags.check_flags(options)
+        from .evaluate import run_eval
+
+        return run_eval(options)
+    task_flags.check_flags(options)
+    from .tasks import run_task_command
+
+    return run_task_command(options)
 
 
 def _print_result(result: dict[str, Any], as_json: bool) -> None:

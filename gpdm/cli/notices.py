@@ -7,8 +7,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from tqdm import tqdm
-
 
 @contextmanager
 def printed_notices() -> Iterator[None]:
@@ -33,5 +31,7 @@ class _Notices(logging.Handler):
         """Prints the message above the bars."""
         message = " ".join(record.getMessage().split())
         if message not in self.seen:
+            from tqdm import tqdm  # here, because loading it takes long
+
             self.seen.add(message)
             tqdm.write(f"gpdm: {message}", file=sys.stderr)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import logging
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import UnidentifiedImageError
-from torch import Tensor
 
 from ..errors import ImageError
-from ..kernels.workspace import is_out_of_memory
-from ..pictures.deep import PNG_SIGNATURE
-from ..pictures.forms import grey, split_alpha
+from ..pictures import PNG_SIGNATURE
 from .decoding import Decoded, Decoder
 from .formats import format_of
 from .memory import free_memory
 from .pillow import pillow
 from .png_chunks import needed_chunks
+from .reading import read_bytes
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 logger = logging.getLogger("gpdm")
 
@@ -61,7 +62,7 @@ def read_picture(path: Path, memory: int | None = None, profiles: bool = True) -
             in the memory. The message names the file.
     """
     memory = free_memory() if memory is None else memory
-    data, notices = _read_bytes(path, memory), ()
+    data, notices = read_bytes(path, memory), ()
     with _naming(path):
         if data.startswith(PNG_SIGNATURE):
             data, notices = needed_chunks(data)
@@ -75,7 +76,10 @@ def read_picture(path: Path, memory: int | None = None, profiles: bool = True) -
         )
     for notice in (*notices, *content.notices) if profiles else content.notices:
         logger.warning("%s: %s", path, notice)
-    return PictureFile(path, content.frames, content.bits)
+    from .frames import stacked
+
+    with _naming(path):
+        return PictureFile(path, stacked(content.frames), content.bits)
 
 
 def read_mask(path: Path) -> Tensor:
@@ -84,6 +88,8 @@ def read_mask(path: Path) -> Tensor:
     Transparent pixels are 1, as the mask editor of ComfyUI saves what is painted; in a picture without transparency,
     white ones are.
     """
+    from ..pictures.forms import grey, split_alpha
+
     colours, alpha = split_alpha(read_picture(path, profiles=False).first().frames)
     return 1 - alpha if alpha is not None and bool((alpha < 1).any()) else grey(colours)
 
@@ -96,30 +102,11 @@ def _naming(path: Path) -> Iterator[None]:
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
     except (MemoryError, RuntimeError) as error:
+        from ..kernels.workspace import is_out_of_memory
+
         if not is_out_of_memory(error):
             raise
         raise ImageError(f"{path}: it does not fit in the memory; make it smaller") from None
-
-
-def _read_bytes(path: Path, memory: int | None) -> bytes:
-    try:
-        status = path.stat()
-        if stat.S_ISDIR(status.st_mode):
-            raise ImageError(f"{path} is a folder; give the name of a picture file")
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{path} is a pipe or a device; save the picture to a file first")
-        if memory is not None and status.st_size > memory:
-            raise ImageError(f"{path} has {status.st_size / 2**20:.0f} MiB, which do not fit in the memory")
-        data = path.read_bytes()
-    except MemoryError:
-        raise ImageError(f"{path} does not fit in the memory; make it smaller") from None
-    except FileNotFoundError:
-        raise ImageError(f"there is no file {path}; check the path") from None
-    except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror}; check the path") from None
-    if not data:
-        raise ImageError(f"{path} is empty; save the picture again")
-    return data
 
 
 def _decode(data: bytes, memory: int | None, profiles: bool) -> tuple[Decoded, str]:
@@ -134,11 +121,9 @@ def _decode(data: bytes, memory: int | None, profiles: bool) -> tuple[Decoded, s
         try:
             with pillow(truncated):
                 content = Decoder(data, memory, profiles).decode()
-        except ImageError:
+        except (ImageError, MemoryError):
             raise
         except Exception as error:  # Pillow raises errors of any type for a damaged file.
-            if is_out_of_memory(error):
-                raise
             failure = failure or error
         else:
             return content, "" if failure is None else _reason(failure)

@@ -4,29 +4,17 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from .checks import RunChecks, say_what_is_unknown
-from .definitions import Definition, comfy_nodes, from_class
-from .execution import execute
-from .files import make_folder
-from .host import TerminalHost, parse_device
+from .definitions import all_definitions
+from .flags import check_device
 from .overrides import set_images, set_seeds, set_values
-from .pack import load_pack
-from .standins import DISPLAY_NAMES, STAND_INS, Session
+from .session import Session
+from .targets import check_folder, make_folder
 from .validation import plan
 from .workflow import is_editor_format, read_prompt, read_workflow, to_api, unwrapped
-
-
-def all_definitions() -> dict[str, Definition]:
-    """Returns every known node type: the pack's, the stand-ins, and those of ComfyUI that can only be checked."""
-    pack = load_pack()
-    runnable = {**STAND_INS, **pack.NODE_CLASS_MAPPINGS}
-    found = {**comfy_nodes(), **{name: from_class(name, node_class) for name, node_class in runnable.items()}}
-    names = {**DISPLAY_NAMES, **pack.NODE_DISPLAY_NAME_MAPPINGS}
-    return {name: replace(definition, display_name=names.get(name, name)) for name, definition in found.items()}
 
 
 def run_command(options: argparse.Namespace) -> dict[str, Any]:
@@ -35,7 +23,6 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         GPDMError: Something in the file or the flags is wrong, which is found before anything runs; or a node failed.
     """
-    started = time.perf_counter()
     path: Path = options.workflow
     workflow, definitions = unwrapped(read_workflow(path)), all_definitions()
     prompt = read_prompt(workflow, definitions, str(path))
@@ -47,7 +34,8 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
         found = plan(prompt, definitions)
         say_what_is_unknown(prompt, definitions)
         return {"workflow": str(path), "nodes": len(found.order), "valid": True, "left_out": found.left_out}
-    device = parse_device(options.device)
+    check_device(options.device)
+    check_folder(options.out)
     session = Session(
         (path.parent / "inputs", path.parent, Path.cwd()),
         options.out,
@@ -55,8 +43,14 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
         display_names={name: definition.display_name for name, definition in definitions.items()},
     )
     checks = RunChecks(definitions, session)
-    found = plan(prompt, definitions, checks.type, checks.pictures, checks.file_name)
+    found = plan(prompt, definitions, checks.type, checks.file_name, checks.pictures)
     say_what_is_unknown(prompt, definitions)
+    # From here on torch is needed, which takes long to load.
+    from .execution import execute
+    from .host import TerminalHost, parse_device
+
+    started = time.perf_counter()
+    device = parse_device(options.device)
     make_folder(options.out)
     session.metadata["prompt"] = to_api({node.id: node for node in found.order})
     if is_editor_format(workflow) and not (options.image or options.set or options.seed is not None):

@@ -1,26 +1,26 @@
-"""The flags of a task's command, made from its record."""
+"""The flags of a task's command, made from its row in the table, and their checks."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
-from ..options import describe
-from ..references import ReferenceOptions
-from ..tasks import DEFAULT_QUALITY, QUALITIES, SIZE_OPTIONS, Task
-from .flags import add_common, add_flag, seed
+from ..errors import GPDMError
+from ..options import OptionSpec
+from .commands import Commands, TaskCommand
+from .flags import add_common, add_flag, check_device, given_options, seed
 from .parser import file_path
+from .reading import check_file
+from .targets import check_folder, check_suffix
 
-PARTS = ("output", "pyramid", "guess", "optimizer", "loss")
-START_OPTIONS = ("source", "noise_sigma")
-"""Options of the guess that have no effect where the task gives the start."""
 NONE = Path("-")
 """Stands for no file, where a flag is repeated for each reference."""
 
 
-def add_parser(commands: Any, task: Task) -> None:
+def add_parser(parsers: Any, task: TaskCommand, commands: Commands) -> None:
     """Adds the task's command, with one flag per option of its recipe."""
-    parser = commands.add_parser(task.command, help=task.summary, description=task.summary)
+    parser = parsers.add_parser(task.name, help=task.summary, description=task.summary)
     for picture in task.pictures:
         parser.add_argument(picture.name, type=file_path, nargs=None if picture.start else "+", help=picture.help)
     parser.add_argument(
@@ -40,9 +40,9 @@ def add_parser(commands: Any, task: Task) -> None:
     add_common(parser)
     parser.add_argument(
         "--quality",
-        choices=list(QUALITIES),
-        default=DEFAULT_QUALITY,
-        help=f"Preset for speed or quality (default {DEFAULT_QUALITY}). The flags below override single settings; their defaults shown are those of {DEFAULT_QUALITY}.",
+        choices=list(commands.qualities),
+        default=commands.default_quality,
+        help=f"Preset for speed or quality (default {commands.default_quality}). The flags below override single settings; their defaults shown are those of {commands.default_quality}.",
     )
     parser.add_argument(
         "--bits",
@@ -51,25 +51,53 @@ def add_parser(commands: Any, task: Task) -> None:
         default=None,
         help="Bits per channel of the file; 16 for .png only (default 16 if a reference has 16 and the file is .png, else 8).",
     )
-    if task.start is None:
+    if not task.has_start:
         parser.add_argument(
             "--init", type=file_path, metavar="FILE", help="Picture to start from; the size factors apply to its size."
         )
-    _add_reference_flags(
-        parser.add_argument_group(f"{task.reference.name} (repeat a flag for the second picture, and so on)")
-    )
+    group = parser.add_argument_group(f"{task.reference.name} (repeat a flag for the second picture, and so on)")
+    _add_reference_flags(group, task.weight)
     _add_keep_flags(parser.add_argument_group("pixels to keep"))
-    hidden = (() if task.resizes else SIZE_OPTIONS) + (START_OPTIONS if task.start else ())
-    for part in PARTS:
+    for part, specs in task.options.items():
         group = parser.add_argument_group(part)
-        for spec in describe(getattr(task.settings, part)):
-            if spec.name not in hidden:
-                add_flag(group, spec)
+        for spec in specs:
+            add_flag(group, spec)
     parser.set_defaults(task=task)
 
 
-def _add_reference_flags(group: Any) -> None:
-    (weight,) = describe(ReferenceOptions)
+def check_flags(options: argparse.Namespace) -> None:
+    """Raises `GPDMError` for flags and files in which something is wrong, as far as that shows without a picture."""
+    task: TaskCommand = options.task
+    if getattr(options, "init", None) is not None and getattr(options, "source", None) not in (None, "image"):
+        raise GPDMError(f"--init and --source {options.source} contradict each other; leave out one of them")
+    for specs in task.options.values():
+        given_options(options, specs)
+    for weight in options.weight:
+        task.weight.check(weight)
+    check_device(options.device)
+    count = len(getattr(options, task.reference.name))
+    for name in ("mask", "region", "weight"):
+        given = len(getattr(options, name))
+        if given > count:
+            raise GPDMError(f"--{name} appears {given} times, but there are {count} references; remove {given - count}")
+    if options.keep_picture is not None and options.keep is None:
+        raise GPDMError("--keep-picture needs --keep FILE, the mask of the pixels to keep")
+    for paths in given_files(options).values():
+        for path in paths:
+            check_file(path)
+    check_suffix(options.out)
+    check_folder(options.out.parent)
+
+
+def given_files(options: argparse.Namespace) -> dict[str, list[Path]]:
+    """Returns the picture files of a task's command by the name of the argument or flag."""
+    flags = ("init", "mask", "region", "keep", "keep_picture")
+    given = {name: getattr(options, name, None) for name in (*(p.name for p in options.task.pictures), *flags)}
+    lists = {name: value if isinstance(value, list) else [value] for name, value in given.items() if value is not None}
+    return {name.replace("_", "-"): [x for x in paths if x != NONE] for name, paths in lists.items()}
+
+
+def _add_reference_flags(group: Any, weight: OptionSpec) -> None:
     group.add_argument(
         "--mask",
         type=file_path,

@@ -1,4 +1,4 @@
-"""One command per task, made from its record: `gpdm reshuffle`, `gpdm style` and so on."""
+"""The work of the commands of tasks: `gpdm reshuffle`, `gpdm style` and so on."""
 
 from __future__ import annotations
 
@@ -7,30 +7,32 @@ import logging
 from dataclasses import replace
 from typing import Any
 
-from ..errors import GPDMError
 from ..guess import count_outputs
-from ..options import describe
 from ..synthesis import Synthesis
-from ..tasks import Recipe, Task, prepare_pictures, run_task
-from .files import check_target, indexed, save_image
+from ..tasks import TASKS, Recipe, prepare_pictures, run_task
+from .commands import TaskCommand
+from .files import save_image
 from .flags import given_options
 from .host import StepBar, parse_device
 from .inputs import listed, naming_files, read_inputs
-from .task_flags import PARTS
+from .targets import check_target, indexed
 
 
 def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
     """Runs the task that the command line names, writes its pictures, and returns a report.
 
+    Arguments:
+        options: The command line, which `check_flags` has checked.
+
     Raises:
         GPDMError: A flag or a picture cannot be used; nothing has been computed or written then.
     """
-    task: Task = options.task
-    recipe = _recipe(task, options)
+    task = TASKS[options.task.task]
+    recipe = _recipe(options)
     device = parse_device(options.device)
     inputs = read_inputs(options, device)
     bits = options.bits or (inputs.bits if options.out.suffix.lower() == ".png" else 8)
-    with naming_files(inputs.files), StepBar(task.command) as bar:
+    with naming_files(inputs.files), StepBar(options.task.name) as bar:
         count = count_outputs(recipe.output.num_outputs, inputs.init if inputs.start is None else inputs.start)
         targets = [indexed(options.out, i, count) for i in range(count)]
         prepared = prepare_pictures(task, *inputs.pictures(task), init=inputs.init, keep=inputs.keep)
@@ -48,16 +50,14 @@ def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
     return {"saved": [str(path) for path in saved], "device": str(device), **_summary(result, options.seed)}
 
 
-def _recipe(task: Task, options: argparse.Namespace) -> Recipe:
+def _recipe(options: argparse.Namespace) -> Recipe:
     """Returns the settings of the quality, with the flags that are given in place of its values."""
-    recipe = task.recipe(options.quality)
+    command: TaskCommand = options.task
+    recipe = TASKS[command.task].recipe(options.quality)
     if getattr(options, "init", None) is not None:
-        if getattr(options, "source", None) not in (None, "image"):
-            raise GPDMError(f"--init and --source {options.source} contradict each other; leave out one of them")
         recipe = recipe.from_image()
-    for part in PARTS:
-        settings = getattr(recipe, part)
-        recipe = replace(recipe, **{part: replace(settings, **given_options(options, describe(settings)))})
+    for part, specs in command.options.items():
+        recipe = replace(recipe, **{part: replace(getattr(recipe, part), **given_options(options, specs))})
     return recipe
 
 

@@ -6,7 +6,7 @@ An output that needs something wrong is left out and the others run; only if non
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import GPDMError
@@ -20,7 +20,7 @@ MOST_REASONS = 5
 """Most reasons in one message."""
 
 Check = Callable[[Node], None]
-"""A check of a node beyond those of this module. It raises `GPDMError`."""
+"""A check of a node. It raises `GPDMError`."""
 
 
 @dataclass
@@ -61,8 +61,7 @@ def plan(prompt: Prompt, definitions: Mapping[str, Definition], *checks: Check) 
     for output in outputs:
         try:
             nodes = checked.order(output)
-            for node in nodes:
-                checked.check(node)
+            checked.check(nodes)
         except GPDMError as error:
             found.left_out[output.name] = str(error).removeprefix(f"{output.name}: ")
             reasons.append(str(error))
@@ -101,8 +100,8 @@ class _Checked:
     def __init__(self, prompt: Prompt, definitions: Mapping[str, Definition], checks: tuple[Check, ...]) -> None:
         self.prompt = prompt
         self.definitions = definitions
-        self.checks = checks
-        self.errors: dict[str, GPDMError | None] = {}
+        self.checks = (self._check_inputs, *checks)
+        self.errors: dict[tuple[Check, str], GPDMError | None] = {}
         self.notices: list[str] = []
 
     def order(self, output: Node) -> list[Node]:
@@ -142,17 +141,26 @@ class _Checked:
             del node.inputs[name]
         return [self.prompt[link.node] for link in links.values() if link.node in self.prompt]
 
-    def check(self, node: Node) -> None:
-        """Raises `GPDMError` if anything is wrong with a node, each time it is asked."""
-        if node.id not in self.errors:
+    def check(self, nodes: Sequence[Node]) -> None:
+        """Raises `GPDMError` if anything is wrong with one of the nodes, each time it is asked.
+
+        All nodes pass a check before the next one begins, so that what takes long comes last.
+        """
+        for check in self.checks:
+            for node in nodes:
+                self._check(check, node)
+
+    def _check(self, check: Check, node: Node) -> None:
+        if (check, node.id) not in self.errors:
             try:
-                self.notices += ignored_values(node, self.definitions)
-                check_node(node, self.prompt, self.definitions)
-                for check in self.checks:
-                    check(node)
-                self.errors[node.id] = None
+                check(node)
+                self.errors[check, node.id] = None
             except GPDMError as error:
-                self.errors[node.id] = error
-        error = self.errors[node.id]
+                self.errors[check, node.id] = error
+        error = self.errors[check, node.id]
         if error is not None:
             raise error
+
+    def _check_inputs(self, node: Node) -> None:
+        self.notices += ignored_values(node, self.definitions)
+        check_node(node, self.prompt, self.definitions)

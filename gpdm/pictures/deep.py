@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 from PIL.ImageFile import ImageFile
 
+from . import PNG_SIGNATURE
 from .pil import upright
 from .tiff import BITS_PER_SAMPLE, check_tiff, in_planes, tags_of
-
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-"""First bytes of a PNG file."""
 
 NATIVE = "L" if sys.byteorder == "little" else "B"
 

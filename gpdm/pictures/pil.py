@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from ..errors import ImageError
 from .tiff import BITS_PER_SAMPLE, INTEGERS, PHOTOMETRIC, check_tiff, tags_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ORIENTATION, INTEROPERABILITY = 274, 40965
 """Numbers of tags in EXIF data."""
@@ -32,6 +35,8 @@ def from_pil(picture: Image.Image) -> Tensor:
 
 def unit_image(values: np.ndarray) -> Tensor:
     """Returns the values of `pixels` as a float32 tensor (1, C, H, W) in [0, 1] on the CPU."""
+    import torch  # here, because a picture that cannot be read is refused before torch is loaded
+
     image = np.array(values.transpose(2, 0, 1)[None], dtype=np.float32, order="C")
     if values.dtype != np.float32:
         image /= np.iinfo(values.dtype).max
@@ -156,4 +161,4 @@ def to_integers(image: Tensor, maximum: int) -> np.ndarray:
     if image.dim() != 4 or image.shape[0] != 1 or image.shape[1] > 4:
         raise ImageError(f"an image of shape {tuple(image.shape)} cannot be a picture; expected (1, 1..4, H, W)")
     scaled = (image[0].float().clamp(-1, 1) + 1).mul(maximum / 2).round()
-    return scaled.to("cpu", torch.int32).permute(1, 2, 0).numpy()
+    return scaled.int().cpu().permute(1, 2, 0).numpy()

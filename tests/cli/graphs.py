@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from gpdm.cli.definitions import all_definitions
 from gpdm.cli.main import main
-from gpdm.cli.run import all_definitions
 from gpdm.cli.validation import validate
 from gpdm.cli.workflow import Node, Prompt, read_prompt
 

@@ -130,7 +130,7 @@ def test_notices_are_lines_that_appear_once_per_run(
         logging.getLogger("gpdm").info("too quiet")
         return {"saved": [], "seconds": 0.0, "device": "cpu"}
 
-    monkeypatch.setattr(main_module, "run_task_command", run)
+    monkeypatch.setattr(main_module, "_work", run)
     for _ in range(2):
         assert main(["reshuffle", "a.png", "-o", "out.png"]) == 0
         said = capsys.readouterr().err.splitlines()
@@ -198,7 +198,7 @@ def test_a_folder_that_takes_no_files_is_refused_before_any_work(
     monkeypatch.setattr("tempfile.TemporaryFile", fail)
     assert main(["reshuffle", "a.png", "-o", "there/out.png", *QUICK]) == 2
     message = "cannot write into the folder there: Operation not permitted; choose another with --out or -o"
-    assert capsys.readouterr().err == f"gpdm: {message} (reference: a.png)\n"
+    assert capsys.readouterr().err == f"gpdm: {message}\n"
 
 
 def test_an_error_before_writing_names_the_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

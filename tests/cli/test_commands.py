@@ -204,7 +204,7 @@ def test_the_device_that_ran_out_of_memory_is_named(
     def fail(options: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(main_module, "run_task_command", fail)
+    monkeypatch.setattr(main_module, "_work", fail)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert main(["reshuffle", "ref.png", "-o", "out.png"]) == 2
     assert capsys.readouterr().err.startswith("gpdm: not enough memory on device cpu;")

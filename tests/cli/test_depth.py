@@ -16,8 +16,8 @@ from gpdm import GPDMError, from_pil
 from gpdm.cli.files import save_image
 from gpdm.cli.main import main
 from gpdm.cli.pictures import read_picture
+from gpdm.cli.session import Session
 from gpdm.cli.standins import STAND_INS
-from gpdm.cli.standins.session import Session
 from gpdm.pictures.deep import is_deep
 
 VALUES = np.random.default_rng(0).integers(0, 65536, (26, 31, 4)).astype(np.uint16)

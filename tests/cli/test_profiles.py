@@ -13,8 +13,8 @@ from cli.formats import png, tiff
 from PIL import Image, ImageCms
 
 from gpdm.cli.pictures import read_mask, read_picture
+from gpdm.cli.session import Session
 from gpdm.cli.standins import STAND_INS
-from gpdm.cli.standins.session import Session
 from gpdm.pictures.profiles import is_srgb
 
 COLOURS = np.random.default_rng(0).integers(0, 256, (12, 16, 4), dtype=np.uint8)

@@ -243,7 +243,7 @@ def test_what_is_no_picture_is_one_line(
     elif content == "pipe":
         os.mkfifo(path)
     elif content == "secret":  # a file of mode 0 could be read by root
-        path.touch()
+        path.write_bytes(b"x")
         monkeypatch.setattr(Path, "read_bytes", refused)
         arguments = [x.replace("ref.png", "in.png") for x in arguments]
     elif isinstance(content, bytes):

@@ -58,7 +58,7 @@ def test_the_command_of_a_task_is_one_that_runs(task: gpdm.Task) -> None:
     command = re.search(rf"^gpdm {task.command} (?:.*\\\n)?.*$", README, re.MULTILINE)
     assert command is not None
     options = build_parser().parse_args(command[0].replace("\\\n", " ").split()[1:])
-    assert options.task is task
+    assert options.task.task == task.name
     for given in task.pictures:
         files = getattr(options, given.name)
         for file in [files] if given.start else files:

@@ -10,8 +10,8 @@ import pytest
 from cli.graphs import IMAGE, api, copying, graph, half, halving, load, node, run, save, scale, ui, with_subgraphs
 from PIL import Image
 
-from gpdm.cli.run import all_definitions
-from gpdm.cli.standins import DISPLAY_NAMES
+from gpdm.cli.definitions import all_definitions
+from gpdm.cli.standins import DISPLAY_NAMES, STAND_INS
 
 pytestmark = pytest.mark.usefixtures("working_folder")
 
@@ -42,7 +42,9 @@ def test_the_display_name_of_the_packs_nodes() -> None:
 
 
 def test_every_node_of_comfyui_has_a_display_name() -> None:
-    assert set(DISPLAY_NAMES) == {name for name in all_definitions() if not name.startswith("GPDM_")}
+    named = {name: each.display_name for name, each in all_definitions().items() if not name.startswith("GPDM_")}
+    assert named.keys() > DISPLAY_NAMES.keys() == STAND_INS.keys()
+    assert named["VAEDecode"] == "VAE Decode"
 
 
 def test_a_display_name_of_two_nodes_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

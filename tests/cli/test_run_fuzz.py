@@ -26,11 +26,10 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from gpdm import GPDMError
-from gpdm.cli.definitions import Definition
+from gpdm.cli.definitions import Definition, all_definitions
 from gpdm.cli.main import main
 from gpdm.cli.overrides import set_seeds, set_values
-from gpdm.cli.run import all_definitions
-from gpdm.cli.standins.prefix import value_text
+from gpdm.cli.prefix import value_text
 from gpdm.cli.validation import validate
 from gpdm.cli.workflow import Link, read_prompt, to_api
 

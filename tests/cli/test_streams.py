@@ -64,7 +64,7 @@ def test_a_closed_pipe_during_the_work_ends_it_without_a_word(tmp_path: Path, mo
         raise BrokenPipeError(32, "Broken pipe")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(main_module, "run_task_command", fail)
+    monkeypatch.setattr(main_module, "_work", fail)
     errors = streams(monkeypatch, "closed pipe")
     assert main(["reshuffle", "a.png", "-o", "out.png"]) == 2
     sys.stdout.close()

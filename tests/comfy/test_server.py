@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from gpdm.cli.run import all_definitions
+from gpdm.cli.definitions import all_definitions
 from gpdm.cli.workflow import read_prompt, to_api
 
 ROOT = Path(__file__).resolve().parents[2]

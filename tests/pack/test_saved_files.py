@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from gpdm.cli.definitions import all_definitions
 from gpdm.cli.main import main
-from gpdm.cli.run import all_definitions
 from gpdm.cli.validation import validate
 from gpdm.cli.workflow import read_prompt, to_api
 

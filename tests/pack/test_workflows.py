@@ -14,8 +14,8 @@ from PIL import Image
 from torch import Tensor
 
 from gpdm import TASKS, Keep, from_pil
+from gpdm.cli.definitions import all_definitions
 from gpdm.cli.main import main
-from gpdm.cli.run import all_definitions
 from gpdm.cli.validation import validate
 from gpdm.cli.workflow import Link, read_prompt
 

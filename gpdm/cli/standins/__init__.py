@@ -3,10 +3,10 @@
 Inputs and outputs are those of the nodes they stand for. A stand-in is made with the session it runs in.
 """
 
+from ..session import Session
 from . import batch, colour, combine, expression, load, masks, resize, save, scale, transform, values
 from .base import StandIn
 from .names import DISPLAY_NAMES
-from .session import Session
 
 STAND_INS: dict[str, type[StandIn]] = {
     name: kind

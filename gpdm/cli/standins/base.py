@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...errors import GPDMError
 from ..definitions import from_class
-from .session import Session
+from ..session import Session
 
 SIDE = 16384
 """Longest side of a picture in ComfyUI."""

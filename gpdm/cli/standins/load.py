@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..pictures import read_picture
 from .base import StandIn, choice
 from .batch import rgb
 
@@ -19,7 +18,7 @@ class LoadImage(StandIn):
     RETURN_TYPES = ("IMAGE", "MASK")
 
     def execute(self, image: str) -> tuple[Tensor, Tensor]:
-        frames = read_picture(self.session.find(image)).frames.movedim(1, -1)
+        frames = self.session.read(image).frames.movedim(1, -1)
         masks = 1 - frames[..., -1] if frames.shape[-1] in (2, 4) else torch.zeros(len(frames), 64, 64)
         return rgb(frames).contiguous(), masks
 
@@ -31,7 +30,7 @@ class LoadImageMask(StandIn):
     RETURN_TYPES = ("MASK",)
 
     def execute(self, image: str, channel: str) -> tuple[Tensor]:
-        frames = read_picture(self.session.find(image), profiles=False).frames.movedim(1, -1)
+        frames = self.session.read(image, profiles=False).frames.movedim(1, -1)
         if channel != "alpha":
             return (rgb(frames)[..., ["red", "green", "blue"].index(channel)].clone(),)
         return (1 - frames[..., -1] if frames.shape[-1] in (2, 4) else torch.zeros(frames.shape[:3]),)

@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 DISPLAY_NAMES = {
-    "CheckpointLoaderSimple": "Load Checkpoint",
-    "CLIPTextEncode": "CLIP Text Encode (Prompt)",
-    "EmptyLatentImage": "Empty Latent Image",
-    "KSampler": "KSampler",
-    "VAEDecode": "VAE Decode",
     "LoadImage": "Load Image",
     "LoadImageMask": "Load Image (as Mask)",
     "SaveImage": "Save Image",
@@ -57,4 +52,4 @@ DISPLAY_NAMES = {
     "GrowMask": "Grow Mask",
     "ThresholdMask": "Threshold Mask",
 }
-"""Display names by the id of the node: of the stand-ins, and of the nodes that can only be checked."""
+"""Display names of the stand-ins by the id of the node."""

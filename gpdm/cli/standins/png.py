@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
@@ -15,8 +14,10 @@ from ...pictures.deep import encode_png
 from ..files import save_bytes, save_picture
 
 
-def write_8_bits(image: Tensor, path: Path, texts: Mapping[str, str]) -> Path:
-    """Writes a PNG file with 8 bits per channel."""
+def write_png(image: Tensor, path: Path, texts: Mapping[str, str], bits: int) -> Path:
+    """Writes a PNG file with 8 or 16 bits per channel, and returns its path."""
+    if bits == 16:
+        return save_bytes(encode_png(_integers(image, 65535).astype(np.uint16), texts), path)
     values = _integers(image, 255).astype(np.uint8)
     info = PngInfo()
     for key, text in texts.items():
@@ -25,10 +26,5 @@ def write_8_bits(image: Tensor, path: Path, texts: Mapping[str, str]) -> Path:
     return save_picture(picture, path, pnginfo=info, compress_level=4)
 
 
-def write_16_bits(image: Tensor, path: Path, texts: Mapping[str, str]) -> Path:
-    """Writes a PNG file with 16 bits per channel."""
-    return save_bytes(encode_png(_integers(image, 65535).astype(np.uint16), texts), path)
-
-
 def _integers(image: Tensor, maximum: int) -> np.ndarray:
-    return (image.float().clamp(0, 1) * maximum).round().to("cpu", torch.int32).numpy()
+    return (image.float().clamp(0, 1) * maximum).round().int().cpu().numpy()

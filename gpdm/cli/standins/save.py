@@ -5,7 +5,6 @@ from __future__ import annotations
 from torch import Tensor
 
 from .base import IMAGE, MASK, StandIn, choice, inputs_of
-from .png import write_8_bits, write_16_bits
 
 
 class SaveImage(StandIn):
@@ -32,8 +31,8 @@ class SaveImageAdvanced(StandIn):
     OUTPUT_NODE = True
 
     def execute(self, images: Tensor, filename_prefix: str, **format: str) -> tuple[Tensor]:
-        write = {"8-bit": write_8_bits, "16-bit": write_16_bits}[format["format.bit_depth"]]
-        self.session.save(images, filename_prefix, ".png", write)
+        bits = {"8-bit": 8, "16-bit": 16}[format["format.bit_depth"]]
+        self.session.save(images, filename_prefix, ".png", bits)
         return (images,)
 
 

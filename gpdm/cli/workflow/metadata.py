@@ -8,10 +8,8 @@ import warnings
 import zlib
 from collections.abc import Iterator
 
-from PIL import Image
-
 from ...errors import GPDMError
-from ...pictures.deep import PNG_SIGNATURE
+from ...pictures import PNG_SIGNATURE
 
 BEGINNINGS = (PNG_SIGNATURE, b"\xff\xd8\xff", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 """First bytes of the pictures that people have; no JSON begins like one of them."""
@@ -73,6 +71,8 @@ def _unpacked(data: bytes, name: str) -> bytes:
 
 def _exif_texts(data: bytes) -> Iterator[tuple[str, str]]:
     """Yields the EXIF tags that begin with a key and a colon. A picture that cannot be opened has none."""
+    from PIL import Image
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Of a damaged or a very large picture: its pixels are not needed.

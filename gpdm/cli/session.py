@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from torch import Tensor
-
-from ...errors import GPDMError
-from ..files import make_folder
-from ..workflow import Prompt
-from .png import write_8_bits
+from ..errors import GPDMError
 from .prefix import expand, first_free_number, value_text
+from .targets import make_folder
+from .workflow import Prompt
 
-Writer = Callable[[Tensor, Path, Mapping[str, str]], Path]
-"""Writes one picture (H, W, C) in [0, 1] with texts, and returns its path."""
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .pictures import PictureFile
 
 LONGEST_NAME = 220
 """Bytes of a name that leave room for the number and the ending, as file systems allow 255."""
@@ -44,6 +43,8 @@ class Session:
     saved: list[Path] = field(default_factory=list)
     texts: list[tuple[str, str]] = field(default_factory=list)
     """What the nodes that show text say: title of the node and text."""
+    _checked: dict[tuple[Path, bool], PictureFile] = field(default_factory=dict)
+    """Pictures that a check has read and no node has used yet."""
 
     def find(self, name: str) -> Path:
         """Returns the picture called `name`, which may end in a folder of ComfyUI: "[input]", "[output]", "[temp]"."""
@@ -58,6 +59,20 @@ class Session:
         if Path(plain).is_absolute():
             raise GPDMError(f"there is no picture {plain}; check the path after --image")
         raise GPDMError(f"there is no picture {plain!r} in {', '.join(map(str, folders))}; give one with --image FILE")
+
+    def read(self, name: str, profiles: bool = True) -> PictureFile:
+        """Returns the content of the picture called `name`; `profiles` is as in `read_picture`.
+
+        What `check` has read is handed out once, and not kept.
+        """
+        path = self.find(name)
+        from .pictures import read_picture
+
+        return self._checked.pop((path, profiles), None) or read_picture(path, profiles=profiles)
+
+    def check(self, name: str, profiles: bool = True) -> None:
+        """Raises `GPDMError` if the picture called `name` cannot be read."""
+        self._checked[self.find(name), profiles] = self.read(name, profiles)
 
     def target(self, prefix: str, size: tuple[int, int] = (0, 0)) -> Path:
         """Returns the path that the names of pictures (width, height) begin with, under the folder of results.
@@ -76,8 +91,10 @@ class Session:
             raise GPDMError(f"{where}: it is outside the folder {self.out}")
         return target
 
-    def save(self, images: Tensor, prefix: str, ending: str = "_.png", write: Writer = write_8_bits) -> None:
+    def save(self, images: Tensor, prefix: str, ending: str = "_.png", bits: int = 8) -> None:
         """Writes a batch (B, H, W, C) in [0, 1] as PREFIX_00001_.png and so on, after the highest number there is."""
+        from .standins.png import write_png
+
         if images.shape[3] > 4:
             raise GPDMError(f"a picture with {images.shape[3]} channels cannot be saved; it must have 1 to 4")
         target = self.target(prefix, (images.shape[2], images.shape[1]))
@@ -86,7 +103,7 @@ class Session:
         first = first_free_number(folder, target.name)
         for index, image in enumerate(images):
             name = target.name.replace("%batch_num%", str(index))
-            self.saved.append(write(image, folder / f"{name}_{first + index:05d}{ending}", texts))
+            self.saved.append(write_png(image, folder / f"{name}_{first + index:05d}{ending}", texts, bits))
 
 
 def _without_nan(value: Any) -> Any:

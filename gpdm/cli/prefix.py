@@ -8,12 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..workflow import CONTROL, Link, Prompt
+from .workflow import CONTROL, Link, Prompt
 
 DATE_PARTS = {"d": "day", "M": "month", "h": "hour", "m": "minute", "s": "second"}
 NOT_IN_FILE_NAMES = re.compile(r'[/?<>\\:*|"\x00-\x1f\x7f]')
@@ -90,4 +89,4 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return str(value).lower()
-    return np.format_float_positional(value, trim="-") if isinstance(value, float) else str(value)
+    return f"{Decimal(repr(value)).normalize():f}" if isinstance(value, float) else str(value)

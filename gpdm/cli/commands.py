@@ -1,0 +1,94 @@
+"""The commands of the tasks and the options with a flag, read from a table, which needs no torch.
+
+`tools/make_tables.py` writes commands.json from the records of the tasks and the classes of the options.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..options import OptionSpec
+
+TYPES = {kind.__name__: kind for kind in (int, float, str)}
+"""Types of options by the name that the table has."""
+
+
+@dataclass(frozen=True)
+class PictureArgument:
+    """One picture of a task (`tasks.Picture`)."""
+
+    name: str
+    help: str
+    start: bool
+
+
+@dataclass(frozen=True)
+class TaskCommand:
+    """The command of one task."""
+
+    task: str
+    """Key of the task in `tasks.TASKS`."""
+    name: str
+    summary: str
+    pictures: tuple[PictureArgument, ...]
+    options: Mapping[str, tuple[OptionSpec, ...]]
+    """Options with a flag, by the part of the recipe, with the defaults of this task."""
+    weight: OptionSpec
+    """Weight of a reference, whose flag is repeated for each."""
+
+    @property
+    def reference(self) -> PictureArgument:
+        """The picture that gives the patches."""
+        return next(picture for picture in self.pictures if not picture.start)
+
+    @property
+    def has_start(self) -> bool:
+        """True if the output starts from one of the pictures."""
+        return any(picture.start for picture in self.pictures)
+
+
+@dataclass(frozen=True)
+class Commands:
+    """All commands that are made from the library."""
+
+    tasks: tuple[TaskCommand, ...]
+    qualities: tuple[str, ...]
+    default_quality: str
+    evaluation: tuple[OptionSpec, ...]
+    """Options of an evaluation."""
+
+
+def read_commands() -> Commands:
+    """Returns the content of the table."""
+    table = json.loads(Path(__file__).with_name("commands.json").read_text(encoding="utf-8"))
+    parts = {part: {spec.name: spec for spec in _specs(rows)} for part, rows in table["options"].items()}
+    (weight,) = _specs(table["reference"])
+    return Commands(
+        tuple(_task(row, parts, weight) for row in table["tasks"]),
+        tuple(table["qualities"]),
+        table["default_quality"],
+        _specs(table["evaluation"]),
+    )
+
+
+def _task(row: Mapping[str, Any], parts: Mapping[str, Mapping[str, OptionSpec]], weight: OptionSpec) -> TaskCommand:
+    defaults: Mapping[str, Mapping[str, Any]] = row["defaults"]
+    return TaskCommand(
+        row["task"],
+        row["name"],
+        row["summary"],
+        tuple(PictureArgument(**picture) for picture in row["pictures"]),
+        {
+            part: tuple(replace(parts[part][name], default=default) for name, default in values.items())
+            for part, values in defaults.items()
+        },
+        weight,
+    )
+
+
+def _specs(rows: list[dict[str, Any]]) -> tuple[OptionSpec, ...]:
+    return tuple(OptionSpec(**{**row, "type": TYPES[row["type"]], "choices": tuple(row["choices"])}) for row in rows)
