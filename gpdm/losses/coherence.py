@@ -18,18 +18,9 @@ from ..borders import wrap, wrap_adjoint, wraps
 from ..canvas import Canvas
 from ..images import Size, check_single, size_of
 from ..kernels.choose import choose, kernels
+from ..patches.lattice import Lattice
 from ..patches.linear import patch_grid
-from ..patches.nearest import BLOCK_SIZE, squared_distance
-from ..patches.search import (
-    CHUNK_PATCHES,
-    MAX_PAIRS,
-    PatchSearch,
-    Positions,
-    chunks,
-    gather_patches,
-    patch_view,
-    scatter_add_patches,
-)
+from ..patches.search import STRIP_PATCHES, PatchSearch, search_bytes
 from ..pyramid import Level
 from ..references import Reference, check_patches, reference_patch_weights
 from .base import OutputState
@@ -86,15 +77,10 @@ class Coherence:
     def memory(self, level: Level) -> tuple[int, int]:
         """Returns the bytes of one step besides the images; the minimum is also the amount for full speed.
 
-        They hold, with up to four channels, two copies of the reference patches, a chunk of looked-up patches with the
-        tensors computed from them, and a block of distances.
+        They hold, with up to four channels, those of the search, and the target with two maps of weights.
         """
-        queries, keys = max(level.pixels // self.spacing**2, 1), level.reference_pixels
-        while keys * queries > MAX_PAIRS:  # then `PatchSearch` starts at half the size
-            keys //= 4
-        chunk = min(queries, CHUNK_PATCHES)
-        block = min(BLOCK_SIZE[0], chunk) * min(BLOCK_SIZE[1], keys)
-        needed = 4 * (4 * COHERENCE_PATCH**2 * (2 * keys + 6 * chunk) + 3 * block)
+        patches = max(level.pixels // self.spacing**2, 1)
+        needed = search_bytes(COHERENCE_PATCH, patches, level.reference_pixels) + 4 * 6 * level.pixels
         return needed, needed
 
     def bind(
@@ -133,6 +119,8 @@ class CoherenceObjective:
         check_single(image)
         searched, target = state.remembered or (0, None)
         if target is None or not searched <= step < searched + self.term.search_every:
+            del target
+            state.remembered = None  # so that two targets are never in memory
             target = self.target(image, state.generator)
             state.remembered = step, target
         return target
@@ -145,31 +133,25 @@ class CoherenceObjective:
         """Returns the target of an image (1, C, H, W), from the nearest patches of a random subsample."""
         p, border = COHERENCE_PATCH, self.canvas.border
         wrapped = wrap(image, p, border)
-        grid = patch_grid(size_of(wrapped), p, 1)
-        positions = self._positions(grid, generator, image.device)
-        at_edge = self._at_edge(positions, grid)
-        matches = self.search.positions(wrapped, positions.row, positions.column)
-        view, sums = patch_view([wrapped], p), wrapped.new_zeros(wrapped.shape)
-        totals, covers = (wrapped.new_zeros(wrapped[:, :1].shape) for _ in range(2))
-        for part in chunks(positions.row):
-            patches = gather_patches(self.search.view, matches[part])
-            distance = squared_distance(gather_patches(view, positions[part]), patches)
-            weights = (1 - self.term.tolerance / distance.clamp(min=1e-12)).clamp(min=0)
-            # Along a free border few looked-up patches cover a pixel, so there the tolerance is 0.
-            weights = weights.masked_fill(at_edge[part], 1)[:, None]
-            ones = torch.ones_like(weights).expand(-1, p**2)
-            scatter_add_patches(sums, weights * patches, positions[part])
-            scatter_add_patches(totals, weights * ones, positions[part])
-            scatter_add_patches(covers, ones, positions[part])
+        lattice = self._lattice(patch_grid(size_of(wrapped), p, 1), generator, image.device)
+        matches = self.search.nearest(wrapped, lattice)
+        weights = (1 - self.term.tolerance / matches.distance.clamp(min=1e-12)).clamp(min=0)
+        # Along a free border few looked-up patches cover a pixel, so there the tolerance is 0.
+        weights = weights.masked_fill(self._at_edge(lattice), 1)[:, None, None, None]
+        sums, (totals, covers) = torch.zeros_like(wrapped), (torch.zeros_like(wrapped[:, :1]) for _ in range(2))
+        for strip in lattice.strips(p, STRIP_PATCHES):
+            weight = weights[strip.part]
+            patches = self.search.store.read(matches.first[strip.part]).view(-1, p, p, image.shape[1])
+            strip.add(sums, patches.mul_(weight))
+            strip.add(totals, weight.expand(-1, p, p, 1))
+            strip.add(covers, torch.ones_like(weight).expand(-1, p, p, 1))
         sums, totals, covers = (wrap_adjoint(x, p, border) for x in (sums, totals, covers))
-        weight = totals / covers.clamp(min=1)
-        if self.canvas.weight is not None:
-            weight = weight * self.canvas.weight
-        return CoherenceTarget(sums / totals.clamp(min=1e-12), weight)
+        target, weight = sums.div_(totals.clamp(min=1e-12)), totals.div_(covers.clamp_(min=1))
+        return CoherenceTarget(target, weight if self.canvas.weight is None else weight.mul_(self.canvas.weight))
 
-    def _positions(self, grid: Size, generator: Generator, device: torch.device) -> Positions:
-        """Samples the positions of the patches to look up, without those of weight 0."""
-        masks, spacing = [], self.term.spacing
+    def _lattice(self, grid: Size, generator: Generator, device: torch.device) -> Lattice:
+        """Samples the patches to look up, without those of weight 0, from a grid of so many rows and columns."""
+        axes, spacing = [], self.term.spacing
         for number, is_wrapped in zip(grid, wraps(self.canvas.border), strict=True):
             mask = torch.zeros(number, dtype=torch.bool)
             first = int(torch.randint(spacing, (1,), generator=generator))
@@ -179,19 +161,17 @@ class CoherenceObjective:
             else:
                 mask[first::spacing] = True
                 mask[0] = mask[-1] = True
-            masks.append(mask)
-        chosen = masks[0][:, None] & masks[1]
-        if self.output_weights is not None:
-            chosen &= self.output_weights.cpu() > 0
-        row, column = (index.to(device) for index in chosen.nonzero(as_tuple=True))
-        return Positions(torch.zeros_like(row), row, column)
+            axes.append(mask.nonzero()[:, 0].to(device))
+        rows, columns = axes
+        chosen = None if self.output_weights is None else self.output_weights[rows[:, None], columns] > 0
+        return Lattice.of(rows, columns, chosen)
 
-    def _at_edge(self, positions: Positions, grid: Size) -> Tensor:
+    def _at_edge(self, lattice: Lattice) -> Tensor:
         """Returns which patches lie along a free border, bool, (n,)."""
-        result = torch.zeros_like(positions.row, dtype=torch.bool)
-        for index, number, is_wrapped in zip(
-            (positions.row, positions.column), grid, wraps(self.canvas.border), strict=True
+        result = torch.zeros_like(lattice.index, dtype=torch.bool)
+        for corners, lines, is_wrapped in zip(
+            lattice.corners(), (lattice.rows, lattice.columns), wraps(self.canvas.border), strict=True
         ):
             if not is_wrapped:
-                result |= (index == 0) | (index == number - 1)
+                result |= (corners == lines[0]) | (corners == lines[-1])
         return result

@@ -176,8 +176,8 @@ def solve_level(
         for index, iterate in enumerate(iterates):
             if iterate.converged:
                 continue
-            sample = objectives[index].sample(iterate.image, step, iterate.state)
-            loss = steps[index]((sample, rates[step]))
+            # The sample has no name here, so that an old one does not stay in memory while the next is computed.
+            loss = steps[index]((objectives[index].sample(iterate.image, step, iterate.state), rates[step]))
             queue.step()
             iterate.losses.append(loss)
             if step >= num_steps * (1 - solver.averaged_fraction):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 import torch
@@ -31,9 +30,10 @@ from gpdm.losses.coherence import COHERENCE_PATCH, CoherenceObjective, Coherence
 from gpdm.losses.swd_binned import BinnedObjective
 from gpdm.losses.swd_sorted import SortedObjective
 from gpdm.optimizers.newton import hessian_diagonal
+from gpdm.patches.lattice import Lattice
 from gpdm.patches.linear import patch_grid
 from gpdm.patches.nearest import all_patches, nearest
-from gpdm.patches.search import PatchSearch
+from gpdm.patches.search import Matches, PatchSearch
 from library.problems import evaluated, objective_of, picture
 from library.terms import TermsLoss, with_coherence
 
@@ -313,13 +313,13 @@ def test_every_output_has_its_own_target(order: tuple[int, int]) -> None:
 
 def test_patches_are_searched_at_the_first_step_and_then_every_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     searched: list[Tensor] = []
-    search = PatchSearch.positions
+    search = PatchSearch.nearest
 
-    def positions(self: PatchSearch, image: Tensor, row: Tensor, column: Tensor) -> Any:
+    def nearest(self: PatchSearch, image: Tensor, lattice: Lattice) -> Matches:
         searched.append(image)
-        return search(self, image, row, column)
+        return search(self, image, lattice)
 
-    monkeypatch.setattr(PatchSearch, "positions", positions)
+    monkeypatch.setattr(PatchSearch, "nearest", nearest)
     objective, first, second = bound([REFERENCE]), state_of(0), state_of(1)
     every = Coherence().search_every
     for i in range(2 * every + 1):
@@ -349,20 +349,20 @@ def test_the_looked_up_patches_cover_every_pixel_and_change_at_every_search(grid
     objective, generator = bound([REFERENCE], border=border), seeded()
     seen = set()
     for _ in range(10):
-        chosen = objective._positions(grid, generator, torch.device("cpu"))
-        seen |= set(zip(chosen.row.tolist(), chosen.column.tolist(), strict=True))
+        corners = objective._lattice(grid, generator, torch.device("cpu")).corners()
+        seen |= set(zip(*(x.tolist() for x in corners), strict=True))
         covers = torch.zeros(height, width)
-        for row, column in zip(chosen.row, chosen.column, strict=True):
+        for row, column in zip(*corners, strict=True):
             rows, columns = (torch.arange(P) + row) % height, (torch.arange(P) + column) % width
             covers[rows[:, None], columns] += 1
         assert covers.min() >= 1
         if min(grid) > 4:
             # Across a border that wraps two rows may be further apart.
             assert border != "free" or covers[3:-3, 3:-3].min() >= 4
-            assert len(chosen.row) < grid[0] * grid[1] / 4
+            assert len(corners[0]) < grid[0] * grid[1] / 4
     for _ in range(100):
-        chosen = objective._positions(grid, generator, torch.device("cpu"))
-        seen |= set(zip(chosen.row.tolist(), chosen.column.tolist(), strict=True))
+        corners = objective._lattice(grid, generator, torch.device("cpu")).corners()
+        seen |= set(zip(*(x.tolist() for x in corners), strict=True))
     assert len(seen) == grid[0] * grid[1]
 
 
@@ -427,8 +427,7 @@ def test_weights_of_a_level_apply_to_coherence() -> None:
     assert isinstance(objective, SumObjective)
     part = objective.parts[-1]
     assert isinstance(part, CoherenceObjective)
-    assert part.search.allowed is not None
-    assert part.search.number == int(part.search.allowed[0].sum()) == 58 * 30
+    assert part.search.store.number == 58 * 30
     assert not target_of(part, picture(64, 66, seed=2)).weight[..., :30].any()
 
 
