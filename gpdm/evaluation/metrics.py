@@ -14,8 +14,8 @@ from ..borders import BORDERS
 from ..errors import ImageError, OptionError
 from ..images import check_alike, check_image, resize, scaled, size_of
 from ..options import Options, option
-from ..patches.filters import FilterBank, sample_filters
-from ..patches.linear import patch_grid, project
+from ..patches.filters import sample_filters
+from ..patches.linear import FilterBank, patch_grid
 from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, mutual
 from ..references import Images, Reference, as_references, reference_patch_weights
 from ..transport.sorted import sliced_wasserstein
@@ -210,8 +210,8 @@ def held_out(
         filters = filters - filters.mean((2, 3), keepdim=True)
         bank = FilterBank.of(filters / filters.flatten(1).norm(dim=1)[:, None, None, None])
     bank = bank.to(image)
-    p = torch.cat([project(x.image, bank).flatten(0, 1) for x in resized]).T.contiguous()
-    q = project(image, bank).flatten(0, 1).T.contiguous()
+    p = torch.cat([bank.project(x.image).flatten(0, 1) for x in resized]).T.contiguous()
+    q = bank.project(image).flatten(0, 1).T.contiguous()
     weights = reference_patch_weights(resized, patch_size)
     if weights is None:
         distance, spread = sliced_wasserstein(p, q, distance="l1")[0], (p - p.mean(1, keepdim=True)).abs().mean()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor
 
-from ..patches.filters import FilterBank
-from ..transport.binned import Bins
-
-Stride = tuple[int, int]
-"""Rows and columns, or pixels down and right, from one patch to the next."""
+from ..patches.linear import FilterBank, Stride
 
 
 @dataclass(frozen=True)
@@ -36,52 +33,65 @@ ALL_PATCHES = Subsample()
 """The subsample with all patches."""
 
 
-class ProjectedReference(Protocol):
-    """A set of filters in the backend's own form, with the CDFs of the reference's projections onto them."""
+@dataclass(frozen=True)
+class ReferencePatches:
+    """The patches of one size that are counted in a reference."""
 
-    @property
-    def cdf_p(self) -> Tensor:
-        """F_P at the bin centres, (K, B)."""
-        ...
+    image: Tensor
+    """Image, (1, C, H, W), channels last; the first patch is in its upper left corner."""
+    stride: Stride = (1, 1)
+    weights: Tensor | None = None
+    """Weight of each patch, (rows, columns), whole numbers from `quantize_weights`; None weights all equally."""
+
+
+@dataclass(frozen=True)
+class OutputPatches:
+    """The patches of one size of an output, at one step."""
+
+    image: Tensor
+    """Image, (1, C, H, W); the first patch is in its upper left corner."""
+    into: Tensor
+    """Gradient to which that of these patches is added, (1, C, H, W)."""
+    subsample: Subsample = ALL_PATCHES
+    """The patches that are counted. Bin gradients are computed from these, and apply to all patches."""
+    weights: Tensor | None = None
+    """Weight of each patch, (rows, columns), whole numbers from `quantize_weights`; None weights all equally."""
 
 
 class Backend(Protocol):
     """An implementation of the computations of a step.
 
-    Images are (1, C, H, W). Weights, (rows, columns) of the patch grid, are whole numbers from `quantize_weights`; None
-    weights all patches equally.
+    The filters of one set may have several patch sizes: there is one bank of filters for each size, and K filters in
+    all of them together.
     """
 
-    def count(self, image: Tensor, bank: FilterBank, bins: Bins, stride: Stride, weights: Tensor | None) -> Tensor:
-        """Returns the number of patches, or the sum of their weights, in each bin: (K, B), of `accumulator_dtype`."""
-        ...
+    def project(
+        self, patches: Sequence[Sequence[ReferencePatches]], banks: Sequence[FilterBank], bins: int
+    ) -> list[Any]:
+        """Returns the reference's CDFs along several sets of filters, in the backend's own form, one element a set.
 
-    def prepare(self, bank: FilterBank, bins: Bins, cdf_p: Tensor, stride: int) -> list[Any]:
-        """Returns a `ProjectedReference` for each set of the bank, for repeated use with patches at this stride."""
+        Arguments:
+            patches: The patches of the references, for each size.
+            banks: The filters of all sets, for each size.
+            bins: Number of bins of a direction, B.
+        """
         ...
 
     def evaluate(
-        self,
-        image: Tensor,
-        reference: Any,
-        distance: str,
-        stride: int,
-        subsample: Subsample,
-        weights: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        """Returns the distance of an image's patches to the reference, and its gradient.
+        self, patches: Sequence[OutputPatches], reference: Any, distance: str, stride: int, factors: Tensor
+    ) -> Tensor:
+        """Adds the gradient of the distance of an output's patches to the reference to `OutputPatches.into`.
 
         Arguments:
-            image: Image, (1, C, H, W).
-            reference: A `ProjectedReference` of this backend.
+            patches: The patches of the output, for each size.
+            reference: An element of the result of `project`.
             distance: "l1" or "l2".
             stride: Distance between neighbouring patches, in pixels.
-            subsample: The patches that are counted. Bin gradients are computed from these, and apply to all patches.
-            weights: Weights of the patches, or None.
+            factors: Factor of the gradient of each filter, (K,).
 
         Returns:
-            The distance, mean over the filters of `reference`, a scalar; and the gradient, (1, C, H, W), not yet
-            normalised: the sum over filters and patches of the filter times the gradient of the patch's bin, times the
-            patch's weight over `WEIGHT_UNIT`, if there are weights.
+            The distance, mean over the K filters, a scalar. The gradient is the sum over filters and patches of the
+            filter times the gradient of the patch's bin, times the filter's factor, times the patch's weight over `WEIGHT_UNIT`,
+            if there are weights.
         """
         ...

@@ -51,11 +51,17 @@ def choose(backend: str, device: torch.device, elements: int = 0, dtype: torch.d
     return "torch"
 
 
-def make_backend(name: str, workspace: Workspace) -> Any:
-    """Returns the `backend.Backend` of this name, "torch" or "triton". Triton is imported only when it is used."""
+def make_backend(name: str, workspace: Workspace, patches: int) -> Any:
+    """Returns the `backend.Backend` of this name, "torch" or "triton". Triton is imported only when it is used.
+
+    Arguments:
+        name: "torch" or "triton".
+        workspace: Strips and buffers.
+        patches: Number of patches of the largest image.
+    """
     if name == "triton":
         return importlib.import_module(".triton_backend", __package__).TritonBackend()
-    return importlib.import_module(".torch_backend", __package__).TorchBackend(workspace)
+    return importlib.import_module(".torch_backend", __package__).TorchBackend(workspace, patches)
 
 
 def kernels(backend: str) -> Any:

@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..images import size_of
+from ..patches.linear import Stride
 from ..transport.binned import BIN_GRADIENTS, Bins
-from .backend import Stride
 
 ADAM_EPSILON = 1e-8
 """Adam's epsilon: added to the root mean square, so that the quotient is finite."""
@@ -48,7 +48,7 @@ def project_and_count(
     return index.new_zeros(len(filters), bins.number).scatter_add_(1, index, amounts)
 
 
-def compare(cdf_p: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[Tensor, Tensor]:
+def compare(cdf_p: Tensor, counts: Tensor, width: Tensor, distance: str) -> tuple[Tensor, Tensor]:
     """Returns the distance of the output's counts to the reference's CDFs, and the gradient of each bin.
 
     See `transport.binned.w1_bin_gradients`.
@@ -56,13 +56,13 @@ def compare(cdf_p: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[T
     Arguments:
         cdf_p: F_P at the bin centres, (K, B), float32.
         counts: Counts or weights of the output, (K, B), int64.
-        bins: The bins.
+        width: Width of a bin, (K,).
         distance: "l1" or "l2".
 
     Returns:
         The distance, mean over directions, a scalar; and the gradient of each bin, (K, B), float32.
     """
-    return BIN_GRADIENTS[distance](cdf_p, counts.double(), bins)
+    return BIN_GRADIENTS[distance](cdf_p, counts.double(), width)
 
 
 def backproject(
@@ -133,5 +133,6 @@ def adam(
     gradient = gradient.mul_(factor)
     first.lerp_(gradient, 1 - betas[0])
     second.mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
-    denominator = second.sqrt().div_(rates[1]).add_(ADAM_EPSILON)
-    image.sub_(first.mul(rates[0]).div_(denominator))
+    rate, correction = rates.unbind()
+    denominator = torch.sqrt(second, out=gradient).div_(correction).add_(ADAM_EPSILON)
+    image.sub_((first * rate).div_(denominator))

@@ -5,140 +5,205 @@ The backend with Triton kernels is in triton_backend.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import torch
 from torch import Tensor
 
 from ..images import size_of
-from ..patches.filters import FilterBank
-from ..patches.linear import Adjoint, patch_grid, project_columns, project_rows
-from ..transport.binned import BIN_GRADIENTS, WEIGHT_UNIT, Bins, count, look_up
-from .backend import ALL_PATCHES, Stride, Subsample
+from ..patches.linear import FilterBank, LinearMap, MatrixFilters, Stride, patch_grid
+from ..transport.binned import BIN_GRADIENTS, WEIGHT_UNIT, bin_range, count, cumulative
+from .backend import ALL_PATCHES, OutputPatches, ReferencePatches
 from .workspace import Workspace
+
+MATRIX_PATCHES = 2000
+"""Number of patches up to which products of matrices take the place of convolutions."""
 
 
 @dataclass(frozen=True)
 class TorchProjectedReference:
-    """A set of filters with the reference's CDFs, for `TorchBackend`."""
+    """A set of filters with the reference's CDFs, for `TorchBackend`. It has K filters in all sizes together."""
 
-    scaled: FilterBank
-    """The filters divided by the width of the bins: a projection plus `bins.offset` is a bin coordinate."""
-    adjoint: Adjoint
-    """The adjoint of projection onto the unscaled filters."""
-    bins: Bins
+    filters: tuple[LinearMap, ...]
+    """The filters of each patch size, divided by the width of the bins."""
+    offsets: tuple[Tensor, ...]
+    """What is added to the projections onto these filters to give bin coordinates, for each size."""
+    width: Tensor
+    """Width of the bins, (K,)."""
+    limits: tuple[tuple[Tensor, Tensor], ...]
+    """Lowest and highest bin coordinates for each of these filters, for each size."""
     cdf_p: Tensor
     """F_P at the bin centres, (K, B)."""
 
 
-class TorchBackend:
-    """Convolutions, scatter-add counts and gathered gradients, in strips of rows that fit the workspace.
+@dataclass(frozen=True)
+class _Strip:
+    """Some rows of the patch grid of one patch size."""
 
-    With L1, sums over filters are exact, since rows are multiples of `filters.FILTER_QUANTUM`, so that the gradient
-    does not depend on the strips.
+    size: int
+    """Index of the patch size."""
+    rows: slice
+    grid: tuple[int, int]
+    """Columns of the patch grid, and number of filters."""
+    image: Tensor
+    """The image, (1, C, H, W)."""
+    stride: Stride
+
+    @property
+    def projections(self) -> int:
+        """Number of projections."""
+        return (self.rows.stop - self.rows.start) * self.grid[0] * self.grid[1]
+
+    def of(self, image: Tensor, filters: LinearMap) -> Tensor:
+        """Returns the rows of an image, (1, C, H, W), that these patches cover."""
+        first, last = self.rows.start * self.stride[0], (self.rows.stop - 1) * self.stride[0]
+        return _rows_of(image, first, last + filters.patch_size)
+
+
+class TorchBackend:
+    """Convolutions, histograms and gathered gradients, in strips of rows.
+
+    The strips depend on the sizes alone, so that the result does not depend on the memory limit. If they fit one strip,
+    the patches of all sizes are processed together: small levels are bound by the number of calls.
+
+    Arguments:
+        workspace: Strips and buffers.
+        patches: Number of patches of the largest image.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
-        self.workspace = workspace
+    def __init__(self, workspace: Workspace, patches: int) -> None:
+        self.workspace, self.use_matrices = workspace, patches <= MATRIX_PATCHES
 
-    def count(self, image: Tensor, bank: FilterBank, bins: Bins, stride: Stride, weights: Tensor | None) -> Tensor:
-        """See `Backend.count`."""
-        scaled = bank.scaled(bins.scale)
-        return self._count(project_columns(image, scaled, stride[0]), scaled, bins, stride[1], weights)
-
-    def prepare(self, bank: FilterBank, bins: Bins, cdf_p: Tensor, stride: int) -> list[TorchProjectedReference]:
-        """See `Backend.prepare`."""
-        parts = zip(
-            bank.split_sets(),
-            bank.scaled(bins.scale).split_sets(),
-            bins.chunk(bank.sets),
-            cdf_p.chunk(bank.sets),
-            strict=True,
-        )
+    def project(
+        self, patches: Sequence[Sequence[ReferencePatches]], banks: Sequence[FilterBank], bins: int
+    ) -> list[TorchProjectedReference]:
+        """See `Backend.project`."""
+        sets, first, parts, limits = banks[0].sets, 0, [], []
+        for size_patches, bank in zip(patches, banks, strict=True):
+            maps = MatrixFilters.of(bank) if self.use_matrices else bank
+            values = [maps.project(each.image, each.stride).flatten(0, 1) for each in size_patches]
+            ends = [each.aminmax(dim=0) for each in values]
+            low, high = torch.stack([x.min for x in ends]).amin(0), torch.stack([x.max for x in ends]).amax(0)
+            margin = (high - low) / 16  # for patches that are not counted, and for those of the output
+            grid = bin_range(low - margin, high + margin, bins)
+            counts = sum(
+                count(grid.index(x), len(bank) * bins, _expanded(each.weights, x))
+                for x, each in zip(values, size_patches, strict=True)
+            )
+            assert isinstance(counts, Tensor)
+            number = len(bank) // sets
+            start = (torch.arange(number, device=low.device, dtype=low.dtype) + first) * bins
+            offsets = start - (grid.low * grid.scale).view(sets, number)
+            limits.append((start, start + (bins - 0.5)))
+            filters = maps.scaled(grid.scale).split_sets(sets)
+            parts.append((filters, offsets, grid.width.view(sets, -1), counts.view(sets, number, bins)))
+            first += number
+        filters, offsets, widths, counts = zip(*parts, strict=True)
+        width, cdf_p = torch.cat(widths, 1), cumulative(torch.cat(counts, 1), widths[0].dtype)
         return [
-            TorchProjectedReference(scaled, Adjoint.of(filters, stride), set_bins, set_cdf)
-            for filters, scaled, set_bins, set_cdf in parts
+            TorchProjectedReference(set_filters, set_offsets, set_width, tuple(limits), set_cdf)
+            for set_filters, set_offsets, set_width, set_cdf in zip(
+                zip(*filters, strict=True),
+                zip(*(x.unbind(0) for x in offsets), strict=True),
+                width.unbind(0),
+                cdf_p.unbind(0),
+                strict=True,
+            )
         ]
 
     def evaluate(
         self,
-        image: Tensor,
+        patches: Sequence[OutputPatches],
         reference: TorchProjectedReference,
         distance: str,
         stride: int,
-        subsample: Subsample,
-        weights: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        """See `Backend.evaluate`."""
-        bins, scaled, number = reference.bins, reference.scaled, len(reference.cdf_p)
-        rows, columns = patch_grid(size_of(image), scaled.patch_size, stride)
-        projections = rows * (columns * number)
-        image_columns = project_columns(image, scaled, stride)
-        # Bins are kept from counting to backprojection if memory allows; else they are computed twice.
-        keep = subsample == ALL_PATCHES and 8 * projections <= self.workspace.keep_bytes
-        kept = self.workspace.buffer("kept", projections, torch.int64) if keep else None
-        if subsample == ALL_PATCHES:
-            counts = self._count(image_columns, scaled, bins, stride, weights, kept)
-        else:
-            counted, pixel_stride = subsample.apply(image, stride)
-            counted_columns = project_columns(counted, scaled, pixel_stride[0])
-            counts = self._count(counted_columns, scaled, bins, pixel_stride[1], None)
-        value, bin_gradients = BIN_GRADIENTS[distance](reference.cdf_p, counts, bins)
-        strips = self._gradients(image_columns, scaled, bins, stride, bin_gradients, weights, kept)
-        return value, reference.adjoint(strips, size_of(image))
-
-    def _count(
-        self,
-        image_columns: Tensor,
-        scaled: FilterBank,
-        bins: Bins,
-        stride: int,
-        weights: Tensor | None,
-        kept: Tensor | None = None,
+        factors: Tensor,
     ) -> Tensor:
-        """Counts patches strip by strip, from projected columns (1, M, rows, W).
+        """See `Backend.evaluate`."""
+        images, weights = [each.image for each in patches], [each.weights for each in patches]
+        groups, bins = self._strips(images, [(stride, stride)] * len(images), reference), reference.cdf_p.numel()
+        kept = None  # bins are kept from counting to backprojection if memory allows; else they are computed twice
+        if all(each.subsample == ALL_PATCHES for each in patches):
+            kept = self.workspace.kept([sum(strip.projections for strip in group) for group in groups])
+            counts = [
+                count(self._index(group, reference, out), bins, _joined(weights, group))
+                for group, out in zip(groups, kept or repeat(None))
+            ]
+        else:
+            subsamples = [each.subsample.apply(each.image, stride) for each in patches]
+            counted = self._strips(*zip(*subsamples, strict=True), reference)
+            counts = [count(self._index(group, reference, None), bins) for group in counted]
+        total = counts[0] if len(counts) == 1 else torch.stack(counts).sum(0)
+        value, gradients = BIN_GRADIENTS[distance](reference.cdf_p, total.view_as(reference.cdf_p), reference.width)
+        gradients *= (reference.width * factors)[:, None]  # the filters are divided by the width
+        for number, group in enumerate(groups):
+            index = kept[number] if kept else self._index(group, reference, None)
+            self._backproject(gradients.view(-1), index, group, reference, patches)
+        return value
 
-        Their bins are written to `kept`, if it is given.
-        """
-        number, columns = len(scaled), (image_columns.shape[3] - scaled.patch_size) // stride + 1
-        counts = None
-        for strip in self.workspace.strips(image_columns.shape[2], columns, number):
-            coordinates = project_rows(image_columns[:, :, strip], scaled, stride, bins.offset).flatten(0, 1)
-            index = bins.index(coordinates, self._bin_buffer(coordinates, strip, kept))
-            strip_counts = count(index, bins, None if weights is None else weights[strip].flatten())
-            counts = strip_counts if counts is None else counts.add_(strip_counts)
-        assert counts is not None
-        return counts
+    def _strips(
+        self, images: Sequence[Tensor], strides: Sequence[Stride], reference: TorchProjectedReference
+    ) -> list[list[_Strip]]:
+        """Splits the patches of all sizes into strips, which are returned in groups that are processed together."""
+        strips: list[_Strip] = []
+        for size, (image, stride, filters) in enumerate(zip(images, strides, reference.filters, strict=True)):
+            rows, columns = patch_grid(size_of(image), filters.patch_size, stride)
+            for part in self.workspace.strips(rows, columns, len(filters)):
+                strips.append(_Strip(size, part, (columns, len(filters)), image, stride))
+        if sum(strip.projections for strip in strips) <= self.workspace.strip_projections:
+            return [strips]
+        return [[strip] for strip in strips]
 
-    def _gradients(
+    def _index(self, group: Sequence[_Strip], reference: TorchProjectedReference, out: Tensor | None) -> Tensor:
+        """Returns the bins of all projections of a group, int32, one strip after the other; in `out` if it is given."""
+        numbers = [strip.projections for strip in group]
+        coordinates = self.workspace.buffer("coordinates", sum(numbers), reference.width.dtype)
+        for strip, part in zip(group, coordinates.split(numbers), strict=True):
+            filters, image = reference.filters[strip.size], strip.image
+            values = filters.project(strip.of(image, filters), strip.stride, reference.offsets[strip.size])
+            start, end = reference.limits[strip.size]
+            torch.clamp(values, start, end, out=part.view(values.shape))
+        if out is None:
+            out = self.workspace.buffer("bins", sum(numbers), torch.int32)
+        return out.copy_(coordinates)
+
+    def _backproject(
         self,
-        image_columns: Tensor,
-        scaled: FilterBank,
-        bins: Bins,
-        stride: int,
-        bin_gradients: Tensor,
-        weights: Tensor | None,
-        kept: Tensor | None,
-    ) -> Iterator[Tensor]:
-        """Yields the gradient of each patch's bin, times its weight: (rows, columns, K) for each strip."""
-        number, columns = len(scaled), (image_columns.shape[3] - scaled.patch_size) // stride + 1
-        for strip in self.workspace.strips(image_columns.shape[2], columns, number):
-            if kept is None:
-                coordinates = project_rows(image_columns[:, :, strip], scaled, stride, bins.offset).flatten(0, 1)
-                index = bins.index(coordinates, self._bin_buffer(coordinates, strip, None))
-            else:
-                index = kept[strip.start * columns * number : strip.stop * columns * number].view(-1, number)
-            gradients = self.workspace.buffer("gradients", index.numel(), bin_gradients.dtype).view(index.shape)
-            look_up(bin_gradients, index, gradients)
-            if weights is not None:
-                # Weights are whole numbers over a power of two, so that sums of weights 0 and 1 are exact as well.
-                gradients *= (weights[strip] / WEIGHT_UNIT).to(gradients).reshape(-1, 1)
-            yield gradients.view(-1, columns, number)
+        table: Tensor,
+        index: Tensor,
+        group: Sequence[_Strip],
+        reference: TorchProjectedReference,
+        patches: Sequence[OutputPatches],
+    ) -> None:
+        """Adds the gradient of a group, from that of each bin, (K B,), and the bins of the projections."""
+        looked_up = self.workspace.buffer("gradients", len(index), table.dtype)
+        torch.index_select(table, 0, index, out=looked_up)
+        for strip, values in zip(group, looked_up.split([strip.projections for strip in group]), strict=True):
+            filters, each = reference.filters[strip.size], patches[strip.size]
+            values = values.view(-1, *strip.grid)
+            if each.weights is not None:
+                values *= (each.weights[strip.rows] / WEIGHT_UNIT).to(values)[:, :, None]
+            into = strip.of(each.into, filters)
+            into += filters.adjoint(values, size_of(into), strip.stride)
 
-    def _bin_buffer(self, coordinates: Tensor, strip: slice, kept: Tensor | None) -> Tensor:
-        """Returns memory for the bins of a strip: its part of `kept`, or a buffer that the next strip overwrites."""
-        if kept is None:
-            return self.workspace.buffer("bins", coordinates.numel(), torch.int64)
-        start = strip.start * (coordinates.numel() // (strip.stop - strip.start))
-        return kept[start : start + coordinates.numel()]
+
+def _rows_of(image: Tensor, first: int, last: int) -> Tensor:
+    """Returns rows `first` to `last` - 1 of an image, (1, C, H, W): the image itself if they are all."""
+    return image if (first, last) == (0, image.shape[2]) else image[..., first:last, :]
+
+
+def _joined(weights: Sequence[Tensor | None], group: Sequence[_Strip]) -> Tensor | None:
+    """Returns the weight of each projection of a group, one strip after the other; None if there are no weights."""
+    parts = []
+    for strip in group:
+        patches = weights[strip.size]
+        if patches is not None:
+            parts.append(patches[strip.rows, :, None].expand(-1, *strip.grid).flatten())
+    return torch.cat(parts) if parts else None
+
+
+def _expanded(weights: Tensor | None, values: Tensor) -> Tensor | None:
+    """Returns weights of patches, (rows, columns), for all their projections (n, K); None if there are none."""
+    return None if weights is None else weights.reshape(-1, 1).expand_as(values)

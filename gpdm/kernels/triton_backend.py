@@ -2,58 +2,100 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from ..patches.filters import FilterBank
-from ..transport.binned import WEIGHT_UNIT, Bins, accumulator_dtype
-from .backend import Stride, Subsample
+from ..images import size_of
+from ..patches.linear import FilterBank, patch_count
+from ..transport.binned import WEIGHT_UNIT, Bins, bin_range, cumulative
+from .backend import OutputPatches, ReferencePatches
 from .triton_compare import compare
 from .triton_count import project_and_count
 from .triton_gradient import backproject
 
+RANGE_PATCHES = 4096
+"""Number of patches from which the range of the bins is found."""
+
 
 @dataclass(frozen=True)
 class TritonProjectedReference:
-    """A set of filters with the reference's CDFs, for `TritonBackend`."""
+    """A set of filters with the reference's CDFs, for `TritonBackend`. It has K filters in all sizes together."""
 
-    filters: Tensor
-    """The filters, (K, C, p, p)."""
-    bins: Bins
+    filters: tuple[Tensor, ...]
+    """The filters of each patch size, (k, C, p, p)."""
+    bins: tuple[Bins, ...]
+    """The bins of these filters, for each size."""
+    width: Tensor
+    """Width of the bins, (K,)."""
     cdf_p: Tensor
     """F_P at the bin centres, (K, B)."""
 
 
 class TritonBackend:
-    """The computations of a step in three kernels.
+    """The computations of a step: one kernel that counts and one for the gradient for each patch size, and one between.
 
     Results have the same bits in every run on one device: counts are whole numbers, and the sums of the gradient have a
     fixed order.
     """
 
-    def count(self, image: Tensor, bank: FilterBank, bins: Bins, stride: Stride, weights: Tensor | None) -> Tensor:
-        """See `Backend.count`."""
-        return project_and_count(image, bank.filters(), bins, stride, weights).to(accumulator_dtype(image.device))
-
-    def prepare(self, bank: FilterBank, bins: Bins, cdf_p: Tensor, stride: int) -> list[TritonProjectedReference]:
-        """See `Backend.prepare`."""
-        del stride
-        parts = zip(bank.filters().chunk(bank.sets), bins.chunk(bank.sets), cdf_p.chunk(bank.sets), strict=True)
-        return [TritonProjectedReference(*part) for part in parts]
+    def project(
+        self, patches: Sequence[Sequence[ReferencePatches]], banks: Sequence[FilterBank], bins: int
+    ) -> list[TritonProjectedReference]:
+        """See `Backend.project`. The range of the bins is found from a subsample."""
+        sets, parts = banks[0].sets, []
+        for size_patches, bank in zip(patches, banks, strict=True):
+            ends = [_range(each, bank) for each in size_patches]
+            low, high = torch.stack([x for x, _ in ends]).amin(0), torch.stack([x for _, x in ends]).amax(0)
+            grid, filters = bin_range(low, high, bins), bank.filters()
+            counts = sum(
+                project_and_count(each.image, filters, grid, each.stride, each.weights) for each in size_patches
+            )
+            assert isinstance(counts, Tensor)
+            ends = zip(grid.low.chunk(sets), grid.width.chunk(sets), strict=True)
+            set_bins = [Bins(set_low, set_width, bins) for set_low, set_width in ends]
+            parts.append((filters.chunk(sets), set_bins, grid.width.view(sets, -1), counts.view(sets, -1, bins)))
+        filters, set_bins, widths, counts = zip(*parts, strict=True)
+        cdf_p = cumulative(torch.cat(counts, 1), widths[0].dtype)
+        return [
+            TritonProjectedReference(*each)
+            for each in zip(
+                zip(*filters, strict=True), zip(*set_bins, strict=True), torch.cat(widths, 1), cdf_p, strict=True
+            )
+        ]
 
     def evaluate(
         self,
-        image: Tensor,
+        patches: Sequence[OutputPatches],
         reference: TritonProjectedReference,
         distance: str,
         stride: int,
-        subsample: Subsample,
-        weights: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
+        factors: Tensor,
+    ) -> Tensor:
         """See `Backend.evaluate`."""
-        counted, pixel_stride = subsample.apply(image, stride)
-        counts = project_and_count(counted, reference.filters, reference.bins, pixel_stride, weights)
-        value, gradients = compare(reference.cdf_p, counts, reference.bins, distance)
-        factor = None if weights is None else (weights / WEIGHT_UNIT).to(gradients)
-        return value, backproject(image, reference.filters, reference.bins, gradients, (stride, stride), factor)
+        counts = []
+        for each, filters, bins in zip(patches, reference.filters, reference.bins, strict=True):
+            counted, pixel_stride = each.subsample.apply(each.image, stride)
+            counts.append(project_and_count(counted, filters, bins, pixel_stride, each.weights))
+        value, gradients = compare(reference.cdf_p, torch.cat(counts), reference.width, distance)
+        parts = (gradients * factors[:, None]).split([len(filters) for filters in reference.filters])
+        for each, filters, bins, part in zip(patches, reference.filters, reference.bins, parts, strict=True):
+            factor = None if each.weights is None else (each.weights / WEIGHT_UNIT).to(part)
+            each.into.add_(backproject(each.image, filters, bins, part, (stride, stride), factor))
+        return value
+
+
+def _range(patches: ReferencePatches, bank: FilterBank) -> tuple[Tensor, Tensor]:
+    """Returns the lowest and the highest projection onto each filter, (K,) each, over a few thousand patches.
+
+    A margin of 1/16 of the range is added at both ends, for the patches that are left out.
+    """
+    number = patch_count(size_of(patches.image), bank.patch_size, 1) // math.prod(patches.stride)
+    more = max(1, math.isqrt(number // RANGE_PATCHES))
+    down, right = (step * more for step in patches.stride)
+    low, high = bank.project(patches.image, (down, right)).flatten(0, 1).aminmax(dim=0)
+    margin = (high - low) / 16
+    return low - margin, high + margin

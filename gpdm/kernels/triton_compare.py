@@ -13,7 +13,6 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from ..transport.binned import Bins
 from .triton_tiles import UNALIGNED_POINTERS
 
 
@@ -57,12 +56,12 @@ def _compare(
         tl.store(bin_gradients + k * bins + b, sign, mask=exists)
 
 
-def compare(cdf_p: Tensor, counts: Tensor, bins: Bins, distance: str) -> tuple[Tensor, Tensor]:
+def compare(cdf_p: Tensor, counts: Tensor, width: Tensor, distance: str) -> tuple[Tensor, Tensor]:
     """See `reference.compare`."""
-    number = len(counts)
-    values, bin_gradients = torch.empty_like(bins.width), torch.empty_like(cdf_p, memory_format=torch.contiguous_format)
+    number, bins = counts.shape
+    values, bin_gradients = torch.empty_like(width), torch.empty_like(cdf_p, memory_format=torch.contiguous_format)
     _compare[(number,)](
-        cdf_p.contiguous(), counts.contiguous(), bins.width, values, bin_gradients, bins.number,
-        triton.next_power_of_2(bins.number), bins.number.bit_length(), distance == "l2", num_warps=4,
+        cdf_p.contiguous(), counts.contiguous(), width, values, bin_gradients, bins,
+        triton.next_power_of_2(bins), bins.bit_length(), distance == "l2", num_warps=4,
     )  # fmt: skip
     return values.mean(), bin_gradients

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import torch
@@ -13,11 +13,13 @@ T = TypeVar("T")
 
 STRIP_PROJECTIONS = 2**20
 """Projections in a strip on a CPU: few enough for a processor's caches, enough to keep it busy."""
-GPU_STRIP_PROJECTIONS = 2**23
-"""Projections in a strip on a GPU, if memory allows: enough for few launches."""
+GPU_STRIP_PROJECTIONS = 2**22
+"""Projections in a strip on a GPU: enough for few launches."""
+MIN_STRIP_ROWS = 8
+"""Minimum number of rows in a strip: each strip projects the rows at its lower end again."""
 PROJECTION_BYTES = 24
-"""Bytes of a projection in a strip: its value and its gradient (float32), its bin (int64), and its weight (float64), if
-it has one."""
+"""Bytes of a projection in a strip: its value, its bin coordinate, its bin and its gradient (4 each), and its weight
+(float64), if it has one."""
 
 
 def retry_with_less_memory(work: Callable[[], T], reduce_memory: Callable[[], str | None]) -> T:
@@ -51,14 +53,12 @@ class Workspace:
 
     Arguments:
         device: The device of the images.
-        keep_bytes: Bytes for larger strips on a GPU, and for bins that are kept from counting to backprojection.
+        keep_bytes: Bytes for bins that are kept from counting to backprojection.
     """
 
     def __init__(self, device: torch.device, keep_bytes: int) -> None:
-        self.device, self.keep_bytes, self.strip_projections = device, keep_bytes, STRIP_PROJECTIONS
-        more = PROJECTION_BYTES * (GPU_STRIP_PROJECTIONS - STRIP_PROJECTIONS)
-        if device.type != "cpu" and keep_bytes >= more:
-            self.keep_bytes, self.strip_projections = keep_bytes - more, GPU_STRIP_PROJECTIONS
+        self.device, self.keep_bytes = device, keep_bytes
+        self.strip_projections = STRIP_PROJECTIONS if device.type == "cpu" else GPU_STRIP_PROJECTIONS
         self.buffers: dict[str, Tensor] = {}
 
     def reduce_memory(self) -> str | None:
@@ -77,8 +77,14 @@ class Workspace:
 
     def strips(self, rows: int, columns: int, directions: int) -> list[slice]:
         """Splits the rows of a patch grid, (rows, columns) with `directions` filters, into strips."""
-        height = max(self.strip_projections // (columns * directions), 1)
+        height = max(self.strip_projections // (columns * directions), MIN_STRIP_ROWS)
         return [slice(start, min(start + height, rows)) for start in range(0, rows, height)]
+
+    def kept(self, projections: Sequence[int]) -> list[Tensor] | None:
+        """Returns memory for the bins of all strips, int32, with their numbers of projections; None if too little."""
+        if 4 * sum(projections) > self.keep_bytes:
+            return None
+        return list(self.buffer("kept", sum(projections), torch.int32).split(list(projections)))
 
     def buffer(self, name: str, size: int, dtype: torch.dtype) -> Tensor:
         """Returns uninitialised memory for `size` elements.

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Generator, Tensor
 
 from ..images import Size, size_of
-from ..kernels.backend import ALL_PATCHES, Backend, ProjectedReference, Stride, Subsample
+from ..kernels.backend import Backend, ReferencePatches, Subsample
 from ..kernels.workspace import Workspace, retry_with_less_memory
-from ..patches.filters import FilterBank, Filters
-from ..patches.linear import PatchGrid, patch_count, patch_grid, project_columns, project_rows
-from ..transport.binned import accumulator_dtype, bin_count, bin_range, cumulative, quantize_weights
+from ..patches.filters import Filters
+from ..patches.linear import FilterBank, Stride, patch_count, patch_grid
+from ..references import Reference, reference_patch_weights
+from ..transport.binned import bin_count, quantize_weights
+
+BATCH_FILTERS = 2**10
+"""Filters that are sampled in one call, which is cheaper per filter."""
 
 
 @dataclass(frozen=True)
 class CountingLimits:
-    """Limits of the numbers of patches, filters and sets that are counted, sampled and computed at a time.
+    """Limits of the numbers of patches and filters that are counted and computed at a time.
 
     The first two trade accuracy for speed. Results depend on the others only by rounding.
     """
@@ -31,146 +38,178 @@ class CountingLimits:
     output_patches: int = 2**18
     """Approximate number of output patches that are counted; from twice this number on a strided subsample with a
     random offset is. The standard error of the reference's CDFs, from about 30,000 patches, is three times as large."""
-    bank_filters: int = 128
-    """Maximum number of filters in a bank."""
-    sets_per_sample: int = 8
-    """Sets of filters that are sampled in one call, which is cheaper per set."""
-    gpu_sets_per_sample: int = 32
-    """`sets_per_sample` on a GPU for references of at most 2^20 pixels, whose steps are bound by the host."""
-    joint_projections: int = 2**19
+    set_filters: int = 128
+    """Maximum number of filters of a set that are evaluated together."""
+    sets_per_sample: int = 32
+    """Maximum number of sets of filters that are sampled in one call."""
+    joint_projections: int = 2**20
     """Projections of the reference, over several sets, that are computed in one call on a CPU: small levels are bound
     by the number of calls."""
     bins: int | None = None
     """Number of bins of each direction; None: `transport.binned.bin_count`."""
 
 
-GPU_PIXELS = 2**20
-"""Number of reference pixels up to which `CountingLimits.gpu_sets_per_sample` applies."""
+@functools.lru_cache(maxsize=64)
+def filter_batch(filters: Filters, channels: int, sets: int, batch: int, like: torch.device) -> FilterBank:
+    """Returns some sets of filters, float32 and channels last: the same in every run, and at every level of a run.
+
+    They are cached, because sampling them takes longer than a step of a small level.
+    """
+    bank = filters.sample(channels, Generator().manual_seed(batch), sets, like)
+    return bank.to(torch.empty(0, device=like))
 
 
 class ReferenceCDFs:
     """Samples sets of filters and computes the CDFs of the reference's projections onto them.
 
-    Iterating yields new sets without end. Filters come from a generator with seed 0, so set i is the same in every run.
-    At small levels several sets are computed together.
+    Set i is the same in every run. At small levels several sets are computed together.
 
     Arguments:
-        filters: The distribution of the filters.
-        grid: The patch grid of the output. The references' patches are taken at stride 1 (large references are
-            subsampled).
+        filters: The distributions of the filters, one for each patch size.
         distance: "l1" or "l2"; it sets the number of bins.
-        references: Images, (1, C, h, w) each.
-        weights: Weights of their patches, (rows, columns) each; None weights all patches equally.
+        references: The references at this level.
         workspace: Strips and buffers of the computations.
         backend: The backend that counts patches in bins.
-        limits: Limits of what is counted, sampled and computed at a time.
+        limits: Limits of what is counted and computed at a time.
+        pool: Number of consecutive sets that are in use at a time.
     """
 
     def __init__(
         self,
-        filters: Filters,
-        grid: PatchGrid,
+        filters: Sequence[Filters],
         distance: str,
-        references: Sequence[Tensor],
-        weights: Sequence[Tensor] | None,
+        references: Sequence[Reference],
         workspace: Workspace,
         backend: Backend,
         limits: CountingLimits,
+        pool: int,
     ) -> None:
-        self.filters, self.grid, self.workspace, self.backend, self.limits = filters, grid, workspace, backend, limits
-        self.references = [x.contiguous(memory_format=torch.channels_last) for x in references]
-        self.weights: Sequence[Tensor | None] = [None] * len(references)
-        patches = sum(patch_count(size_of(x), grid.size, 1) for x in references)
-        self.subsample, self.cumulated_weights = subsample_stride(patches // limits.reference_patches), None
-        if weights is not None:
-            self.subsample = ALL_PATCHES.stride
-            flat = torch.cat([weight.flatten() for weight in weights])
-            if int((flat > 0).sum()) > limits.reference_patches:
-                self.cumulated_weights = flat.to("cpu", torch.float64).cumsum(0)
-            else:
-                parts = quantize_weights(flat).split([weight.numel() for weight in weights])
-                self.weights = [part.view_as(weight) for part, weight in zip(parts, weights, strict=True)]
-        self.bins = limits.bins or bin_count(patches, distance)
+        self.workspace, self.backend, self.like = workspace, backend, references[0].image
+        self.samplers = [PatchSampler(references, each.patch_size, limits.reference_patches) for each in filters]
+        self.bins = limits.bins or bin_count(max(each.number for each in self.samplers), distance)
+        number = sum(each.number for each in filters)
+        # Each filter set is split, so that what is evaluated together does not grow with the number of filters.
+        groups = -(-number // limits.set_filters)
+        self.groups = list(zip(*(each.split(groups) for each in filters), strict=True))
+        self.sets = _power_of_two(min(BATCH_FILTERS // number, limits.sets_per_sample))
+        self.joint_sets = self.sets
+        if self.like.device.type == "cpu":
+            projections = number * max(each.counted for each in self.samplers)
+            self.joint_sets = min(_power_of_two(limits.joint_projections // projections), self.sets)
+        self.kept_parts, self.parts = -(-pool // self.joint_sets) + (pool > 1), {}
 
-    def __iter__(self) -> Iterator[list[ProjectedReference]]:
-        """Yields new sets without end, each as a list of banks of at most `CountingLimits.bank_filters` filters."""
-        generator = Generator().manual_seed(0)
-        total, like = self.filters.number, self.references[0]
-        banks_per_set = -(-total // self.limits.bank_filters)
-        numbers = [total * (i + 1) // banks_per_set - total * i // banks_per_set for i in range(banks_per_set)]
-        sets, joint_sets = self._sets(sum(math.prod(size_of(x)) for x in self.references))
-        while True:
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        """Returns a set of filters with the reference's CDFs, as groups of filters in the backend's own form."""
+        part = index // self.joint_sets
+        if part not in self.parts:
+            for old in sorted(self.parts)[: len(self.parts) + 1 - self.kept_parts]:
+                del self.parts[old]
+            self.parts[part] = retry_with_less_memory(partial(self._part, part), self.workspace.reduce_memory)
+        return self.parts[part][index % self.joint_sets]
+
+    def _part(self, part: int) -> list[tuple[Any, ...]]:
+        """Returns the sets that are computed together."""
+        batch, within = divmod(part, self.sets // self.joint_sets)
+        generator = Generator().manual_seed(part)
+        patches = [sampler.sample(generator) for sampler in self.samplers]
+        results = []
+        for group in self.groups:
             banks = [
-                self.filters.sample(number, like.shape[1], self.grid.size, generator, sets, like.device).to(like)
-                for number in numbers
+                filter_batch(each, self.like.shape[1], self.sets, batch, self.like.device)
+                .to(self.like)
+                .split_sets(self.sets // self.joint_sets)[within]
+                for each in group
             ]
-            offsets = [[self._offset(reference, generator) for reference in self.references] for _ in range(sets)]
-            weights = self.cumulated_weights
-            mosaic = None if weights is None else self._mosaic(weights, generator)
-            parts = (bank.split_sets(joint_sets) for bank in banks)
-            for set_offsets, *set_banks in zip(offsets[::joint_sets], *parts, strict=True):
-                results = []
-                for bank in set_banks:
-                    project = partial(self._project, bank, set_offsets, mosaic)
-                    results.append(retry_with_less_memory(project, self.workspace.reduce_memory))
-                yield from map(list, zip(*results, strict=True))
+            results.append(self.backend.project(patches, banks, self.bins))
+        return list(zip(*results, strict=True))
 
-    def _sets(self, pixels: int) -> tuple[int, int]:
-        """Returns the number of sets that are sampled in one call, and of those that are projected in one call."""
-        limits = self.limits
-        if self.references[0].device.type == "cuda":
-            sets = limits.gpu_sets_per_sample if pixels <= GPU_PIXELS else limits.sets_per_sample
-            return sets, sets
-        fit = limits.joint_projections // (pixels * min(self.filters.number, limits.bank_filters))
-        return limits.sets_per_sample, min(max(fit, 1), limits.sets_per_sample)
 
-    def _offset(self, reference: Tensor, generator: Generator) -> tuple[int, int]:
-        """Samples row and column of the first counted patch of a reference."""
-        return random_offset(self.subsample, patch_grid(size_of(reference), self.grid.size, 1), generator)
+def _power_of_two(number: int) -> int:
+    """Returns the largest power of two that is at most `number`; 1 if there is none."""
+    return 1 << max(number, 1).bit_length() - 1
 
-    def _mosaic(self, cumulated_weights: Tensor, generator: Generator) -> Tensor:
-        """Samples patches with probability proportional to weight; returns an image tiled with them (stride p).
+
+class PatchSampler:
+    """Chooses the patches of one size that are counted in the references.
+
+    Without weights they lie on a strided grid with a random offset. With weights, all patches with a weight above 0 are
+    counted, or if these are too many, patches that are sampled with a probability proportional to their weight.
+
+    Arguments:
+        references: The references at one level.
+        patch_size: Side of the patches, in pixels.
+        limit: Approximate number of patches to count.
+    """
+
+    def __init__(self, references: Sequence[Reference], patch_size: int, limit: int) -> None:
+        self.patch_size, self.limit = patch_size, limit
+        self.images = [x.image.contiguous(memory_format=torch.channels_last) for x in references]
+        self.number = sum(patch_count(size_of(x), patch_size, 1) for x in self.images)
+        self.stride, self.cumulated, self.mosaic = (1, 1), None, None
+        weights = reference_patch_weights(references, patch_size)
+        if weights is None:
+            self.stride = subsample_stride(self.number // limit)
+            self.counted = self.number // math.prod(self.stride)
+            return
+        flat = torch.cat([each.flatten() for each in weights])
+        index = flat.nonzero()[:, 0]
+        self.counted = min(len(index), limit)
+        if len(index) > limit:
+            self.cumulated = flat.to("cpu", torch.float64).cumsum(0)
+        else:
+            side = math.isqrt(len(index) - 1) + 1
+            quantized = quantize_weights(flat[index])
+            missing = side * side - len(index)
+            grid = F.pad(quantized, (0, missing)).view(side, side)
+            self.mosaic = ReferencePatches(self._mosaic(F.pad(index, (0, missing))), (patch_size, patch_size), grid)
+
+    def sample(self, generator: Generator) -> list[ReferencePatches]:
+        """Returns the patches to count, of one or several images. Random numbers come from the CPU `generator`."""
+        if self.mosaic is not None:
+            return [self.mosaic]
+        if self.cumulated is not None:
+            return [ReferencePatches(self._mosaic(self._by_weight(generator)), (self.patch_size, self.patch_size))]
+        patches = []
+        for image in self.images:
+            grid = patch_grid(size_of(image), self.patch_size, 1)
+            subsample = Subsample(random_offset(self.stride, grid, generator), self.stride)
+            patches.append(ReferencePatches(*subsample.apply(image, 1)))
+        return patches
+
+    def _by_weight(self, generator: Generator) -> Tensor:
+        """Samples indices of patches with a probability proportional to weight; their number is a square.
 
         Sampling is stratified (one patch from each of equal parts of the cumulated weights), which has less variance
         than independent samples.
         """
-        p, side = self.grid.size, math.isqrt(self.limits.reference_patches)
-        within = torch.rand(side * side, generator=generator, dtype=torch.float64)
-        steps = (torch.arange(side * side, dtype=torch.float64) + within) / side**2
-        total = cumulated_weights[-1]
-        index = torch.searchsorted(cumulated_weights, steps * total, right=True).clamp(max=len(cumulated_weights) - 1)
-        parts = []
-        for reference in self.references:
-            rows, columns = patch_grid(size_of(reference), p, 1)
-            inside = index[(index >= 0) & (index < rows * columns)].to(reference.device)
-            index = index - rows * columns
-            view = reference.unfold(2, p, 1).unfold(3, p, 1)
-            parts.append(view[0, :, inside // columns, inside % columns])
-        mosaic = torch.cat(parts, 1).unflatten(1, (side, side))  # (C, side, side, p, p)
-        mosaic = mosaic.permute(0, 1, 3, 2, 4).reshape(1, len(mosaic), side * p, side * p)
-        return mosaic.contiguous(memory_format=torch.channels_last)
+        cumulated, number = self.cumulated, math.isqrt(self.limit) ** 2
+        assert cumulated is not None
+        within = torch.rand(number, generator=generator, dtype=torch.float64)
+        steps = (torch.arange(number, dtype=torch.float64) + within) / number
+        index = torch.searchsorted(cumulated, steps * cumulated[-1], right=True)
+        return index.clamp(max=len(cumulated) - 1).to(self.images[0].device)
 
-    def _project(
-        self, bank: FilterBank, offsets: Sequence[tuple[int, int]], mosaic: Tensor | None
-    ) -> list[ProjectedReference]:
-        """Computes the CDFs along the filters of a bank; returns one `ProjectedReference` for each of its sets."""
-        ends = []
-        for reference in self.references:
-            ends.append(_range(reference, bank))
-        low, high = zip(*ends, strict=True)
-        bins = bin_range(torch.stack(low).amin(0), torch.stack(high).amax(0), self.bins)
-        counts = bins.width.new_zeros(len(bank), bins.number, dtype=accumulator_dtype(bins.width.device))
-        if mosaic is not None:
-            counts += self.backend.count(mosaic, bank, bins, (self.grid.size, self.grid.size), None)
-        else:
-            for reference, weights, offset in zip(self.references, self.weights, offsets, strict=True):
-                counted, stride = Subsample(offset, self.subsample).apply(reference, 1)
-                counts += self.backend.count(counted, bank, bins, stride, weights)
-        return self.backend.prepare(bank, bins, cumulative(counts, bins.width.dtype), self.grid.stride)
+    def _mosaic(self, index: Tensor) -> Tensor:
+        """Returns an image tiled with the patches of these indices, (1, C, side p, side p), channels last."""
+        p, side, parts = self.patch_size, math.isqrt(len(index)), []
+        places = torch.arange(len(index), device=index.device)
+        order = []
+        for image in self.images:
+            rows, columns = patch_grid(size_of(image), p, 1)
+            inside = (index >= 0) & (index < rows * columns)
+            within, view = index[inside], image.unfold(2, p, 1).unfold(3, p, 1)
+            parts.append(view[0, :, within // columns, within % columns])
+            order.append(places[inside])
+            index = index - rows * columns
+        patches = torch.cat(parts, 1)[:, torch.cat(order).argsort()].unflatten(1, (side, side))  # (C, side, side, p, p)
+        mosaic = patches.permute(0, 1, 3, 2, 4).reshape(1, len(patches), side * p, side * p)
+        return mosaic.contiguous(memory_format=torch.channels_last)
 
 
 def random_offset(stride: Stride, grid: Size, generator: Generator) -> tuple[int, int]:
     """Samples row and column of the first patch of a subsample of `grid` (rows, columns) with this stride."""
+    if stride == (1, 1):
+        return 0, 0
     row, column = (
         int(torch.randint(min(step, number), (1,), generator=generator))
         for step, number in zip(stride, grid, strict=True)
@@ -182,15 +221,3 @@ def subsample_stride(ratio: int) -> tuple[int, int]:
     """Returns the row and column strides that keep about one of `ratio` patches, or a few more."""
     columns = max(math.isqrt(ratio), 1)
     return columns + (columns * (columns + 1) <= ratio), columns
-
-
-def _range(image: Tensor, bank: FilterBank) -> tuple[Tensor, Tensor]:
-    """Returns the lowest and the highest projection onto each filter, (K,) each, over a few thousand patches.
-
-    A margin of 1/16 of the range is added at both ends, for the patches that are left out.
-    """
-    stride = max(1, math.isqrt(patch_count(size_of(image), bank.patch_size, 1) // 4096))
-    projections = project_rows(project_columns(image, bank, stride), bank, stride).flatten(0, 1)
-    low, high = projections.amin(0), projections.amax(0)
-    margin = (high - low) / 16
-    return low - margin, high + margin

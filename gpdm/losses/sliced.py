@@ -1,4 +1,4 @@
-"""The sliced Wasserstein distance between patch distributions as a term, for one patch size and one kind of filters."""
+"""The sliced Wasserstein distance between patch distributions as a term, for one or several patch sizes."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from ..canvas import Canvas
-from ..kernels.workspace import PROJECTION_BYTES, STRIP_PROJECTIONS
+from ..kernels.workspace import MIN_STRIP_ROWS, PROJECTION_BYTES, STRIP_PROJECTIONS
 from ..patches.filters import Filters
-from ..patches.linear import PatchGrid
 from ..pyramid import Level, check_level
 from ..references import Reference, check_patches
-from .base import Objective, level_of
+from .base import Objective, SumObjective, level_of
 from .reference_cdfs import CountingLimits
 from .swd_binned import BinnedObjective
 from .swd_sorted import SortedObjective
@@ -23,13 +22,14 @@ from .swd_sorted import SortedObjective
 class SlicedWasserstein:
     """The sliced Wasserstein distance between the patches of the references and of the output (Algorithm 1).
 
-    Its value is the mean over random filters of the Wasserstein distance between the projections of all patches.
+    Its value is the mean over random filters, of one or several patch sizes, of the Wasserstein distance between the
+    projections of all patches.
     """
 
-    grid: PatchGrid = field(default_factory=lambda: PatchGrid(7))
-    """The patches that are compared."""
-    filters: Filters = field(default_factory=Filters)
-    """The distribution of the random filters."""
+    filters: tuple[Filters, ...] = (Filters(),)
+    """The distributions of the random filters, one for each patch size."""
+    stride: int = 1
+    """Distance between neighbouring patches, in pixels."""
     distance: str = "l2"
     """Ground distance: "l1" gives the W1 distance, "l2" the squared W2 distance. The default differs from the paper's
     l1, because l2 needs fewer steps (docs/adr/0005)."""
@@ -40,18 +40,24 @@ class SlicedWasserstein:
     backend: str = "auto"
     """One of `kernels.choose.BACKENDS`. Solver "histogram" only."""
     limits: CountingLimits = field(default_factory=CountingLimits)
-    """Limits of what is counted, sampled and computed at a time. Solver "histogram" only."""
+    """Limits of what is counted and computed at a time. Solver "histogram" only."""
     per_output = False
 
     @property
     def patch_size(self) -> int:
-        """Side of the patches, in pixels."""
-        return self.grid.size
+        """Side of the largest patches, in pixels."""
+        return max(each.patch_size for each in self.filters)
+
+    @property
+    def number(self) -> int:
+        """Number of filters of all sizes together."""
+        return sum(each.number for each in self.filters)
 
     def check(self, level: Level, references: Sequence[Reference]) -> None:
         """Raises `OptionError` if the level, or what the weights leave of the references, is smaller than a patch."""
-        check_level(level, self.grid.size)
-        check_patches(references, self.grid.size)
+        check_level(level, self.patch_size)
+        for each in self.filters:
+            check_patches(references, each.patch_size)
 
     def active(self, level: Level) -> bool:
         """Returns True: the term takes part at every level."""
@@ -63,14 +69,16 @@ class SlicedWasserstein:
         reference_pixels, output_pixels = level.reference_pixels, level.pixels
         if self.solver == "exact":
             filter_bytes = self._bytes_per_filter(reference_pixels, output_pixels)
-            return filter_bytes, filter_bytes * self.filters.number
-        limits = self.limits
-        projections = min(STRIP_PROJECTIONS, max(reference_pixels, output_pixels) * self.filters.number)
-        strip = PROJECTION_BYTES * max(projections, limits.joint_projections)
-        patches = output_pixels // self.grid.stride**2
+            return filter_bytes, filter_bytes * max(each.number for each in self.filters)
+        limits, number = self.limits, min(self.number, self.limits.set_filters)
+        rows = MIN_STRIP_ROWS * level.size[1] * number
+        strip = min(max(STRIP_PROJECTIONS, rows), output_pixels * number)
+        counted = min(2 * limits.reference_patches, reference_pixels) * number
+        patches = output_pixels // self.stride**2
         # Where all patches are counted, their bins are kept for the backprojection.
-        kept = 8 * patches * min(self.filters.number, limits.bank_filters) if patches < 2 * limits.output_patches else 0
-        return strip, strip + kept
+        kept = 4 * patches * number if patches < 2 * limits.output_patches else 0
+        needed = PROJECTION_BYTES * max(strip, counted, min(limits.joint_projections, counted * limits.sets_per_sample))
+        return needed, needed + kept
 
     def _bytes_per_filter(self, n: int, m: int) -> int:
         """Returns the bytes that one filter takes with the solver "exact", for `n` reference and `m` output pixels.
@@ -80,7 +88,7 @@ class SlicedWasserstein:
         two products.
         """
         pairs = m if n == m else n + 2 * m
-        return max((8 * n + 20 * m + 24 * pairs) // self.grid.stride**2, 1)
+        return max((8 * n + 20 * m + 24 * pairs) // self.stride**2, 1)
 
     def bind(
         self,
@@ -99,10 +107,16 @@ class SlicedWasserstein:
         minimum, _ = self.memory(level_of(references, canvas))
         if self.solver == "exact":
             chunk = max(1, memory // minimum)
-            return SortedObjective(self.grid, self.filters, self.distance, references, canvas, chunk, weight)
+            parts = [
+                SortedObjective(
+                    each, self.stride, self.distance, references, canvas, chunk, weight * each.number / self.number
+                )
+                for each in self.filters
+            ]
+            return parts[0] if len(parts) == 1 else SumObjective(parts)
         return BinnedObjective(
-            self.grid,
             self.filters,
+            self.stride,
             self.distance,
             self.reuse,
             self.backend,

@@ -8,7 +8,6 @@ from ..borders import BORDER_HELP, BORDERS
 from ..kernels.choose import BACKENDS
 from ..options import Options, option
 from ..patches.filters import FILTER_KINDS, Filters
-from ..patches.linear import PatchGrid
 from ..transport.sorted import DISTANCES, SOLVERS
 from .base import Term
 from .coherence import Coherence
@@ -22,8 +21,8 @@ SMALL_PATCH_SIZE = 3
 class SWDLoss(Options):
     """Sliced Wasserstein distance between the patch distributions of references and output, plus coherence.
 
-    A weighted sum of up to three terms: `SlicedWasserstein` over patches of `patch_size`, the same over 3x3 patches,
-    and `Coherence`.
+    A weighted sum of up to two terms: `SlicedWasserstein` over patches of `patch_size` and of 3x3 pixels, and
+    `Coherence`.
 
     The ground distance is the squared difference by default, which differs from the paper's Algorithm 1: it needs fewer
     steps (docs/adr/0005). The functions `sliced_wasserstein` and `binned_sliced_wasserstein` have no default.
@@ -131,23 +130,20 @@ class SWDLoss(Options):
     )
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
-        """Returns the distance for each patch size, weighted by its fraction of the filters, and coherence."""
+        """Returns the distance, over patches of both sizes, and coherence."""
         small = round(self.small_patches * self.num_proj) if self.patch_size > SMALL_PATCH_SIZE else 0
-        terms: list[tuple[float, Term]] = [
-            (
-                number / self.num_proj,
-                SlicedWasserstein(
-                    grid=PatchGrid(size, self.stride),
-                    filters=Filters(self.projections, number, self.detail),
-                    distance=self.distance,
-                    solver=self.solver,
-                    reuse=self.reuse,
-                    backend=self.backend,
-                ),
-            )
-            for number, size in ((self.num_proj - small, self.patch_size), (small, SMALL_PATCH_SIZE))
-            if number
-        ]
-        if self.coherence:
-            terms.append((self.coherence, Coherence(tolerance=self.coherence_tolerance, backend=self.backend)))
-        return tuple(terms)
+        distance = SlicedWasserstein(
+            filters=tuple(
+                Filters(self.projections, number, self.detail, size)
+                for number, size in ((self.num_proj - small, self.patch_size), (small, SMALL_PATCH_SIZE))
+                if number
+            ),
+            stride=self.stride,
+            distance=self.distance,
+            solver=self.solver,
+            reuse=self.reuse,
+            backend=self.backend,
+        )
+        if not self.coherence:
+            return ((1.0, distance),)
+        return (1.0, distance), (self.coherence, Coherence(tolerance=self.coherence_tolerance, backend=self.backend))

@@ -12,8 +12,8 @@ from ..borders import wrap, wrap_adjoint
 from ..canvas import Canvas
 from ..images import check_single, size_of
 from ..kernels.workspace import retry_with_less_memory
-from ..patches.filters import FilterBank, Filters
-from ..patches.linear import PatchGrid, patch_count, project, project_adjoint
+from ..patches.filters import Filters
+from ..patches.linear import FilterBank, PatchGrid, patch_count
 from ..references import Reference, reference_patch_weights
 from ..transport.sorted import quantile_coupling, sliced_wasserstein
 from .base import OutputState
@@ -48,15 +48,16 @@ class SortedObjective:
 
     def __init__(
         self,
-        grid: PatchGrid,
         filters: Filters,
+        stride: int,
         distance: str,
         references: Sequence[Reference],
         canvas: Canvas,
         chunk: int,
         weight: float,
     ) -> None:
-        self.grid, self.filters, self.distance, self.canvas = grid, filters, distance, canvas
+        self.filters, self.distance, self.canvas = filters, distance, canvas
+        self.grid = grid = PatchGrid(filters.patch_size, stride)
         self.images, self.chunk, self.weight = [reference.image for reference in references], chunk, weight
         self.padded_size = canvas.padded_size(grid.size)
         self.weights = canvas.patch_weights(grid.size)
@@ -71,7 +72,7 @@ class SortedObjective:
         """See `Objective.sample`."""
         del step
         check_single(image)
-        bank = self.filters.sample(self.filters.number, image.shape[1], self.grid.size, state.generator).to(image)
+        bank = self.filters.sample(image.shape[1], state.generator).to(image)
         offset = self.grid.random_offset(self.padded_size, state.generator)
         reference_offsets = [self.grid.random_offset(size_of(each), state.generator) for each in self.images]
         return SortedSample(bank, offset, tuple(reference_offsets))
@@ -97,15 +98,15 @@ class SortedObjective:
         weights = self._weights(sample)
         value, gradient = image.new_zeros(()), torch.zeros_like(wrapped)
         for part in sample.bank.split_filters(self.chunk):
-            p = torch.cat([_rows(project(reference, part, stride)) for reference in references], dim=1)
-            q = project(shifted, part, stride)
+            p = torch.cat([_rows(part.project(reference, (stride, stride))) for reference in references], dim=1)
+            q = part.project(shifted, (stride, stride))
             part_value, part_gradient = sliced_wasserstein(
                 p, _rows(q), distance=self.distance, coupling=self.coupling, p_weights=weights[0], q_weights=weights[1]
             )
             fraction = len(part) / len(sample.bank)
             value += fraction * part_value
             part_gradient = (fraction * part_gradient).T.reshape(q.shape)
-            gradient[..., row:, column:] += project_adjoint(part_gradient, part, size_of(shifted), stride)
+            gradient[..., row:, column:] += part.adjoint(part_gradient, size_of(shifted), (stride, stride))
         return value, wrap_adjoint(gradient, self.grid.size, self.canvas.border)
 
     def _weights(self, sample: SortedSample) -> tuple[Tensor | None, Tensor | None]:

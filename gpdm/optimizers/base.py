@@ -171,7 +171,7 @@ def solve_level(
     iterates = [Iterate(canvas.project_(x), OutputState(g)) for x, g in zip(images, generators, strict=True)]
     objectives = solver.objectives(problem, images)
     steps = [_step(solver, problem, objective, image) for objective, image in zip(objectives, images, strict=True)]
-    rates, queue = solver.rates(num_steps).to(images[0].dtype).to(device), QueueLimit(device)
+    rates, queue = solver.rates(num_steps).to(images[0].dtype).to(device).unbind(), QueueLimit(device)
     for step in range(num_steps):
         for index, iterate in enumerate(iterates):
             if iterate.converged:

@@ -61,18 +61,26 @@ def _diagonal(term: Term, canvas: Canvas, like: Tensor) -> Tensor:
     """Returns the Hessian diagonal of one term, (1, 1, H, W) or (1, 1, 1, 1), with dtype and device of `like`."""
     channels = like.shape[1]
     if isinstance(term, SlicedWasserstein):
-        p = term.grid.size
-        weights = canvas.patch_weights(p)
-        if weights is None:
-            height, width = canvas.padded_size(p)
-            weights = like.new_ones(height - p + 1, width - p + 1)
-        # The sum of the weights of the patches that cover a pixel is p^2 times an average pooling. With a stride this
-        # is the mean over the random offsets of the grid.
-        padded = F.pad(weights / weights.sum(), (p - 1,) * 4)[None, None]
-        covered = wrap_adjoint(F.avg_pool2d(padded, p, 1) * p**2, p, canvas.border)
-        return (covered * (2 / (channels * p * p))).to(like)
+        total = like.new_zeros(1, 1, *canvas.size)
+        for filters in term.filters:
+            fraction = filters.number / (term.number * channels * filters.patch_size**2)
+            total = total + 2 * fraction * _covered(filters.patch_size, canvas, like)
+        return total
     if not isinstance(term, Coherence):
         raise TypeError(f"the second derivative of {term} is not known; check_newton refuses it")
     if canvas.weight is None:
         return torch.full_like(like[:, :1, :1, :1], 2 / (channels * math.prod(canvas.size)))
     return canvas.weight * (2 / (channels * float(canvas.weight.cpu().double().sum())))
+
+
+def _covered(patch_size: int, canvas: Canvas, like: Tensor) -> Tensor:
+    """Returns the fraction of the patches that cover each pixel, by weight, (1, 1, H, W)."""
+    weights = canvas.patch_weights(patch_size)
+    if weights is None:
+        height, width = canvas.padded_size(patch_size)
+        weights = like.new_ones(height - patch_size + 1, width - patch_size + 1)
+    # The sum of the weights of the patches that cover a pixel is p^2 times an average pooling. With a stride this is
+    # the mean over the random offsets of the grid.
+    padded = F.pad(weights / weights.sum(), (patch_size - 1,) * 4)[None, None]
+    pooled = F.avg_pool2d(padded, patch_size, 1) * patch_size**2
+    return wrap_adjoint(pooled, patch_size, canvas.border).to(like)

@@ -3,78 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import torch
 from torch import Generator, Tensor
 
+from .linear import FilterBank
+
 FILTER_KINDS: tuple[str, ...] = ("independent", "orthonormal", "factored")
 """Ways to sample filters; see `sample_filters`."""
-FILTER_QUANTUM = 2.0**-12
-"""Quantum of the rows of sampled filters: they are multiples of it. Sums of them with factors -1, 0 and 1 are then
-exact in float32, so that the L1 gradient has the same bits however the work is divided into strips."""
-
-
-@dataclass(frozen=True)
-class FilterBank:
-    """K filters (C, p, p) in factored form: the image is convolved with M columns, and the result with rows.
-
-    Filter k is the sum over m of columns[m] x rows[k, m]. A bank may hold several sets of K filters one after the
-    other, each with its own M columns, so that one call projects onto all of them.
-    """
-
-    columns: Tensor
-    """Columns, (sets M, C, p, 1)."""
-    rows: Tensor
-    """Rows, (sets K, M, 1, p)."""
-
-    @classmethod
-    def of(cls, filters: Tensor) -> FilterBank:
-        """Returns a bank with one set of given filters, (K, C, p, p), unchanged."""
-        _, channels, p, _ = filters.shape
-        columns = torch.eye(channels * p).to(filters).reshape(-1, channels, p, 1)
-        return cls(columns, filters.reshape(len(filters), channels * p, 1, p))
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    @property
-    def sets(self) -> int:
-        """Number of sets."""
-        return len(self.columns) // self.rows.shape[1]
-
-    @property
-    def patch_size(self) -> int:
-        """Side of the patches in pixels, p."""
-        return self.rows.shape[-1]
-
-    def to(self, like: Tensor) -> FilterBank:
-        """Returns the bank on the device and in the dtype of `like`, in channels-last layout."""
-        return FilterBank(
-            *(x.to(like).contiguous(memory_format=torch.channels_last) for x in (self.columns, self.rows))
-        )
-
-    def scaled(self, factors: Tensor) -> FilterBank:
-        """Returns the bank with every filter multiplied by its factor, (sets K,)."""
-        return replace(self, rows=self.rows * factors[:, None, None, None])
-
-    def split_filters(self, number: int) -> list[FilterBank]:
-        """Splits a bank of one set into banks of at most `number` filters."""
-        return [replace(self, rows=rows) for rows in self.rows.split(number)]
-
-    def split_sets(self, number: int = 1) -> list[FilterBank]:
-        """Splits the bank into banks of at most `number` sets."""
-        columns, rows = (x.split(len(x) // self.sets * number) for x in (self.columns, self.rows))
-        return [FilterBank(*parts) for parts in zip(columns, rows, strict=True)]
-
-    def filters(self) -> Tensor:
-        """Returns the filters, (sets K, C, p, p)."""
-        columns, rows = (x.unflatten(0, (self.sets, -1)) for x in (self.columns, self.rows))
-        return torch.einsum("smcio,skmoj->skcij", columns, rows).flatten(0, 1)
 
 
 @dataclass(frozen=True)
 class Filters:
-    """The distribution from which sets of filters are sampled; see `sample_filters`."""
+    """The distribution from which sets of filters of one patch size are sampled; see `sample_filters`."""
 
     kind: str = "factored"
     """One of `FILTER_KINDS`."""
@@ -82,22 +24,23 @@ class Filters:
     """Number of filters in a set."""
     detail: float = 0.5
     """Fraction of the filters that have mean zero in every channel, from 0 to 1."""
+    patch_size: int = 7
+    """Side of the patches, in pixels."""
 
     def sample(
-        self,
-        number: int,
-        channels: int,
-        patch_size: int,
-        generator: Generator,
-        sets: int = 1,
-        device: torch.device | None = None,
+        self, channels: int, generator: Generator, sets: int = 1, device: torch.device | None = None
     ) -> FilterBank:
-        """Samples `sets` sets of `number` filters; those of mean zero come last.
+        """Samples `sets` sets of filters; those of mean zero come last.
 
         Filters of one pixel cannot have mean zero, so with `patch_size` 1 no filter has mean zero.
         """
-        detail = round(self.detail * number) if patch_size > 1 else 0
-        return sample_filters(self.kind, number, channels, patch_size, generator, sets, detail, device)
+        detail = round(self.detail * self.number) if self.patch_size > 1 else 0
+        return sample_filters(self.kind, self.number, channels, self.patch_size, generator, sets, detail, device)
+
+    def split(self, parts: int) -> list[Filters]:
+        """Splits the set into `parts` sets of about equal number, without empty ones."""
+        ends = [self.number * i // parts for i in range(parts + 1)]
+        return [replace(self, number=end - start) for start, end in pairwise(ends) if end > start]
 
 
 def sample_filters(
@@ -110,7 +53,7 @@ def sample_filters(
     detail: int = 0,
     device: torch.device | None = None,
 ) -> FilterBank:
-    """Samples random filters of unit length (to three digits, see `FILTER_QUANTUM`).
+    """Samples random filters of unit length.
 
     Each is uniform on the sphere, or on the sphere of filters of mean zero.
 
@@ -151,7 +94,7 @@ def sample_filters(
         columns, rows = _without_mean(columns, rows, channels, detail)
     return FilterBank(
         columns.mT.reshape(-1, channels, patch_size, 1),
-        ((rows / FILTER_QUANTUM).round() * FILTER_QUANTUM).flatten(0, 1)[:, :, None],
+        rows.flatten(0, 1)[:, :, None],
     )
 
 

@@ -1,23 +1,23 @@
 """Patches as a linear map: projections of all patches of an image onto filters, and the adjoint of this map.
 
-Patches are never stored: projecting all patches onto a filter is a convolution, here with its columns first, then with
-its rows (`FilterBank`). Tensors are channels last: on a CPU that makes the convolutions three times faster than the
-default layout (benchmarks/README.md).
+Projecting all patches onto a filter is a convolution, here with its columns first, then with its rows (`FilterBank`).
+Tensors are channels last: on a CPU that makes the convolutions three times faster than the default layout
+(benchmarks/README.md). For few patches it is the product of two matrices (`MatrixFilters`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import partial
-from itertools import chain
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from ..images import Size, check_single
-from .filters import FilterBank
+from ..images import Size, check_single, size_of
+
+Stride = tuple[int, int]
+"""Pixels down and pixels right from one patch to the next."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class PatchGrid:
         return row, column
 
 
-def patch_grid(size: Size, patch_size: int, stride: int) -> Size:
+def patch_grid(size: Size, patch_size: int, stride: int | Stride) -> Size:
     """Returns rows and columns of the grid of all patches inside an image of `size`, at this stride; 0 if none fits."""
-    rows, columns = ((length - patch_size) // stride + 1 for length in size)
-    return max(rows, 0), max(columns, 0)
+    down, right = (stride, stride) if isinstance(stride, int) else stride
+    return max((size[0] - patch_size) // down + 1, 0), max((size[1] - patch_size) // right + 1, 0)
 
 
 def patch_count(size: Size, patch_size: int, stride: int) -> int:
@@ -54,126 +54,164 @@ def patch_count(size: Size, patch_size: int, stride: int) -> int:
     return rows * columns
 
 
-def project(image: Tensor, bank: FilterBank, stride: int = 1, bias: Tensor | None = None) -> Tensor:
-    """Returns the inner products of every patch with every filter.
+class LinearMap(Protocol):
+    """Projection of all patches of an image onto K filters."""
 
-    Arguments:
-        image: Image with shape (1, C, H, W).
-        bank: K filters, in the dtype and on the device of the image.
-        stride: Distance between neighbouring patches, in pixels.
-        bias: A constant to add for each filter, shape (K,).
+    @property
+    def patch_size(self) -> int:
+        """Side of the patches, in pixels."""
+        ...
 
-    Returns:
-        Projections with shape (rows, columns, K), for the patches of `patch_grid`, contiguous.
+    def __len__(self) -> int: ...
 
-    Raises:
-        ImageError: `image` is a batch of several.
-    """
-    return project_rows(project_columns(image, bank, stride), bank, stride, bias)
+    def project(self, image: Tensor, stride: Stride = (1, 1), bias: Tensor | None = None) -> Tensor:
+        """Returns the inner products of every patch with every filter.
 
+        Arguments:
+            image: Image with shape (1, C, H, W), in the dtype and on the device of the filters.
+            stride: Pixels down and right from one patch to the next.
+            bias: A constant to add for each filter, shape (K,).
 
-def project_columns(image: Tensor, bank: FilterBank, stride: int = 1) -> Tensor:
-    """Computes the first half of `project`: (1, C, H, W) -> (1, sets M, rows, W), channels last."""
-    check_single(image)
-    image = image.contiguous(memory_format=torch.channels_last)
-    return F.conv2d(image, bank.columns, stride=(stride, 1)).contiguous(memory_format=torch.channels_last)
+        Returns:
+            Projections with shape (rows, columns, K), for the patches of `patch_grid`, contiguous.
 
+        Raises:
+            ImageError: `image` is a batch of several.
+        """
+        ...
 
-def project_rows(columns: Tensor, bank: FilterBank, stride: int = 1, bias: Tensor | None = None) -> Tensor:
-    """Computes the second half of `project`: (1, sets M, rows, W) -> (rows, columns, sets K).
+    def adjoint(self, values: Tensor, size: Size, stride: Stride = (1, 1)) -> Tensor:
+        """Applies the adjoint of `project`: for every x and v, sum(project(x) * v) = sum(x * adjoint(v)).
 
-    `columns` is the result of `project_columns`, or a strip of its rows.
-    """
-    return F.conv2d(columns, bank.rows, bias, stride=(1, stride), groups=bank.sets)[0].permute(1, 2, 0).contiguous()
+        Arguments:
+            values: One value per patch and filter, with shape (rows, columns, K), contiguous.
+            size: Height and width of the image.
+            stride: The stride of `project`.
+
+        Returns:
+            An image with shape (1, C, H, W).
+        """
+        ...
 
 
 @dataclass(frozen=True)
-class Adjoint:
-    """The adjoint of `project` for a bank of one set, prepared for many uses.
+class FilterBank:
+    """K filters (C, p, p) in factored form: the image is convolved with M columns, and the result with rows.
 
-    Its transposed convolution is split as well, into one with the rows of the filters and one with their columns. With
-    a stride s each of them returns the s pixels of a grid position as additional channels.
+    Filter k is the sum over m of columns[m] x rows[k, m]. A bank may hold several sets of K filters one after the
+    other, each with its own M columns, so that one call projects onto all of them.
     """
 
-    rows: Tensor
-    """Weights of the convolution along rows, (s M, K, 1, v)."""
     columns: Tensor
-    """Weights of the convolution along columns, (s C, M, u, 1)."""
-    stride: int
-    """Distance between neighbouring patches in pixels, s."""
+    """Columns, (sets M, C, p, 1)."""
+    rows: Tensor
+    """Rows, (sets K, M, 1, p)."""
 
-    @staticmethod
-    def of(bank: FilterBank, stride: int = 1) -> Adjoint:
-        """Returns the adjoint of `project` with this bank and stride."""
-        rows = _transposed(bank.rows.permute(1, 0, 2, 3).flatten(2), stride)[:, :, None]
-        columns = _transposed(bank.columns.permute(1, 0, 2, 3).flatten(2), stride)[..., None]
-        layout = torch.channels_last
-        return Adjoint(rows.contiguous(memory_format=layout), columns.contiguous(memory_format=layout), stride)
+    @classmethod
+    def of(cls, filters: Tensor) -> FilterBank:
+        """Returns a bank with one set of given filters, (K, C, p, p), unchanged."""
+        _, channels, p, _ = filters.shape
+        columns = torch.eye(channels * p).to(filters).reshape(-1, channels, p, 1)
+        return cls(columns, filters.reshape(len(filters), channels * p, 1, p))
 
-    def __call__(self, strips: Iterable[Tensor], size: Size) -> Tensor:
-        """Returns an image (1, C, H, W) of `size` from strips of values (rows, columns, K), from top to bottom."""
-        padding = self.rows.shape[3] - 1
-        sums = _concatenated(map(partial(_convolve, weights=self.rows, padding=(0, padding)), strips), size[0])
-        sums = _to_length(sums.reshape(len(sums), sums.shape[1] * self.stride, -1), 1, size[1])  # (rows, W, M)
-        image = _convolve(sums, self.columns, (padding, 0))  # (rows, W, s C)
-        if self.stride > 1:
-            image = image.unflatten(2, (self.stride, -1)).permute(0, 2, 1, 3).flatten(0, 1)
-        return _to_length(image, 0, size[0]).permute(2, 0, 1)[None]
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def sets(self) -> int:
+        """Number of sets."""
+        return len(self.columns) // self.rows.shape[1]
+
+    @property
+    def patch_size(self) -> int:
+        """Side of the patches in pixels, p."""
+        return self.rows.shape[-1]
+
+    def to(self, like: Tensor) -> FilterBank:
+        """Returns the bank on the device and in the dtype of `like`, in channels-last layout."""
+        return FilterBank(
+            *(x.to(like).contiguous(memory_format=torch.channels_last) for x in (self.columns, self.rows))
+        )
+
+    def scaled(self, factors: Tensor) -> FilterBank:
+        """Returns the bank with every filter multiplied by its factor, (sets K,)."""
+        return replace(self, rows=self.rows * factors[:, None, None, None])
+
+    def split_filters(self, number: int) -> list[FilterBank]:
+        """Splits a bank of one set into banks of at most `number` filters."""
+        return [replace(self, rows=rows) for rows in self.rows.split(number)]
+
+    def split_sets(self, parts: int) -> list[FilterBank]:
+        """Splits the bank into `parts` banks of equal numbers of sets."""
+        columns, rows = (x.chunk(parts) for x in (self.columns, self.rows))
+        return [FilterBank(*parts) for parts in zip(columns, rows, strict=True)]
+
+    def filters(self) -> Tensor:
+        """Returns the filters, (sets K, C, p, p)."""
+        columns, rows = (x.unflatten(0, (self.sets, -1)) for x in (self.columns, self.rows))
+        return torch.einsum("smcio,skmoj->skcij", columns, rows).flatten(0, 1)
+
+    def project(self, image: Tensor, stride: Stride = (1, 1), bias: Tensor | None = None) -> Tensor:
+        """See `LinearMap.project`; there may be several sets."""
+        check_single(image)
+        image = image.contiguous(memory_format=torch.channels_last)
+        columns = F.conv2d(image, self.columns, stride=(stride[0], 1)).contiguous(memory_format=torch.channels_last)
+        rows = F.conv2d(columns, self.rows, bias, stride=(1, stride[1]), groups=self.sets)
+        return rows[0].permute(1, 2, 0).contiguous()
+
+    def adjoint(self, values: Tensor, size: Size, stride: Stride = (1, 1)) -> Tensor:
+        """See `LinearMap.adjoint`; there must be one set. The result is channels last."""
+        # Pixels at the lower and right border that no patch of the grid covers.
+        rest = [(length - self.patch_size) % step for length, step in zip(size, stride, strict=True)]
+        rows = values.permute(2, 0, 1)[None]
+        columns = F.conv_transpose2d(rows, self.rows, stride=(1, stride[1]), output_padding=(0, rest[1]))
+        return F.conv_transpose2d(columns, self.columns, stride=(stride[0], 1), output_padding=(rest[0], 0))
 
 
-def _concatenated(parts: Iterable[Tensor], max_rows: int) -> Tensor:
-    """Concatenates tensors along the first axis. Together they have at most `max_rows` rows.
+@dataclass(frozen=True)
+class MatrixFilters:
+    """K filters (C, p, p) as a matrix, by which a matrix of patches is multiplied.
 
-    Unlike with `torch.cat`, the parts are not all in memory together with the result.
+    For few patches this takes fewer calls than the convolutions of `FilterBank`, and is as fast.
     """
-    parts = iter(parts)
-    first = next(parts)
-    second = next(parts, None)
-    if second is None:
-        return first
-    result, filled = first.new_empty(max_rows, *first.shape[1:]), 0
-    for part in chain((first, second), parts):
-        result[filled : filled + len(part)] = part
-        filled += len(part)
-    return result[:filled]
 
+    matrix: Tensor
+    """The filters, one per column, (C p^2, K)."""
+    patch_size: int
+    """Side of the patches in pixels, p."""
 
-def project_adjoint(values: Tensor, bank: FilterBank, size: Size, stride: int = 1) -> Tensor:
-    """Applies the adjoint of `project`: for every x and v, sum(project(x) * v) = sum(x * project_adjoint(v)).
+    @classmethod
+    def of(cls, bank: FilterBank) -> MatrixFilters:
+        """Returns the filters of all sets of a bank."""
+        return cls(bank.filters().flatten(1).T, bank.patch_size)
 
-    Arguments:
-        values: One value per patch and filter, with shape (rows, columns, K).
-        bank: The filters of `project`.
-        size: Height and width of the image.
-        stride: The stride of `project`.
+    def __len__(self) -> int:
+        return self.matrix.shape[1]
 
-    Returns:
-        An image with shape (1, C, H, W).
-    """
-    return Adjoint.of(bank, stride)([values], size)
+    def scaled(self, factors: Tensor) -> MatrixFilters:
+        """Returns the filters, each multiplied by its factor, (K,)."""
+        return replace(self, matrix=self.matrix * factors)
 
+    def split_sets(self, sets: int) -> list[MatrixFilters]:
+        """Splits the filters into `sets` sets of equal number."""
+        return [replace(self, matrix=matrix.contiguous()) for matrix in self.matrix.chunk(sets, 1)]
 
-def _transposed(weights: Tensor, stride: int) -> Tensor:
-    """Returns the weights of the transposed convolution: (out, in, p) -> (s out, in, ceil(p / s)).
+    def project(self, image: Tensor, stride: Stride = (1, 1), bias: Tensor | None = None) -> Tensor:
+        """See `LinearMap.project`."""
+        check_single(image)
+        grid = patch_grid(size_of(image), self.patch_size, stride)
+        patches = self._patches(image, grid, stride)
+        values = torch.mm(patches, self.matrix) if bias is None else torch.addmm(bias, patches, self.matrix)
+        return values.view(*grid, -1)
 
-    With them the transposed convolution is an ordinary one, whose result has the s positions of a stride as channels.
-    """
-    if stride == 1:
-        return weights.flip(2)
-    out, channels, length = weights.shape
-    taps = -(-length // stride)
-    parts = F.pad(weights, (0, taps * stride - length)).reshape(out, channels, taps, stride)
-    return parts.flip(2).permute(3, 0, 1, 2).flatten(0, 1)
+    def adjoint(self, values: Tensor, size: Size, stride: Stride = (1, 1)) -> Tensor:
+        """See `LinearMap.adjoint`."""
+        patches = torch.mm(self.matrix, values.view(-1, len(self)).t())
+        return F.fold(patches[None], size, self.patch_size, stride=stride)
 
-
-def _convolve(values: Tensor, weights: Tensor, padding: tuple[int, int]) -> Tensor:
-    """Convolves values (rows, columns, K) with weights (L, K, u, v); returns (rows', columns', L)."""
-    return F.conv2d(values.permute(2, 0, 1)[None], weights, padding=padding)[0].permute(1, 2, 0).contiguous()
-
-
-def _to_length(image: Tensor, axis: int, length: int) -> Tensor:
-    """Crops `image`, of three dimensions, along `axis` (0 or 1) to `length`, or pads it with zeros."""
-    missing = length - image.shape[axis]
-    if missing <= 0:
-        return image.narrow(axis, 0, length)
-    return F.pad(image, (0, 0) * (2 - axis) + (0, missing))
+    def _patches(self, image: Tensor, grid: Size, stride: Stride) -> Tensor:
+        """Returns all patches of an image, one per row, (rows columns, C p^2)."""
+        p, channels, (_, channel, row, column) = self.patch_size, image.shape[1], image.stride()
+        shape, steps = (*grid, channels, p, p), (row * stride[0], column * stride[1], channel, row, column)
+        patches = image.as_strided(shape, steps, image.storage_offset()).contiguous()
+        return patches.view(-1, channels * p * p)

@@ -390,7 +390,7 @@ def test_losses_that_are_not_capturable_are_not_recorded(
 def test_a_subsample_with_random_offset_is_not_capturable(
     output_patches: int, weighted: bool, capturable: bool
 ) -> None:
-    term = SlicedWasserstein(filters=Filters(number=8), limits=CountingLimits(output_patches=output_patches))
+    term = SlicedWasserstein(filters=(Filters(number=8),), limits=CountingLimits(output_patches=output_patches))
     canvas = gpdm.Canvas(size=(40, 44), weight=torch.ones(1, 1, 40, 44) if weighted else None)
     assert term.bind([Reference(picture(40, 44))], canvas, 2**30).capturable == capturable
 

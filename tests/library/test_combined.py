@@ -165,10 +165,10 @@ def test_own_references_of_a_loss_are_resized_to_the_level(scale: float, size: t
     assert isinstance(objective, SumObjective)
     first, second = objective.parts
     assert isinstance(first, BinnedObjective) and isinstance(second, BinnedObjective)
-    assert torch.equal(first.cdfs.references[0], reference)
+    assert torch.equal(first.cdfs.samplers[0].images[0], reference)
     expected = as_references(own)[0].at(scale)
-    assert second.cdfs.references[0].shape[2:] == (60 * scale, 44 * scale)
-    assert torch.equal(second.cdfs.references[0], expected.image)
+    assert second.cdfs.samplers[0].images[0].shape[2:] == (60 * scale, 44 * scale)
+    assert torch.equal(second.cdfs.samplers[0].images[0], expected.image)
     image = picture(*size, seed=3)
     value, gradient = evaluated(bind(SQUARED, [expected], canvas), image)
     own_value, own_gradient = evaluated(second, image)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from gpdm.borders import BORDERS, padded_size, wrap, wrap_adjoint
 from gpdm.patches.filters import FILTER_KINDS, sample_filters
-from gpdm.patches.linear import Adjoint, patch_count, project, project_adjoint
+from gpdm.patches.linear import FilterBank, LinearMap, MatrixFilters, patch_count
 from library.problems import picture
 
 
@@ -24,29 +24,34 @@ def test_project_is_the_inner_product_with_each_patch(
     assert patches.shape[1] == patch_count((11, 14), patch_size, stride)
     bias = torch.randn(5, generator=generator)
     expected = (bank.filters().flatten(1) @ patches).T + bias
-    assert torch.allclose(project(image, bank.to(image), stride, bias).flatten(0, 1), expected, atol=1e-5)
+    for filters in linear_maps(bank.to(image)):
+        assert torch.allclose(filters.project(image, (stride, stride), bias).flatten(0, 1), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("linear_map", [FilterBank, MatrixFilters])
 @pytest.mark.parametrize("kind", FILTER_KINDS)
-@pytest.mark.parametrize(("patch_size", "stride"), [(5, 1), (5, 2), (7, 3), (4, 4), (3, 5), (1, 1)])
-def test_adjoint(kind: str, patch_size: int, stride: int, generator: torch.Generator) -> None:
+@pytest.mark.parametrize(("patch_size", "stride"), [(5, (1, 1)), (5, (2, 2)), (7, (3, 2)), (4, (4, 4)), (3, (5, 5)), (1, (1, 1))])
+def test_adjoint(linear_map: type, kind: str, patch_size: int, stride: tuple[int, int], generator: torch.Generator) -> None:
     image = picture(12, 17).double()
     bank = sample_filters(kind, 4, 3, patch_size, generator).to(image)
-    projections = project(image, bank, stride)
+    filters = bank if linear_map is FilterBank else MatrixFilters.of(bank)
+    projections = filters.project(image, stride)
     values = torch.randn(projections.shape, generator=generator, dtype=torch.float64)
-    adjoint = project_adjoint(values, bank, (12, 17), stride)
+    adjoint = filters.adjoint(values, (12, 17), stride)
     assert adjoint.shape == image.shape
     assert float((projections * values).sum()) == pytest.approx(float((image * adjoint).sum()), rel=1e-10)
 
 
-@pytest.mark.parametrize("kind", FILTER_KINDS)
-@pytest.mark.parametrize("rows", [1, 3, 17])
-def test_adjoint_of_signs_has_the_same_bits_in_strips_of_any_height(
-    rows: int, kind: str, generator: torch.Generator
-) -> None:
-    bank = sample_filters(kind, 64, 3, 7, generator)
-    signs = torch.randint(-1, 2, (40, 50, 64), generator=generator).float()
-    assert torch.equal(Adjoint.of(bank)(signs.split(rows), (46, 56)), project_adjoint(signs, bank, (46, 56)))
+@pytest.mark.parametrize("part", [(slice(0, 9), slice(3, 17)), (slice(2, 12), slice(0, 9))])
+def test_patches_of_a_part_of_an_image_are_projected_as_of_a_copy(part: tuple[slice, slice], generator: torch.Generator) -> None:
+    bank = sample_filters("factored", 4, 3, 5, generator)
+    image = picture(12, 17)[..., part[0], part[1]]
+    for filters in linear_maps(bank):
+        assert torch.equal(filters.project(image), filters.project(image.clone(memory_format=torch.contiguous_format)))
+
+
+def linear_maps(bank: FilterBank) -> list[LinearMap]:
+    return [bank, MatrixFilters.of(bank)]
 
 
 @pytest.mark.parametrize(("size", "expected"), [((6, 100), 0), ((7, 7), 1)])
