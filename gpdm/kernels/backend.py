@@ -91,7 +91,7 @@ class Backend(Protocol):
 
         Returns:
             The distance, mean over the K filters, a scalar. The gradient is the sum over filters and patches of the
-            filter times the gradient of the patch's bin, times the filter's factor, times the patch's weight over `WEIGHT_UNIT`,
-            if there are weights.
+            filter times the gradient of the patch's bin, times the filter's factor, times the patch's weight over
+            `WEIGHT_UNIT`, if there are weights.
         """
         ...

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -40,7 +39,7 @@ class TorchProjectedReference:
 
 @dataclass(frozen=True)
 class _Strip:
-    """Some rows of the patch grid of one patch size."""
+    """A strip of rows of the patch grid of one patch size."""
 
     size: int
     """Index of the patch size."""
@@ -129,11 +128,11 @@ class TorchBackend:
             kept = self.workspace.kept([sum(strip.projections for strip in group) for group in groups])
             counts = [
                 count(self._index(group, reference, out), bins, _joined(weights, group))
-                for group, out in zip(groups, kept or repeat(None))
+                for group, out in zip(groups, kept or [None] * len(groups), strict=True)
             ]
         else:
             subsamples = [each.subsample.apply(each.image, stride) for each in patches]
-            counted = self._strips(*zip(*subsamples, strict=True), reference)
+            counted = self._strips([image for image, _ in subsamples], [steps for _, steps in subsamples], reference)
             counts = [count(self._index(group, reference, None), bins) for group in counted]
         total = counts[0] if len(counts) == 1 else torch.stack(counts).sum(0)
         value, gradients = BIN_GRADIENTS[distance](reference.cdf_p, total.view_as(reference.cdf_p), reference.width)

@@ -56,7 +56,7 @@ def _results(
     return {
         "project_and_count": (kernels.project_and_count(image, filters, bins),),
         "backproject": (kernels.backproject(image, filters, bins, bin_gradients),),
-        "compare": kernels.compare(cdf_p, counts, bins, "l2"),
+        "compare": kernels.compare(cdf_p, counts, bins.width, "l2"),
         "weighted_mse": (kernels.weighted_mse(image, image.flip(3), image[:, :1].abs(), into, 0.5), into),
         "adam": (iterate, first, second),
     }

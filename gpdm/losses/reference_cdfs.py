@@ -192,14 +192,13 @@ class PatchSampler:
     def _mosaic(self, index: Tensor) -> Tensor:
         """Returns an image tiled with the patches of these indices, (1, C, side p, side p), channels last."""
         p, side, parts = self.patch_size, math.isqrt(len(index)), []
-        places = torch.arange(len(index), device=index.device)
-        order = []
+        numbers, order = torch.arange(len(index), device=index.device), []
         for image in self.images:
             rows, columns = patch_grid(size_of(image), p, 1)
             inside = (index >= 0) & (index < rows * columns)
             within, view = index[inside], image.unfold(2, p, 1).unfold(3, p, 1)
             parts.append(view[0, :, within // columns, within % columns])
-            order.append(places[inside])
+            order.append(numbers[inside])
             index = index - rows * columns
         patches = torch.cat(parts, 1)[:, torch.cat(order).argsort()].unflatten(1, (side, side))  # (C, side, side, p, p)
         mosaic = patches.permute(0, 1, 3, 2, 4).reshape(1, len(patches), side * p, side * p)

@@ -85,9 +85,7 @@ class BinnedObjective:
         # With new filters at every step a larger pool would leave some sets unused, which raises the final distance by
         # 14 %.
         self.pool = 1 if reuse == 1 else POOL_SIZE
-        self.cdfs = ReferenceCDFs(
-            filters, distance, references, self.workspace, self.implementation, limits, self.pool
-        )
+        self.cdfs = ReferenceCDFs(filters, distance, references, self.workspace, self.implementation, limits, self.pool)
         self.factors: list[Tensor] | None = None
         # A strided or subsampled grid has another offset at every step, which a captured graph cannot follow.
         self.capturable = stride == 1 and all(

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from ..images import Size, check_single, size_of
-
+Size = tuple[int, int]
+"""Height and width, or rows and columns."""
 Stride = tuple[int, int]
 """Pixels down and pixels right from one patch to the next."""
 
@@ -74,9 +74,6 @@ class LinearMap(Protocol):
 
         Returns:
             Projections with shape (rows, columns, K), for the patches of `patch_grid`, contiguous.
-
-        Raises:
-            ImageError: `image` is a batch of several.
         """
         ...
 
@@ -153,7 +150,6 @@ class FilterBank:
 
     def project(self, image: Tensor, stride: Stride = (1, 1), bias: Tensor | None = None) -> Tensor:
         """See `LinearMap.project`; there may be several sets."""
-        check_single(image)
         image = image.contiguous(memory_format=torch.channels_last)
         columns = F.conv2d(image, self.columns, stride=(stride[0], 1)).contiguous(memory_format=torch.channels_last)
         rows = F.conv2d(columns, self.rows, bias, stride=(1, stride[1]), groups=self.sets)
@@ -198,8 +194,7 @@ class MatrixFilters:
 
     def project(self, image: Tensor, stride: Stride = (1, 1), bias: Tensor | None = None) -> Tensor:
         """See `LinearMap.project`."""
-        check_single(image)
-        grid = patch_grid(size_of(image), self.patch_size, stride)
+        grid = patch_grid((image.shape[2], image.shape[3]), self.patch_size, stride)
         patches = self._patches(image, grid, stride)
         values = torch.mm(patches, self.matrix) if bias is None else torch.addmm(bias, patches, self.matrix)
         return values.view(*grid, -1)

@@ -192,8 +192,8 @@ def test_distance_and_bin_gradients(distance: str, bins: int) -> None:
     counts[2] = 0
     counts[2, 5] = 2**40  # all in one bin
     counts[3, : bins // 2] = 0
-    value, bin_gradients = triton_compare.compare(cdf_p, counts.to(DEVICE), grid, distance)
-    expected, expected_gradients = reference.compare(cdf_p, counts.to(DEVICE), grid, distance)
+    value, bin_gradients = triton_compare.compare(cdf_p, counts.to(DEVICE), grid.width, distance)
+    expected, expected_gradients = reference.compare(cdf_p, counts.to(DEVICE), grid.width, distance)
     assert float(value) == pytest.approx(float(expected), rel=1e-5)
     assert torch.allclose(bin_gradients, expected_gradients, rtol=1e-4, atol=1e-5)
     if distance == "l1":

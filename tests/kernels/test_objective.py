@@ -16,7 +16,7 @@ from gpdm.kernels import choose
 from library.problems import evaluated, objective_of, picture
 from library.terms import with_coherence, with_limits
 
-LIMITS = {"sets_per_sample": 1, "gpu_sets_per_sample": 1, "bank_filters": 8}
+LIMITS = {"sets_per_sample": 1, "set_filters": 8}
 """The interpreter is slow: no sets of filters are sampled in advance, and banks are small."""
 
 

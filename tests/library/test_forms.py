@@ -28,7 +28,7 @@ def cut_out(channels: int = 4, size: tuple[int, int] = (30, 34), hidden: float =
 def run(task: str, *pictures: Any, **more: Any) -> tuple[Tensor, list[str]]:
     """Returns the outputs of a quick run, and what was said."""
     recipe = TASKS[task].recipe("balanced") if "init" not in more else TASKS[task].recipe("balanced").from_image()
-    recipe = replace(recipe, loss=SWDLoss(num_proj=8), optimizer=Optimizer(num_steps=4))
+    recipe = replace(recipe, loss=SWDLoss(num_proj=8), optimizer=Optimizer(num_steps=10))
     prepared = prepare_pictures(TASKS[task], *pictures, **more)
     images = prepared.finish(run_task(TASKS[task], *prepared.pictures, recipe=recipe, **prepared.more)).images
     assert images.shape[1] == prepared.channels

@@ -30,8 +30,12 @@ def test_project_is_the_inner_product_with_each_patch(
 
 @pytest.mark.parametrize("linear_map", [FilterBank, MatrixFilters])
 @pytest.mark.parametrize("kind", FILTER_KINDS)
-@pytest.mark.parametrize(("patch_size", "stride"), [(5, (1, 1)), (5, (2, 2)), (7, (3, 2)), (4, (4, 4)), (3, (5, 5)), (1, (1, 1))])
-def test_adjoint(linear_map: type, kind: str, patch_size: int, stride: tuple[int, int], generator: torch.Generator) -> None:
+@pytest.mark.parametrize(
+    ("patch_size", "stride"), [(5, (1, 1)), (5, (2, 2)), (7, (3, 2)), (4, (4, 4)), (3, (5, 5)), (1, (1, 1))]
+)
+def test_adjoint(
+    linear_map: type, kind: str, patch_size: int, stride: tuple[int, int], generator: torch.Generator
+) -> None:
     image = picture(12, 17).double()
     bank = sample_filters(kind, 4, 3, patch_size, generator).to(image)
     filters = bank if linear_map is FilterBank else MatrixFilters.of(bank)
@@ -43,7 +47,9 @@ def test_adjoint(linear_map: type, kind: str, patch_size: int, stride: tuple[int
 
 
 @pytest.mark.parametrize("part", [(slice(0, 9), slice(3, 17)), (slice(2, 12), slice(0, 9))])
-def test_patches_of_a_part_of_an_image_are_projected_as_of_a_copy(part: tuple[slice, slice], generator: torch.Generator) -> None:
+def test_patches_of_a_part_of_an_image_are_projected_as_of_a_copy(
+    part: tuple[slice, slice], generator: torch.Generator
+) -> None:
     bank = sample_filters("factored", 4, 3, 5, generator)
     image = picture(12, 17)[..., part[0], part[1]]
     for filters in linear_maps(bank):
