@@ -262,7 +262,7 @@ class GPUBenchmark:
 
         def backproject(number: int) -> None:
             for _ in range(number):
-                triton_gradient.backproject(image, projected.filters, projected.bins, gradients)
+                triton_gradient.backproject(image, projected.filters[0], projected.bins[0], gradients)
 
         default = triton_tiles.LARGE_TILES
         for lanes, warps, stages, registers in [(128, 8, 2, 128), (128, 8, 2, 0), (128, 8, 1, 128), (128, 8, 1, 0), (128, 8, 3, 128), (128, 4, 2, 0), (64, 4, 2, 0), (64, 4, 1, 0), (256, 8, 2, 0)]:  # fmt: skip

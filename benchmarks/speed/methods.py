@@ -21,7 +21,7 @@ from gpdm.losses.swd_binned import BinnedObjective
 from gpdm.optimizers.base import LevelProblem, solve_level
 from gpdm.optimizers.threads import threads_for
 from gpdm.patches.filters import FilterBank, Filters
-from gpdm.patches.linear import project, project_adjoint
+from gpdm.patches.linear import LinearMap
 from gpdm.patches.nearest import all_patches, nearest
 from gpdm.transport.binned import binned_sliced_wasserstein
 from gpdm.transport.sorted import sliced_wasserstein
@@ -36,8 +36,8 @@ MIN_COSINE = {64: 0.95, 128: 0.97}
 That gradient is a sign, and the distributions of the pair are close, so few bins decide it: 128 bins at 64 pixels,
 512 at 128.
 """
-MAX_ERROR = 0.05
-"""Highest accepted relative error of the value."""
+MAX_ERROR = 0.08
+"""Highest accepted relative error of the value. It is largest for few patches: 5 % for the default loss at 64 pixels."""
 SEARCH_EVERY = gpdm.Coherence().search_every
 """Steps between two patch searches of the coherence term. A timing with that term covers a multiple of it."""
 
@@ -161,18 +161,17 @@ def check_agreement(path: Path, size: int, device: str) -> dict[str, float]:
         SystemExit: They disagree, so that a timing would mean nothing.
     """
     reference, image = pair(path, (size, size), device)
-    bank = Filters("independent", FILTERS, 0.0).sample(FILTERS, 3, PATCH_SIZE, Generator().manual_seed(1)).to(image)
-    functions = _distance(reference, image, bank, partial(binned_sliced_wasserstein, distance="l1"))
-    functions_exact = _distance(reference, image, bank, partial(sliced_wasserstein, distance="l1"))
+    bank = Filters("independent", FILTERS, 0.0, PATCH_SIZE).sample(3, Generator().manual_seed(1)).to(image)
+    functions = _distance(reference, image, [bank], partial(binned_sliced_wasserstein, distance="l1"))
+    functions_exact = _distance(reference, image, [bank], partial(sliced_wasserstein, distance="l1"))
 
-    # Only the distance has an exact twin, and 3x3 patches would be the same check again.
-    loss = gpdm.SWDLoss(coherence=0.0, small_patches=0.0)
+    loss = gpdm.SWDLoss(coherence=0.0)  # only the distance has an exact twin
     objective = gpdm.bind(loss, gpdm.as_references(reference), gpdm.Canvas(size=(size, size), border=loss.border))
     assert isinstance(objective, BinnedObjective)
     sample = objective.sample(image, 0, gpdm.OutputState(Generator().manual_seed(2)))
     gradient = torch.zeros_like(image)
     bound = objective.evaluate(image, sample, gradient), gradient
-    sampled = FilterBank.of(_filters_of(sample.references[0]))
+    sampled = _filters_of(sample.references[0])
     bound_exact = _distance(reference, image, sampled, partial(sliced_wasserstein, distance=loss.distance))
 
     result = {}
@@ -190,18 +189,25 @@ def check_agreement(path: Path, size: int, device: str) -> dict[str, float]:
     return result
 
 
-def _filters_of(reference: Any) -> Tensor:
-    """Returns the filters of a backend's projected reference, (K, C, p, p)."""
+def _filters_of(reference: Any) -> list[LinearMap]:
+    """Returns the filters of each patch size of a backend's projected reference."""
     if isinstance(reference, TorchProjectedReference):
-        return reference.scaled.filters() / reference.bins.scale[:, None, None, None]
-    return reference.filters
+        banks = [each for each in reference.filters if isinstance(each, FilterBank)]  # no level is that small here
+        widths = reference.width.split([len(bank) for bank in banks])
+        return [bank.scaled(width) for bank, width in zip(banks, widths, strict=True)]
+    return [FilterBank.of(filters) for filters in reference.filters]
 
 
 def _distance(
-    reference: Tensor, image: Tensor, bank: FilterBank, distance: Callable[..., tuple[Tensor, Tensor]]
+    reference: Tensor, image: Tensor, filters: Sequence[LinearMap], distance: Callable[..., tuple[Tensor, Tensor]]
 ) -> tuple[Tensor, Tensor]:
-    """Returns value and image gradient of a distance between projections."""
-    projections = project(image, bank)
-    p, q = (each.flatten(0, 1).T for each in (project(reference, bank), projections))
-    value, gradient = distance(p, q)
-    return value, project_adjoint(gradient.T.reshape(projections.shape), bank, size_of(image))
+    """Returns value and image gradient of a distance between projections, as a mean over the filters of all sizes."""
+    total, gradient = image.new_zeros(()), torch.zeros_like(image)
+    for each in filters:
+        fraction = len(each) / sum(map(len, filters))
+        projections = each.project(image)
+        p, q = (values.flatten(0, 1).T for values in (each.project(reference), projections))
+        value, slopes = distance(p, q)
+        total += fraction * value
+        gradient += fraction * each.adjoint(slopes.T.reshape(projections.shape).contiguous(), size_of(image))
+    return total, gradient

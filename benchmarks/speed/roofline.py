@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 
 import gpdm
-from gpdm.losses.reference_cdfs import CountingLimits, subsample_stride
+from gpdm.losses.reference_cdfs import subsample_stride
 from gpdm.patches.linear import patch_grid
 
 from ..common import Size
@@ -50,12 +50,12 @@ def work(loss: gpdm.SWDLoss, size: Size, channels: int = 3) -> Work:
     for _, term in loss.terms():
         if not isinstance(term, gpdm.SlicedWasserstein):
             continue
-        p = term.grid.size
-        grid = patch_grid(size, p, term.grid.stride)
-        per_patch = 2 * channels * p**2 * term.filters.number
-        counted = _subsampled(grid, CountingLimits().output_patches)
-        reference = _subsampled(patch_grid(size, p, 1), CountingLimits().reference_patches)
-        operations += per_patch * (counted + 2 * math.prod(grid) + reference)
+        for filters in term.filters:
+            grid = patch_grid(size, filters.patch_size, term.stride)
+            counted = _subsampled(grid, term.limits.output_patches)
+            reference = _subsampled(patch_grid(size, filters.patch_size, 1), term.limits.reference_patches)
+            per_patch = 2 * channels * filters.patch_size**2 * filters.number
+            operations += per_patch * (counted + 2 * math.prod(grid) + reference)
     return Work(operations, 6 * 4 * channels * math.prod(size))
 
 
