@@ -20,6 +20,7 @@ from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, 
 from ..references import Images, Reference, as_references, reference_patch_weights
 from ..transport.sorted import sliced_wasserstein
 from .copying import PATCH_SIZE, Sources, copied_fraction, largest_region
+from .lines import LINE_STEP, line_continuity
 from .seams import ratio, seam_gradients, seam_ratio
 from .spectrum import high_frequencies, spectra
 
@@ -95,6 +96,8 @@ DESCRIPTIONS = {
     "copy, lower if the reference has repeated patches",
     "largest verbatim region": "largest connected region copied from one place without change, as a fraction of the "
     "picture: 1 for a copy, lower if the reference has repeated patches",
+    "line continuity": f"correlation of lines with themselves {LINE_STEP} pixels further along, minus that in the "
+    "reference: below 0 hairs, wires and blades of grass are broken or bent; blur raises it",
     "SIFID": "Frechet distance between Inception features: 0 is equal; comparable only with the same weights",
     "diversity": "standard deviation of each pixel over the pictures, relative to the reference's contrast: 0 if all "
     "are equal",
@@ -113,7 +116,7 @@ def evaluate(
 
     Arguments:
         reference: One or several references: images (B, C, h, w) in [-1, 1], `Reference`s, or a list of either. Weights
-            apply to distances, coherence and completeness; spectra are those of the entire images.
+            apply to distances, coherence and completeness; spectra and lines are those of the entire images.
         image: The image to evaluate, (1, C, H, W) in [-1, 1], of any size.
         tiles, search: See `EvaluationOptions`.
 
@@ -149,6 +152,7 @@ def evaluate(
             scores["seam"] = seam_ratio(references, image, options.tiles, options.search)
             scores |= seam_gradients(image, options.tiles)
         scores |= {"copied": copied_fraction(sources), "largest verbatim region": largest_region(sources)}
+        scores["line continuity"] = line_continuity(images, image)
         return Evaluation(scores, per_scale, sources, errors, power)
 
 
