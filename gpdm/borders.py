@@ -54,16 +54,19 @@ def wrap(image: Tensor, patch_size: int, border: str) -> Tensor:
     return image
 
 
-def wrap_adjoint(image: Tensor, patch_size: int, border: str) -> Tensor:
-    """Applies the adjoint of `wrap`: adds the padding to the pixels that it was copied from."""
+def wrap_adjoint_(image: Tensor, patch_size: int, border: str) -> Tensor:
+    """Applies the adjoint of `wrap` in place: adds the padding to the pixels that it was copied from.
+
+    Returns a view of `image`, without the padding.
+    """
     vertical, horizontal = wraps(border)
     if horizontal:
         width = image.shape[3] - patch_size + 1
-        image, padding = image[..., :width].clone(), image[..., width:]
+        image, padding = image[..., :width], image[..., width:]
         image[..., : patch_size - 1] += padding
     if vertical:
         height = image.shape[2] - patch_size + 1
-        image, padding = image[..., :height, :].clone(), image[..., height:, :]
+        image, padding = image[..., :height, :], image[..., height:, :]
         image[..., : patch_size - 1, :] += padding
     return image
 

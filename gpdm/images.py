@@ -74,6 +74,20 @@ def check_size(size: object) -> Size:
     raise OptionError("size", size, "it must be (height, width), two whole numbers, at least 1")
 
 
+def channels_last(image: Tensor) -> Tensor:
+    """Returns an image (B, C, H, W) in channels-last layout, in which convolutions and reading patches are fast.
+
+    An image in this layout is returned without a copy.
+    """
+    return image.contiguous(memory_format=torch.channels_last)
+
+
+def row_strips(image: Tensor, elements: int) -> list[slice]:
+    """Splits the rows of an image (B, C, H, W) into strips of about so many elements, for intermediate results."""
+    rows = max(elements * image.shape[2] // max(image.numel(), 1), 1)
+    return [slice(start, start + rows) for start in range(0, image.shape[2], rows)]
+
+
 def scaled(size: Size, factor: float) -> Size:
     """Returns `size` (height, width) times `factor`, rounded to whole pixels, at least 1."""
     return max(round(size[0] * factor), 1), max(round(size[1] * factor), 1)

@@ -6,16 +6,15 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import groupby
 from numbers import Real
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from .borders import upsample
 from .canvas import Canvas, Keep
 from .errors import OptionError, described
 from .guess import InitialGuess, count_outputs, select_start, selection_level_of
@@ -24,8 +23,9 @@ from .losses.base import Loss, count_regions, is_per_output
 from .losses.combined import own_references
 from .losses.swd import SWDLoss
 from .memory import LevelMemory, device_limit, plan
-from .optimizers.base import LevelProblem, LevelResult, LevelSolver, Stop, solve_level
+from .optimizers.base import LevelProblem, LevelSolver, OnRunStep, Stop, solve_level
 from .optimizers.gradient import Optimizer
+from .optimizers.runs import Run
 from .optimizers.threads import threads_for
 from .options import check_int
 from .pyramid import Level, PyramidSchedule, grid_offsets
@@ -186,24 +186,23 @@ def synthesize(
         ]
         offsets = grid_offsets(len(levels))
         for level, level_plan, num_steps in zip(levels, plans, steps, strict=True):
-            level_canvas = canvas.at(level.scale)
-            level_references = [x.at(level.scale, canvas.border) for x in working]
-            problem = LevelProblem(level_references, level_canvas, loss, level_plan.working)
+            problem = LevelProblem.at(level.scale, working, canvas, loss, level_plan.working)
             with threads_for(max(level.pixels, level.reference_pixels), like.device):
                 results = solve_level(
                     optimizer,
                     problem,
-                    [upsample(run.image, level.size, canvas.border, *offsets[level.index]) for run in runs],
+                    [run.enlarge(level.size, canvas.border, offsets[level.index]) for run in runs],
                     [run.generator for run in runs],
                     num_steps,
                     _reporter(on_step, runs, outputs, level, levels, steps, units),
                 )
-            for run, result in zip(runs, results, strict=True):
-                run.finish(level_canvas, result)
+            for run in runs:
+                run.finish(problem.canvas, results.pop(0))
+            del problem  # so that two levels are never in memory
             if level.index == selection_level:
                 groups = [list(group) for _, group in groupby(runs, key=lambda run: run.output)]
                 runs = [group[select_start([run.final_loss() for run in group])] for group in groups]
-        images = torch.cat([run.image for run in runs])
+        images = runs[0].image if len(runs) == 1 else torch.cat([run.image for run in runs])
         images = (images if units is None else units.leave(images)).to(like.dtype)
         if keep is not None:
             images = keep.restore(images)
@@ -215,28 +214,6 @@ def synthesize(
         plan=plans,
         seconds=time.perf_counter() - started,
     )
-
-
-@dataclass
-class Run:
-    """One output, or one of its starts, from level to level."""
-
-    output: int
-    generator: Generator
-    image: Tensor
-    losses: list[Tensor] = field(default_factory=list)
-    stops: list[Stop] = field(default_factory=list)
-
-    def finish(self, canvas: Canvas, result: LevelResult) -> None:
-        """Stores the result of a level."""
-        self.image = canvas.finish(result.image)
-        self.losses.append(result.losses)
-        self.stops.append(result.stop)
-
-    def final_loss(self) -> float:
-        """Returns the mean loss over the last quarter of the steps of the last finished level."""
-        losses = self.losses[-1]
-        return float(losses[-max(len(losses) // 4, 1) :].mean())
 
 
 def _memory(optimizer: LevelSolver, loss: Loss, objectives: int, level: Level) -> tuple[int, int]:
@@ -281,7 +258,7 @@ def _reporter(
     levels: Sequence[Level],
     steps: Sequence[int],
     units: Units | None,
-) -> Callable[[int, int, Tensor, Tensor], None]:
+) -> OnRunStep:
     """Returns the callback of the level loop, which reports each step of each run to `on_step`."""
     if on_step is None:
         return lambda run, step, loss, image: None

@@ -9,12 +9,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..images import size_of
+from ..images import row_strips, size_of
 from ..patches.linear import Stride
 from ..transport.binned import BIN_GRADIENTS, Bins
 
 ADAM_EPSILON = 1e-8
 """Adam's epsilon: added to the root mean square, so that the quotient is finite."""
+
+STRIP_ELEMENTS = 2**20
+"""Elements of an image whose intermediate results are in memory at a time."""
 
 
 def project(image: Tensor, filters: Tensor, stride: Stride) -> Tensor:
@@ -104,10 +107,13 @@ def weighted_mse(image: Tensor, target: Tensor, weight: Tensor, into: Tensor, fa
     Returns:
         The sum times the factor, a scalar.
     """
-    difference = image - target
-    weighted = weight * difference
-    into.add_(weighted, alpha=2 * factor)
-    return factor * (weighted * difference).sum()
+    costs = []
+    for rows in row_strips(image, STRIP_ELEMENTS):
+        difference = image[..., rows, :] - target[..., rows, :]
+        weighted = weight[..., rows, :] * difference
+        into[..., rows, :].add_(weighted, alpha=2 * factor)
+        costs.append(weighted.mul_(difference).sum())
+    return factor * (costs[0] if len(costs) == 1 else torch.stack(costs).sum())
 
 
 def adam(
@@ -122,7 +128,7 @@ def adam(
     """Does one step of Adam in place (Kingma and Ba, ICLR 2015, with both bias corrections in the rates).
 
     Arguments:
-        image: The iterate, any shape, float32; updated in place.
+        image: The iterate, (B, C, H, W), float32; updated in place.
         gradient: Its gradient, of the same shape; may be overwritten.
         first, second: Running means of the gradient and of its square; updated in place.
         rates: (2,), float32, on the device, for step n, at least 1: the learning rate over 1 - beta_1^n, and the square
@@ -130,9 +136,10 @@ def adam(
         factor: Factor of the gradient.
         betas: Decay of both means.
     """
-    gradient = gradient.mul_(factor)
-    first.lerp_(gradient, 1 - betas[0])
-    second.mul_(betas[1]).addcmul_(gradient, gradient, value=1 - betas[1])
     rate, correction = rates.unbind()
-    denominator = torch.sqrt(second, out=gradient).div_(correction).add_(ADAM_EPSILON)
-    image.sub_((first * rate).div_(denominator))
+    for rows in row_strips(image, STRIP_ELEMENTS):
+        scaled = gradient[..., rows, :].mul_(factor)
+        mean = first[..., rows, :].lerp_(scaled, 1 - betas[0])
+        square = second[..., rows, :].mul_(betas[1]).addcmul_(scaled, scaled, value=1 - betas[1])
+        denominator = torch.sqrt(square, out=scaled).div_(correction).add_(ADAM_EPSILON)
+        image[..., rows, :].sub_((mean * rate).div_(denominator))

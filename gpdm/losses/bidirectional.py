@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..borders import BORDER_HELP, BORDERS, wrap, wrap_adjoint
+from ..borders import BORDER_HELP, BORDERS, wrap, wrap_adjoint_
 from ..canvas import Canvas
 from ..images import check_single, size_of
 from ..options import Options, option
@@ -189,5 +189,5 @@ class BidirectionalObjective:
         target[chosen], weight[chosen] = targets / number, weights / number
         sums = F.fold(target.T[None], size, p)
         weight = F.fold(weight.expand(1, p**2, -1), size, p)
-        sums, weight = (wrap_adjoint(x, p, border) for x in (sums, weight))
+        sums, weight = (wrap_adjoint_(x, p, border) for x in (sums, weight))
         return Quadratic(weight, sums, constant / number)

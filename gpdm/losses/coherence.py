@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from ..borders import wrap, wrap_adjoint, wraps
+from ..borders import wrap, wrap_adjoint_, wraps
 from ..canvas import Canvas
 from ..images import Size, check_single, size_of
 from ..kernels.choose import choose, kernels
@@ -145,7 +145,7 @@ class CoherenceObjective:
             strip.add(sums, patches.mul_(weight))
             strip.add(totals, weight.expand(-1, p, p, 1))
             strip.add(covers, torch.ones_like(weight).expand(-1, p, p, 1))
-        sums, totals, covers = (wrap_adjoint(x, p, border) for x in (sums, totals, covers))
+        sums, totals, covers = (wrap_adjoint_(x, p, border) for x in (sums, totals, covers))
         target, weight = sums.div_(totals.clamp(min=1e-12)), totals.div_(covers.clamp_(min=1))
         return CoherenceTarget(target, weight if self.canvas.weight is None else weight.mul_(self.canvas.weight))
 

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from ..images import Size, size_of
+from ..images import Size, channels_last, size_of
 from ..kernels.backend import Backend, ReferencePatches, Subsample
 from ..kernels.workspace import Workspace, retry_with_less_memory
 from ..patches.filters import Filters
@@ -143,7 +143,7 @@ class PatchSampler:
 
     def __init__(self, references: Sequence[Reference], patch_size: int, limit: int) -> None:
         self.patch_size, self.limit = patch_size, limit
-        self.images = [x.image.contiguous(memory_format=torch.channels_last) for x in references]
+        self.images = [channels_last(x.image) for x in references]
         self.number = sum(patch_count(size_of(x), patch_size, 1) for x in self.images)
         self.stride, self.cumulated, self.mosaic = (1, 1), None, None
         weights = reference_patch_weights(references, patch_size)
@@ -202,7 +202,7 @@ class PatchSampler:
             index = index - rows * columns
         patches = torch.cat(parts, 1)[:, torch.cat(order).argsort()].unflatten(1, (side, side))  # (C, side, side, p, p)
         mosaic = patches.permute(0, 1, 3, 2, 4).reshape(1, len(patches), side * p, side * p)
-        return mosaic.contiguous(memory_format=torch.channels_last)
+        return channels_last(mosaic)
 
 
 def random_offset(stride: Stride, grid: Size, generator: Generator) -> tuple[int, int]:

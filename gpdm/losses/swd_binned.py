@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..borders import wrap, wrap_adjoint
+from ..borders import wrap, wrap_adjoint_
 from ..canvas import Canvas
 from ..images import Size, check_single, size_of
 from ..kernels.backend import ALL_PATCHES, Backend, OutputPatches, Subsample
@@ -136,7 +136,7 @@ class BinnedObjective:
         if self.stride > 1:
             self.factors = None  # the number of patches depends on the offset of the grid
         if gradient is not into:
-            into.add_(wrap_adjoint(gradient, self.largest, border))
+            into.add_(wrap_adjoint_(gradient, self.largest, border))
         return values[0] if len(values) == 1 else torch.stack(values).sum()
 
     def _patches(self, index: int, wrapped: Tensor, gradient: Tensor, sample: StepSample) -> OutputPatches:

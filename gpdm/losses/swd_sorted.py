@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..borders import wrap, wrap_adjoint
+from ..borders import wrap, wrap_adjoint_
 from ..canvas import Canvas
 from ..images import check_single, size_of
 from ..kernels.workspace import retry_with_less_memory
@@ -107,7 +107,7 @@ class SortedObjective:
             value += fraction * part_value
             part_gradient = (fraction * part_gradient).T.reshape(q.shape)
             gradient[..., row:, column:] += part.adjoint(part_gradient, size_of(shifted), (stride, stride))
-        return value, wrap_adjoint(gradient, self.grid.size, self.canvas.border)
+        return value, wrap_adjoint_(gradient, self.grid.size, self.canvas.border)
 
     def _weights(self, sample: SortedSample) -> tuple[Tensor | None, Tensor | None]:
         """Returns the weights of the compared patches of references, (n,), and output, (m,); None if equal."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import torch
@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 
 from ..canvas import Canvas
 from ..errors import OptionError
+from ..images import channels_last
 from ..losses.base import Loss, Objective, OutputState, bind, is_per_output
 from ..pyramid import Level
 from ..references import Reference
@@ -35,6 +36,16 @@ class LevelProblem:
     loss: Loss
     memory: int
     """Bytes that a step may use besides the images."""
+
+    @classmethod
+    def at(cls, scale: float, references: Sequence[Reference], canvas: Canvas, loss: Loss, memory: int) -> LevelProblem:
+        """Returns the problem of the level at `scale`, from references and canvas at full size.
+
+        The references are in channels-last layout, once for all terms.
+        """
+        resized = [x.at(scale, canvas.border) for x in references]
+        dense = [replace(x, image=channels_last(x.image)) for x in resized]
+        return cls(dense, canvas.at(scale), loss, memory)
 
     def objectives(self, images: Sequence[Tensor]) -> list[Objective]:
         """Returns the objective of each output, for images (1, C, H, W).

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..borders import wrap_adjoint
+from ..borders import wrap_adjoint_
 from ..canvas import Canvas
 from ..errors import OptionError
 from ..losses.base import Loss, Term, by_region, level_of
@@ -83,4 +83,4 @@ def _covered(patch_size: int, canvas: Canvas, like: Tensor) -> Tensor:
     # the mean over the random offsets of the grid.
     padded = F.pad(weights / weights.sum(), (patch_size - 1,) * 4)[None, None]
     pooled = F.avg_pool2d(padded, patch_size, 1) * patch_size**2
-    return wrap_adjoint(pooled, patch_size, canvas.border).to(like)
+    return wrap_adjoint_(pooled, patch_size, canvas.border).to(like)

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..borders import wrap, wrap_adjoint
+from ..borders import wrap, wrap_adjoint_
 from ..canvas import Canvas
 from ..errors import OptionError
 from ..images import check_single, size_of
@@ -225,4 +225,4 @@ def vote(patches: Tensor, size: tuple[int, int], patch_size: int, border: str = 
     """
     counts = patches.new_ones(1, patch_size**2, len(patches))
     sums, covers = F.fold(patches.T[None], size, patch_size), F.fold(counts, size, patch_size)
-    return wrap_adjoint(sums, patch_size, border) / wrap_adjoint(covers, patch_size, border)
+    return wrap_adjoint_(sums, patch_size, border) / wrap_adjoint_(covers, patch_size, border)

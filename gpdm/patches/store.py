@@ -46,7 +46,7 @@ class PatchStore:
 
     @cached_property
     def allowed(self) -> Tensor:
-        """A mask of the pixels at which an allowed patch begins: inside its image, with visible pixels only, (pixels,)."""
+        """A mask of the pixels at which an allowed patch begins: inside its image, all pixels visible, (pixels,)."""
         like, margin = self.row_starts, self.patch_size - 1
         result = torch.zeros(sum(rows for rows, _ in self.sizes), self.width, dtype=torch.bool, device=like.device)
         top = 0

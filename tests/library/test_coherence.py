@@ -23,7 +23,7 @@ from gpdm import (
     synthesize,
     value_and_gradient,
 )
-from gpdm.borders import BORDERS, gaussian_blur, wrap, wrap_adjoint, wraps
+from gpdm.borders import BORDERS, gaussian_blur, wrap, wrap_adjoint_, wraps
 from gpdm.images import size_of
 from gpdm.losses.base import SumObjective
 from gpdm.losses.coherence import COHERENCE_PATCH, CoherenceObjective, CoherenceTarget
@@ -117,7 +117,7 @@ def brute(
     if queries is not None:
         weight, count = weight * queries, count * queries
     sums, totals, counts = (
-        wrap_adjoint(F.fold(x[None], size_of(wrapped), P), P, border)
+        wrap_adjoint_(F.fold(x[None], size_of(wrapped), P), P, border)
         for x in (
             (weight[:, None] * key_patches[best]).T,
             weight.expand(P**2, -1),

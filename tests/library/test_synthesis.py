@@ -19,7 +19,7 @@ from gpdm import (
     synthesize,
 )
 from gpdm.guess import select_start
-from gpdm.synthesis import Run
+from gpdm.optimizers.runs import Run
 from library.problems import evaluated, objective_of, picture
 
 QUICK = {
