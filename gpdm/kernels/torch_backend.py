@@ -121,25 +121,36 @@ class TorchBackend:
         factors: Tensor,
     ) -> Tensor:
         """See `Backend.evaluate`."""
-        images, weights = [each.image for each in patches], [each.weights for each in patches]
-        groups, bins = self._strips(images, [(stride, stride)] * len(images), reference), reference.cdf_p.numel()
-        kept = None  # bins are kept from counting to backprojection if memory allows; else they are computed twice
-        if all(each.subsample == ALL_PATCHES for each in patches):
-            kept = self.workspace.kept([sum(strip.projections for strip in group) for group in groups])
-            counts = [
-                count(self._index(group, reference, out), bins, _joined(weights, group))
-                for group, out in zip(groups, kept or [None] * len(groups), strict=True)
-            ]
-        else:
+        images, bins = [each.image for each in patches], reference.cdf_p.numel()
+        groups = counted = self._strips(images, [(stride, stride)] * len(images), reference)
+        # Bins are kept from counting to backprojection if memory allows; else they are computed twice.
+        keeps = self.workspace.keeps(sum(strip.projections for group in groups for strip in group))
+        if not all(each.subsample == ALL_PATCHES for each in patches):
             subsamples = [each.subsample.apply(each.image, stride) for each in patches]
             counted = self._strips([image for image, _ in subsamples], [steps for _, steps in subsamples], reference)
-            counts = [count(self._index(group, reference, None), bins) for group in counted]
-        total = counts[0] if len(counts) == 1 else torch.stack(counts).sum(0)
+            keeps = False
+
+        def count_group(group: Sequence[_Strip]) -> tuple[Tensor, Tensor | None]:
+            index = _index(group, reference)
+            return count(index, bins, _joined([each.weights for each in patches], group)), index if keeps else None
+
+        results = list(self.workspace.map(count_group, counted))
+        total = results[0][0] if len(results) == 1 else torch.stack([counts for counts, _ in results]).sum(0)
         value, gradients = BIN_GRADIENTS[distance](reference.cdf_p, total.view_as(reference.cdf_p), reference.width)
         gradients *= (reference.width * factors)[:, None]  # the filters are divided by the width
-        for number, group in enumerate(groups):
-            index = kept[number] if kept else self._index(group, reference, None)
-            self._backproject(gradients.view(-1), index, group, reference, patches)
+        kept = [index for _, index in results] if keeps else [None] * len(groups)
+
+        def backproject(item: tuple[Sequence[_Strip], Tensor | None]) -> list[Tensor]:
+            group, index = item
+            index = _index(group, reference) if index is None else index
+            return _backproject(gradients.view(-1), index, group, reference, patches)
+
+        # Strips overlap, and are added in their order, whichever thread computed them.
+        parts = self.workspace.map(backproject, list(zip(groups, kept, strict=True)))
+        for group, group_parts in zip(groups, parts, strict=True):
+            for strip, part in zip(group, group_parts, strict=True):
+                into = strip.of(patches[strip.size].into, reference.filters[strip.size])
+                into += part
         return value
 
     def _strips(
@@ -155,37 +166,42 @@ class TorchBackend:
             return [strips]
         return [[strip] for strip in strips]
 
-    def _index(self, group: Sequence[_Strip], reference: TorchProjectedReference, out: Tensor | None) -> Tensor:
-        """Returns the bins of all projections of a group, int32, one strip after the other; in `out` if it is given."""
-        numbers = [strip.projections for strip in group]
-        coordinates = self.workspace.buffer("coordinates", sum(numbers), reference.width.dtype)
-        for strip, part in zip(group, coordinates.split(numbers), strict=True):
-            filters, image = reference.filters[strip.size], strip.image
-            values = filters.project(strip.of(image, filters), strip.stride, reference.offsets[strip.size])
-            start, end = reference.limits[strip.size]
-            torch.clamp(values, start, end, out=part.view(values.shape))
-        if out is None:
-            out = self.workspace.buffer("bins", sum(numbers), torch.int32)
-        return out.copy_(coordinates)
 
-    def _backproject(
-        self,
-        table: Tensor,
-        index: Tensor,
-        group: Sequence[_Strip],
-        reference: TorchProjectedReference,
-        patches: Sequence[OutputPatches],
-    ) -> None:
-        """Adds the gradient of a group, from that of each bin, (K B,), and the bins of the projections."""
-        looked_up = self.workspace.buffer("gradients", len(index), table.dtype)
-        torch.index_select(table, 0, index, out=looked_up)
-        for strip, values in zip(group, looked_up.split([strip.projections for strip in group]), strict=True):
-            filters, each = reference.filters[strip.size], patches[strip.size]
-            values = values.view(-1, *strip.grid)
-            if each.weights is not None:
-                values *= (each.weights[strip.rows] / WEIGHT_UNIT).to(values)[:, :, None]
-            into = strip.of(each.into, filters)
-            into += filters.adjoint(values, size_of(into), strip.stride)
+def _index(group: Sequence[_Strip], reference: TorchProjectedReference) -> Tensor:
+    """Returns the bins of all projections of a group of strips, int32, one strip after the other."""
+    coordinates = []
+    for strip in group:
+        filters, image = reference.filters[strip.size], strip.image
+        values = filters.project(strip.of(image, filters), strip.stride, reference.offsets[strip.size])
+        start, end = reference.limits[strip.size]
+        coordinates.append(torch.clamp(values, start, end, out=values).view(-1))
+    return (coordinates[0] if len(coordinates) == 1 else torch.cat(coordinates)).int()
+
+
+def _backproject(
+    table: Tensor,
+    index: Tensor,
+    group: Sequence[_Strip],
+    reference: TorchProjectedReference,
+    patches: Sequence[OutputPatches],
+) -> list[Tensor]:
+    """Returns the gradient of each strip of a group, for the rows of the image that it covers.
+
+    Arguments:
+        table: Gradient of each bin, (K B,).
+        index: The bins of the projections.
+        group: The strips.
+        reference: The filters.
+        patches: The patches of the output.
+    """
+    gradients, looked_up = [], torch.index_select(table, 0, index)
+    for strip, values in zip(group, looked_up.split([strip.projections for strip in group]), strict=True):
+        filters, each = reference.filters[strip.size], patches[strip.size]
+        values = values.view(-1, *strip.grid)
+        if each.weights is not None:
+            values *= (each.weights[strip.rows] / WEIGHT_UNIT).to(values)[:, :, None]
+        gradients.append(filters.adjoint(values, size_of(strip.of(each.into, filters)), strip.stride))
+    return gradients
 
 
 def _rows_of(image: Tensor, first: int, last: int) -> Tensor:

@@ -32,7 +32,7 @@ class CountingLimits:
     The first two trade accuracy for speed. Results depend on the others only by rounding.
     """
 
-    reference_patches: int = 30_000
+    reference_patches: int = 10_000
     """Approximate number of reference patches that are counted. Larger references are subsampled: on a strided grid
     from twice this number on, or by weight if patches have weights."""
     output_patches: int = 2**18

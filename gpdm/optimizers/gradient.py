@@ -23,8 +23,6 @@ from .newton import check_newton, hessian_diagonal
 Method = Literal["adam", "sgd", "newton", "adam picture"]
 Update = Callable[[Tensor, Tensor], object]
 """A function of the gradient, which it may overwrite, and the two rates of the step. It changes the image in place."""
-BETA_1 = 0.9
-"""Decay of Adam's mean gradient (Kingma and Ba, ICLR 2015)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +112,16 @@ class Optimizer(Options):
         advanced=True,
     )
 
+    beta_1: float = option(
+        0.8,
+        "Decay rate of Adam's average of gradients. Higher averages over more steps and follows a change more slowly; "
+        "the paper uses 0.9.",
+        ge=0.0,
+        le=0.999,
+        step=0.05,
+        advanced=True,
+    )
+
     @property
     def averaged_fraction(self) -> float:
         """Value of the option `average`."""
@@ -154,7 +162,7 @@ class Optimizer(Options):
             elif self.method == "sgd":
                 rows.append((decay * self.lr, 1.0))
             else:
-                corrections = 1 - BETA_1 ** (step + 1), math.sqrt(1 - self.beta_2 ** (step + 1))
+                corrections = 1 - self.beta_1 ** (step + 1), math.sqrt(1 - self.beta_2 ** (step + 1))
                 rows.append((decay * self.lr / corrections[0], corrections[1]))
         return torch.tensor(rows, dtype=torch.float64)
 
@@ -187,11 +195,10 @@ class Optimizer(Options):
         if self.method == "sgd":
             return lambda gradient, rates: image.sub_(gradient.mul_(rates[0] * pixels))
         first, second = torch.zeros_like(image), torch.zeros_like(image)
+        betas = self.beta_1, self.beta_2
         if self.method == "adam picture":
-            return lambda gradient, rates: _adam_picture(
-                image, gradient.mul_(pixels), first, second, rates, self.beta_2
-            )
-        adam, betas = kernels(objective.backend).adam, (BETA_1, self.beta_2)
+            return lambda gradient, rates: _adam_picture(image, gradient.mul_(pixels), first, second, rates, betas)
+        adam = kernels(objective.backend).adam
         return lambda gradient, rates: adam(image, gradient, first, second, rates, pixels, betas)
 
     def has_converged(self, iterate: Iterate) -> bool:
@@ -212,11 +219,13 @@ class Optimizer(Options):
         return OptionError.saying(f"the optimisation diverged with {name} {getattr(self, name)}; use a lower {name}")
 
 
-def _adam_picture(image: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rates: Tensor, beta_2: float) -> None:
+def _adam_picture(
+    image: Tensor, gradient: Tensor, first: Tensor, second: Tensor, rates: Tensor, betas: tuple[float, float]
+) -> None:
     """Makes one step of Adam with one second moment for the image, the mean over its pixels.
 
     Arguments are those of `kernels.reference.adam`.
     """
-    first.lerp_(gradient, 1 - BETA_1)
-    second.mul_(beta_2).add_(gradient.square().mean(), alpha=1 - beta_2)
+    first.lerp_(gradient, 1 - betas[0])
+    second.mul_(betas[1]).add_(gradient.square().mean(), alpha=1 - betas[1])
     image.sub_(first.mul(rates[0]).div_(second.sqrt().div_(rates[1]).add_(ADAM_EPSILON)))

@@ -7,25 +7,33 @@ from contextlib import contextmanager
 
 import torch
 
-SHARED_PIXELS = 2**14
-"""Number of pixels from which a step uses several threads. Measured on two cores with a passive wait policy: with
-fewer pixels one thread is as fast as two or faster (benchmarks/README.md)."""
+from ..kernels.workspace import strip_threads
+
+SHARED_PIXELS = 2**16
+"""Number of pixels from which a step uses several threads, one for each strip of a distance. With fewer pixels one
+thread was as fast as two (benchmarks/README.md)."""
+LARGE_PIXELS = 2**19
+"""Number of pixels from which all other operations use several threads too. With fewer, waking the threads for each
+operation takes longer than they save."""
 
 
 @contextmanager
 def threads_for(pixels: int, device: torch.device) -> Iterator[None]:
-    """Returns a context that uses one CPU thread if the images have fewer than `SHARED_PIXELS` pixels.
+    """Returns a context with the number of CPU threads for images of so many pixels.
 
     Waiting threads spin unless OMP_WAIT_POLICY=passive was set before torch was loaded; ComfyUI does not set it. On a
     busy machine the many small operations of coarse levels then become 10 to 20 times slower. The number of threads is
     restored at the end of the block, also after an exception.
     """
     before = torch.get_num_threads()
-    if device.type != "cpu" or pixels >= SHARED_PIXELS or before == 1:
+    if device.type != "cpu" or before == 1:
         yield
         return
-    torch.set_num_threads(1)
+    token = strip_threads.set(before if pixels >= SHARED_PIXELS else 1)
+    if pixels < LARGE_PIXELS:
+        torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+        strip_threads.reset(token)

@@ -67,6 +67,7 @@ QUALITIES: dict[str, Changes] = {
             "fine_steps": 0,
             "final_lr": 1.0,
             "beta_2": 0.999,
+            "beta_1": 0.9,
         },
     ),
 }

@@ -46,11 +46,29 @@ def test_an_axis_that_does_not_wrap_is_interpolated_as_free(border: str, axis: i
     assert torch.allclose(interpolate(constant, (40, 50), border), interpolate(constant, (40, 50)), atol=1e-5)
 
 
-@pytest.mark.parametrize("function", [interpolate, upsample])
-def test_free_borders_are_interpolated_by_torch(function) -> None:
+def test_free_borders_are_interpolated_by_torch() -> None:
     image = torch.rand(1, 3, 21, 30, generator=torch.Generator().manual_seed(0))
     expected = F.interpolate(image, size=(25, 41), mode="bilinear", align_corners=False, antialias=True)
-    assert torch.equal(function(image, (25, 41), "free"), expected)
+    assert torch.equal(interpolate(image, (25, 41)), expected)
+
+
+def test_upsampling_reproduces_a_parabola() -> None:
+    """Cubic convolution does, away from the border; bilinear interpolation does not."""
+    x = torch.arange(20, dtype=torch.float64)
+    position = (torch.arange(33, dtype=torch.float64) + 0.5) * 20 / 33 - 0.5
+    larger = upsample((x**2).expand(1, 1, 20, 20), (33, 33), "free")[0, 0, 16]
+    assert torch.allclose(larger[4:-4], position[4:-4] ** 2, atol=1e-9)
+
+
+@pytest.mark.parametrize("border", BORDERS[:1] + BORDERS[2:])
+def test_bicubic_upsampling_stays_in_the_range_of_each_channel(border: str) -> None:
+    image = torch.zeros(1, 2, 20, 20)
+    image[:, 0, 5:9, 5:9], image[:, 1] = 1, image[:, 0] * 3 - 1
+    if border == "free":
+        larger = upsample(image, (33, 31), border)
+        assert (larger[:, 0].min(), larger[:, 0].max(), larger[:, 1].max()) == (0, 1, -1)
+    constant = upsample(torch.full((1, 1, 20, 20), 0.3), (33, 31), border)
+    assert torch.allclose(constant, torch.tensor(0.3), atol=1e-5)
 
 
 @pytest.mark.parametrize("old_length", [20, 21])

@@ -26,7 +26,7 @@ from gpdm.borders import wraps
 from gpdm.images import size_of
 from gpdm.kernels import torch_backend
 from gpdm.kernels.backend import Subsample
-from gpdm.kernels.workspace import retry_with_less_memory
+from gpdm.kernels.workspace import retry_with_less_memory, strip_threads
 from gpdm.losses import reference_cdfs
 from gpdm.losses.base import SumObjective, loss_memory
 from gpdm.losses.bidirectional import BidirectionalObjective
@@ -406,8 +406,7 @@ def test_memory_above_the_minimum_keeps_bins(full: bool) -> None:
     minimum, full_speed = memory_of(loss, *sizes)
     objective = objective_of(loss, [picture(50, 100)], (60, 100), full_speed if full else minimum)
     assert isinstance(objective, BinnedObjective)
-    kept = objective.workspace.kept([48 * 54 * 94, 16 * 58 * 98])
-    assert [len(each) for each in kept or []] == ([48 * 54 * 94, 16 * 58 * 98] if full else [])
+    assert objective.workspace.keeps(48 * 54 * 94 + 16 * 58 * 98) == full
 
 
 LARGE_IMAGE = picture(90, 100, seed=2)
@@ -574,15 +573,19 @@ def test_strides_of_a_subsample(ratio: int, expected: tuple[int, int]) -> None:
     assert reference_cdfs.subsample_stride(ratio) == expected
 
 
-@pytest.mark.parametrize("side", [21, 42, 100])
-def test_buffers_are_within_the_planned_memory(side: int) -> None:
-    """At small levels several sets are computed together."""
-    loss = SWDLoss(coherence=0.0, **ONE_SIZE)
-    objective = objective_of(loss, [picture(side, side)], (side, side))
-    assert isinstance(objective, BinnedObjective)
-    evaluated(objective, picture(side, side, seed=2))
-    buffer_bytes = sum(buffer.nbytes for buffer in objective.workspace.buffers.values())
-    assert 0 < buffer_bytes <= memory_of(loss, (side, side), (side, side))[1]
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_number_of_threads_changes_nothing(threads: int, keep: bool) -> None:
+    reference, image, loss = picture(120, 150, seed=1), picture(130, 140, seed=2), SWDLoss(coherence=0.0)
+    expected = evaluated(objective_of(loss, [reference], (130, 140)), image)
+    token = strip_threads.set(threads)
+    try:
+        memory = 2**30 if keep else memory_of(loss, (120, 150), (130, 140))[0]
+        objective = in_strips_of(2**18, objective_of(loss, [reference], (130, 140), memory))
+    finally:
+        strip_threads.reset(token)
+    for result, wanted in zip(evaluated(objective, image), expected, strict=True):
+        assert torch.equal(result, wanted)
 
 
 @pytest.mark.parametrize(("reuse", "expected"), [(1, 40), (2, 2 + 19), (4, 4 + 9)])

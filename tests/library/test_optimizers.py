@@ -127,7 +127,8 @@ def test_adam_is_that_of_torch(beta_2: float) -> None:
     for _ in range(30):
         leaf.grad = QuadraticObjective().value_and_gradient(leaf.detach())[1] * 42
         adam.step()
-    descend(Optimizer(method="adam", lr=0.02, num_steps=30, final_lr=1.0, beta_2=beta_2), QuadraticObjective(), image)
+    optimizer = Optimizer(method="adam", lr=0.02, num_steps=30, final_lr=1.0, beta_1=0.9, beta_2=beta_2)
+    descend(optimizer, QuadraticObjective(), image)
     assert torch.allclose(image, leaf.detach(), atol=1e-6)
 
 

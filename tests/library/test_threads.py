@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
 import torch
 
 from gpdm import Optimizer, PyramidSchedule, SWDLoss, synthesize
-from gpdm.optimizers.threads import SHARED_PIXELS, threads_for
+from gpdm.kernels.workspace import Workspace, strip_threads
+from gpdm.optimizers.threads import LARGE_PIXELS, SHARED_PIXELS, threads_for
 from library.problems import picture
 
 CPU = torch.device("cpu")
@@ -26,10 +28,25 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize(("pixels", "number"), [(1, 1), (SHARED_PIXELS - 1, 1), (SHARED_PIXELS, 2), (10**7, 2)])
-def test_small_levels_use_one_thread(pixels: int, number: int) -> None:
+@pytest.mark.parametrize(
+    ("pixels", "strips", "operations"),
+    [(1, 1, 1), (SHARED_PIXELS - 1, 1, 1), (SHARED_PIXELS, 2, 1), (LARGE_PIXELS - 1, 2, 1), (LARGE_PIXELS, 2, 2)],
+)
+def test_small_levels_use_one_thread(pixels: int, strips: int, operations: int) -> None:
     with threads_for(pixels, CPU):
-        assert torch.get_num_threads() == number
+        assert (strip_threads.get(), torch.get_num_threads()) == (strips, operations)
+    assert (strip_threads.get(), torch.get_num_threads()) == (1, 2)
+
+
+def test_strips_are_processed_by_threads_that_use_one_each() -> None:
+    token = strip_threads.set(2)
+    try:
+        workspace = Workspace(CPU, 0)
+    finally:
+        strip_threads.reset(token)
+    results = list(workspace.map(lambda item: (item, torch.get_num_threads(), threading.get_ident()), range(9)))
+    assert [(item, threads) for item, threads, _ in results] == [(item, 1) for item in range(9)]
+    assert threading.get_ident() not in {thread for _, _, thread in results}
     assert torch.get_num_threads() == 2
 
 
@@ -55,13 +72,13 @@ def test_the_number_is_restored_after_an_exception(error: type[BaseException]) -
 def test_the_number_follows_the_size_of_the_level() -> None:
     numbers = {}
     synthesize(
-        picture(128, 128),
-        loss=SWDLoss(num_proj=4),
-        pyramid=PyramidSchedule(coarse_dim=127),
+        picture(256, 256),
+        loss=SWDLoss(num_proj=2, coherence=0.0),
+        pyramid=PyramidSchedule(coarse_dim=255),
         optimizer=Optimizer(num_steps=1),
-        on_step=lambda info: numbers.update({tuple(info.image.shape[2:]): torch.get_num_threads()}),
+        on_step=lambda info: numbers.update({tuple(info.image.shape[2:]): strip_threads.get()}),
     )
-    assert numbers == {(127, 127): 1, (128, 128): 2}
+    assert numbers == {(255, 255): 1, (256, 256): 2}
 
 
 def wait_policy(code: str, **more: str) -> str:
