@@ -186,7 +186,8 @@ def synthesize(
         ]
         offsets = grid_offsets(len(levels))
         for level, level_plan, num_steps in zip(levels, plans, steps, strict=True):
-            problem = LevelProblem.at(level.scale, working, canvas, loss, level_plan.working)
+            factor = levels[max(level.index - 1, 0)].scale / level.scale
+            problem = LevelProblem.at(level.scale, working, canvas, loss, level_plan.working, factor)
             with threads_for(max(level.pixels, level.reference_pixels), like.device):
                 results = solve_level(
                     optimizer,

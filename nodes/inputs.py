@@ -25,7 +25,8 @@ QUALITY: Input = (
     list(QUALITIES),
     {
         "default": DEFAULT_QUALITY,
-        "tooltip": "Preset: fast for a first look, balanced, best with more levels and steps, paper with the published settings. "
+        "tooltip": "Preset: draft, in seconds by patch nearest neighbours, which copy more; fast; balanced; best, with more levels and steps; "
+        "paper, with the published settings. "
         "A connected option node replaces its part of the preset.",
     },
 )

@@ -10,6 +10,7 @@ import argparse
 import re
 import sys
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -89,14 +90,22 @@ def _qualities(task: Task) -> list[str]:
     ]
     for name, changes in QUALITIES.items():
         own = task.paper if name == "paper" else Changes()
-        columns = [_values(task, part, getattr(changes, part) | getattr(own, part)) for part in vars(changes)]
+        columns = [_column(task, part, getattr(changes, part), getattr(own, part)) for part in vars(changes)]
         lines.append(f"| {name} | {' | '.join(column or '-' for column in columns)} |")
     return lines
 
 
-def _values(task: Task, part: str, changes: dict[str, Any]) -> str:
-    same = {spec.name: spec.default for spec in describe(getattr(task.settings, part))}
-    return ", ".join(f"{name} {value}" for name, value in changes.items() if same[name] != value)
+def _column(task: Task, part: str, changes: Any, own: dict[str, Any]) -> str:
+    """Returns the changed values of a part, or another optimizer with the values that differ from its defaults."""
+    if not isinstance(changes, Mapping):
+        values = {spec.name: getattr(changes, spec.name) for spec in describe(type(changes))}
+        return f"{type(changes).__name__}: {_values(type(changes), values)}"
+    return _values(getattr(task.settings, part), {**changes, **own})
+
+
+def _values(options: Any, values: dict[str, Any]) -> str:
+    same = {spec.name: spec.default for spec in describe(options)}
+    return ", ".join(f"{name} {value}" for name, value in values.items() if same[name] != value)
 
 
 def _command(task: Task) -> str:

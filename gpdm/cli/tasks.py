@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..errors import GPDMError
 from ..guess import count_outputs
+from ..optimizers.gradient import Optimizer
 from ..synthesis import Synthesis
 from ..tasks import TASKS, Recipe, prepare_pictures, run_task
 from .commands import TaskCommand
@@ -56,9 +59,24 @@ def _recipe(options: argparse.Namespace) -> Recipe:
     recipe = TASKS[command.task].recipe(options.quality)
     if getattr(options, "init", None) is not None:
         recipe = recipe.from_image()
-    for part, specs in command.options.items():
-        recipe = replace(recipe, **{part: replace(getattr(recipe, part), **given_options(options, specs))})
+    given = {part: given_options(options, specs) for part, specs in command.options.items()}
+    _check_effect(recipe, given, options.quality)
+    for part, values in given.items():
+        recipe = replace(recipe, **{part: replace(getattr(recipe, part), **values)})
     return recipe
+
+
+def _check_effect(recipe: Recipe, given: Mapping[str, Mapping[str, Any]], quality: str) -> None:
+    """Raises `GPDMError` for an option without effect, at a quality without gradient descent on a loss."""
+    if isinstance(recipe.optimizer, Optimizer):
+        return
+    known = {"loss": ["border"], "optimizer": vars(recipe.optimizer)}
+    unused = [name for part in known for name in given.get(part, ()) if name not in known[part]]
+    if unused:
+        raise GPDMError(
+            f"--{unused[0].replace('_', '-')} has no effect at quality {quality}, which replaces patches by their nearest "
+            "neighbours; leave it out, or choose another quality"
+        )
 
 
 def _summary(result: Synthesis, seed: int) -> dict[str, Any]:

@@ -105,8 +105,8 @@ class CoherenceObjective:
         self.term, self.canvas = term, canvas
         images = [reference.image for reference in references]
         weights = reference_patch_weights(references, COHERENCE_PATCH)
-        visible = None if weights is None else [reference.map() > 0 for reference in references]
-        self.search = PatchSearch(images, COHERENCE_PATCH, visible)
+        allowed = None if weights is None else [weight > 0 for weight in weights]
+        self.search = PatchSearch(images, COHERENCE_PATCH, allowed)
         self.output_weights = canvas.patch_weights(COHERENCE_PATCH)
         pixels = canvas.size[0] * canvas.size[1]
         total = pixels if canvas.weight is None else float(canvas.weight.cpu().double().sum())

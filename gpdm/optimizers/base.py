@@ -36,16 +36,26 @@ class LevelProblem:
     loss: Loss
     memory: int
     """Bytes that a step may use besides the images."""
+    factor: float = 1.0
+    """Size of the level before, from which the images were scaled up, relative to this one; 1 if there is none."""
 
     @classmethod
-    def at(cls, scale: float, references: Sequence[Reference], canvas: Canvas, loss: Loss, memory: int) -> LevelProblem:
+    def at(
+        cls,
+        scale: float,
+        references: Sequence[Reference],
+        canvas: Canvas,
+        loss: Loss,
+        memory: int,
+        factor: float = 1.0,
+    ) -> LevelProblem:
         """Returns the problem of the level at `scale`, from references and canvas at full size.
 
         The references are in channels-last layout, once for all terms.
         """
         resized = [x.at(scale, canvas.border) for x in references]
         dense = [replace(x, image=channels_last(x.image)) for x in resized]
-        return cls(dense, canvas.at(scale), loss, memory)
+        return cls(dense, canvas.at(scale), loss, memory, factor)
 
     def objectives(self, images: Sequence[Tensor]) -> list[Objective]:
         """Returns the objective of each output, for images (1, C, H, W).

@@ -7,19 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ..borders import wrap, wrap_adjoint_
+from ..borders import wrap
 from ..canvas import Canvas
 from ..errors import OptionError
 from ..images import check_single, size_of
-from ..losses.base import Objective, OutputState, by_region
+from ..losses.base import Objective, OutputState, by_region, level_of
 from ..options import Options, option
-from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, least_distances, nearest, search_bytes
+from ..patches.nearest import SEARCHES, all_patches, import_faiss, least_distances, nearest, search_bytes
 from ..pyramid import Level, check_level
 from ..references import Reference, check_patches, masked_at, reference_patch_weights
+from .approximate_nn import ApproximatePatches, approximate_bytes, is_large
 from .base import Iterate, LevelProblem, Step
+from .votes import Votes, region_of_patches, vote
+
+APPROXIMATE = "approximate"
+PATCH_SEARCH_HELP = (
+    "exact compares all pairs of patches; faiss, from the package faiss-cpu, only likely ones. approximate compares all "
+    "pairs at small levels only; at large ones it carries matches from step to step, and alpha has no effect."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +39,8 @@ class PatchNN(Options):
 
     References:
         Granot et al., Drop the GAN: In Defense of Patches Nearest Neighbors as Single Image Generative Models, CVPR
-        2022. Deviation: patches are searched in the reference of the level itself, not in a blurred one at the first
-        step.
+        2022. Deviation: except with search "approximate", patches are searched in the reference of the level itself,
+        not in a blurred one at the first step.
     """
 
     patch_size: int = option(
@@ -67,8 +74,8 @@ class PatchNN(Options):
     )
     search: str = option(
         "exact",
-        SEARCH_HELP,
-        choices=SEARCHES,
+        PATCH_SEARCH_HELP,
+        choices=(*SEARCHES, APPROXIMATE),
         advanced=True,
     )
 
@@ -98,9 +105,12 @@ class PatchNN(Options):
         """Returns the bytes of one step. The minimum is also the amount for full speed.
 
         They hold two copies of the patches of output and references, with up to four channels, and a block of
-        distances.
+        distances; or those of the approximate search.
         """
         del loss
+        if self.search == APPROXIMATE and is_large(level):
+            needed = approximate_bytes(self.patch_size, level)
+            return needed, needed
         needed = search_bytes(self.patch_size, level.reference_pixels + level.pixels)
         return needed, needed
 
@@ -114,7 +124,10 @@ class PatchNN(Options):
 
     def objectives(self, problem: LevelProblem, images: Sequence[Tensor]) -> list[Objective]:
         """Returns the search for nearest patches, which all outputs share."""
-        return [NearestPatches(self, problem.references, problem.canvas)] * len(images)
+        references, canvas = problem.references, problem.canvas
+        if self.search == APPROXIMATE and is_large(level_of(references, canvas)):
+            return [ApproximatePatches(self.patch_size, references, canvas, problem.factor)] * len(images)
+        return [NearestPatches(self, references, canvas)] * len(images)
 
     def step_of(self, problem: LevelProblem, objective: Objective, image: Tensor) -> Step:
         """Returns the step of one output, which moves the image toward the overlapping mean of its nearest patches."""
@@ -136,20 +149,6 @@ class PatchNN(Options):
         return OptionError.saying("the images have infinite or NaN values; check the reference and init")
 
 
-@dataclass(frozen=True)
-class Votes:
-    """The nearest reference patches of the patches of an image, and their overlapping mean."""
-
-    image: Tensor
-    """Mean of the nearest patches where they overlap, (1, C, H, W)."""
-    distance: Tensor
-    """Mean squared difference of the image's patches to their nearest patches, a scalar."""
-    index: Tensor
-    """Index of the nearest patch of each patch, among the reference patches of its region, (patches,), int64."""
-    unchanged: bool
-    """Whether all indices are those of the previous step."""
-
-
 class NearestPatches:
     """The objective of `PatchNN`, with a new search in every step.
 
@@ -164,11 +163,8 @@ class NearestPatches:
         self.options, self.canvas = options, canvas
         groups = by_region(references, canvas)
         self.keys, self.factors = zip(*(self._keys(group) for group, _, _ in groups), strict=True)
-        rows, columns = (pixels - options.patch_size + 1 for pixels in canvas.padded_size(options.patch_size))
-        self.group = torch.zeros(rows * columns, dtype=torch.int64, device=references[0].image.device)
-        if len(groups) > 1:  # a patch belongs to the region with the largest weight on it
-            weights = [region_canvas.patch_weights(options.patch_size) for _, region_canvas, _ in groups]
-            self.group = torch.stack([x for x in weights if x is not None]).argmax(0).flatten()
+        canvases, device = [region_canvas for _, region_canvas, _ in groups], references[0].image.device
+        self.group = region_of_patches(canvases, options.patch_size, device).flatten()
 
     def _keys(self, references: Sequence[Reference]) -> tuple[Tensor, Tensor | None]:
         """Returns the patches with a weight above 0, one per row, and their weights, which divide squared distances."""
@@ -201,28 +197,12 @@ class NearestPatches:
 
     def _nearest(self, queries: Tensor, keys: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
         """Returns the index of the key of each query, and the mean squared difference to it, (n,) each."""
-        factors = 1 / (self.options.alpha + least_distances(queries, keys, self.options.search))
-        result = nearest(queries, keys, self.options.search, factors if weights is None else factors / weights)
+        search = "faiss" if self.options.search == "faiss" else "exact"
+        factors = 1 / (self.options.alpha + least_distances(queries, keys, search))
+        result = nearest(queries, keys, search, factors if weights is None else factors / weights)
         return result.index, result.distance
 
     def evaluate(self, image: Tensor, sample: Votes, into: Tensor) -> Tensor:
         """See `Objective.evaluate`."""
         into.add_(image - sample.image)
         return sample.distance
-
-
-def vote(patches: Tensor, size: tuple[int, int], patch_size: int, border: str = "free") -> Tensor:
-    """Returns the image in which each pixel is the mean of the patches that cover it.
-
-    Arguments:
-        patches: Patches, (n, C p^2), one for every position of the patch grid.
-        size: Height and width of the image with the padding of `borders.wrap`.
-        patch_size: Side of the patches, in pixels.
-        border: One of `borders.BORDERS`.
-
-    Returns:
-        The image (1, C, H, W), without the padding.
-    """
-    counts = patches.new_ones(1, patch_size**2, len(patches))
-    sums, covers = F.fold(patches.T[None], size, patch_size), F.fold(counts, size, patch_size)
-    return wrap_adjoint_(sums, patch_size, border) / wrap_adjoint_(covers, patch_size, border)

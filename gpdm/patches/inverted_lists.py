@@ -12,6 +12,8 @@ FEATURES = 16
 """Number of principal components in which patches are compared with centroids."""
 SAMPLE_PATCHES = 2**12
 """Number of patches from which principal components and centroids are computed."""
+SUBSPACE_STEPS = 3
+"""Steps of the iteration that computes the principal components."""
 CLUSTER_STEPS = 3
 """Steps of k-means."""
 BLOCK_PATCHES = 2**13
@@ -38,7 +40,7 @@ class InvertedLists:
         chosen = torch.randint(len(first), (max(SAMPLE_PATCHES, number),), generator=generator).to(first.device)
         sample = store.read(first[chosen])
         self.mean = sample.mean(0)
-        self.components = principal_components(sample - self.mean, FEATURES)
+        self.components = principal_components(sample - self.mean, FEATURES, generator)
         self.centroids = cluster(self._features(sample), number)
         norms, lists = [], []
         for part in first.split(BLOCK_PATCHES):
@@ -78,6 +80,8 @@ class InvertedLists:
             block = slice(start, min(start + BLOCK_PATCHES, end))
             # The squared distance up to the norm of the query, which is the same for all.
             scores = torch.addmm(self.norms[block], queries, self.store.read(self.first[block]).T, alpha=-2)
+            if self.store.weights is not None:
+                scores.add_(queries.square().sum(1, keepdim=True)).div_(self.store.weights[self.first[block]])
             score, index = scores.min(1)
             nearest = torch.where(score < least, index + start, nearest)
             least = torch.minimum(score, least)
@@ -94,10 +98,22 @@ class InvertedLists:
         return nearest_centroids(self._features(patches), self.centroids, probes)
 
 
-def principal_components(patches: Tensor, number: int) -> Tensor:
-    """Returns the directions of the largest variance of centred patches, (n, D): orthonormal, (D, number)."""
-    _, vectors = torch.linalg.eigh(patches.T @ patches)
-    return vectors[:, -number:].contiguous()
+def principal_components(patches: Tensor, number: int, generator: Generator) -> Tensor:
+    """Returns the directions of the largest variance of centred patches, by subspace iteration.
+
+    Arguments:
+        patches: Patches, (n, D).
+        number: Number of directions; fewer if D is less.
+        generator: A CPU generator for the directions to start from.
+
+    Returns:
+        Directions, orthonormal, (D, number).
+    """
+    start = torch.randn(patches.shape[1], min(number, patches.shape[1]), generator=generator, dtype=torch.float64)
+    directions = start.to(patches)
+    for _ in range(SUBSPACE_STEPS):
+        directions, _ = torch.linalg.qr(patches.T @ (patches @ directions))
+    return directions
 
 
 def cluster(points: Tensor, number: int) -> Tensor:

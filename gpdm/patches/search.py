@@ -47,7 +47,7 @@ class Matches:
     first: Tensor
     """Indices for `PatchStore.read`, (n,), int64."""
     distance: Tensor
-    """Mean squared differences to them, (n,)."""
+    """Mean squared differences to them, divided by their weights, (n,)."""
 
 
 class PatchSearch:
@@ -61,8 +61,8 @@ class PatchSearch:
     Arguments:
         references: Images, (1, C, h, w) each.
         patch_size: Side of the patches, in pixels.
-        visible: Mask of usable pixels for each reference, bool, (1, 1, h, w). A patch that touches another pixel is
-            never returned. None: all pixels are usable.
+        weights: Weight of every patch of each reference, (rows, columns), or a mask, bool. A patch of weight 0 is never
+            found, and squared differences to the others are divided by their weights. None: all weights are 1.
         max_pairs: Number of pairs of patches up to which all are compared.
         max_keys: Maximum number of reference patches in the lists.
         strip_patches, chunk_patches: Numbers of patches that are processed at a time. The result does not depend on
@@ -76,14 +76,14 @@ class PatchSearch:
         self,
         references: Sequence[Tensor],
         patch_size: int,
-        visible: Sequence[Tensor] | None = None,
+        weights: Sequence[Tensor] | None = None,
         *,
         max_pairs: int = MAX_PAIRS,
         max_keys: int = MAX_KEYS,
         strip_patches: int = STRIP_PATCHES,
         chunk_patches: int = CHUNK_PATCHES,
     ) -> None:
-        self.store = PatchStore(references, patch_size, visible)
+        self.store = PatchStore(references, patch_size, weights)
         self.max_pairs, self.max_keys = max_pairs, max_keys
         self.strip_patches, self.chunk_patches = strip_patches, chunk_patches
 
@@ -127,7 +127,8 @@ class PatchSearch:
 
     def _compared(self, patches: Tensor, first: Tensor) -> Matches:
         """Returns reference patches as matches of patches, (n, D)."""
-        return Matches(first, (self.store.read(first) - patches).square_().mean(1))
+        distance = (self.store.read(first) - patches).square_().mean(1)
+        return Matches(first, distance if self.store.weights is None else distance / self.store.weights[first])
 
     def _improve(self, patches: Tensor, matches: Matches, first: Tensor) -> None:
         """Replaces the matches of patches (n, D) by other allowed patches where these are nearer."""
@@ -143,6 +144,19 @@ class PatchSearch:
             centre = matches.first
             for rows, columns in AROUND:
                 self._improve(patches, matches, centre + radius * (rows * self.store.width + columns))
+
+    def carried(self, image: Tensor, lattice: Lattice, first: Tensor) -> Matches:
+        """Returns matches from those of a similar image, without a new search.
+
+        Arguments:
+            image: Image, (1, C, H, W).
+            lattice: Its patches.
+            first: Their reference patches in the other image, indices for `PatchStore.read`, (n,).
+        """
+        matches = Matches(first, torch.empty_like(first, dtype=image.dtype))
+        for strip in lattice.strips(self.store.patch_size, self.strip_patches):
+            matches.distance[strip.part] = self._compared(strip.read(image), first[strip.part]).distance
+        return self._propagated(image, lattice, matches)
 
     def _propagated(self, image: Tensor, lattice: Lattice, matches: Matches) -> Matches:
         """Returns the matches after one round of propagation from the neighbours on the lattice."""

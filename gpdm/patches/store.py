@@ -24,11 +24,11 @@ class PatchStore:
     Arguments:
         images: Images, (1, C, h, w) each.
         patch_size: Side of the patches, in pixels; no image is smaller.
-        visible: Mask of usable pixels for each image, bool, (1, 1, h, w). A patch that touches another pixel is not
-            allowed. None: all pixels are usable.
+        weights: Weight of every patch of each image, (rows, columns), or a mask, bool. A patch of weight 0 is not
+            allowed. None: all patches are allowed, with weight 1.
     """
 
-    def __init__(self, images: Sequence[Tensor], patch_size: int, visible: Sequence[Tensor] | None = None) -> None:
+    def __init__(self, images: Sequence[Tensor], patch_size: int, weights: Sequence[Tensor] | None = None) -> None:
         self.patch_size, self.width = patch_size, max(size_of(image)[1] for image in images)
         padded = [self._padded(image) for image in images]
         stacked = padded[0] if len(padded) == 1 else torch.cat(padded, 2)
@@ -38,7 +38,7 @@ class PatchStore:
         self.pixel_rows = pixels.view(-1).as_strided((length, patch_size * self.channels), (self.channels, 1))
         """The row of a patch that begins at each pixel, a view, (pixels - p + 1, p C)."""
         self.row_starts = torch.arange(patch_size, device=pixels.device) * self.width
-        self.sizes, self.visible = [size_of(image) for image in images], visible
+        self.sizes, self.given_weights = [size_of(image) for image in images], weights
 
     def _padded(self, image: Tensor) -> Tensor:
         missing = self.width - size_of(image)[1]
@@ -46,17 +46,24 @@ class PatchStore:
 
     @cached_property
     def allowed(self) -> Tensor:
-        """A mask of the pixels at which an allowed patch begins: inside its image, all pixels visible, (pixels,)."""
-        like, margin = self.row_starts, self.patch_size - 1
-        result = torch.zeros(sum(rows for rows, _ in self.sizes), self.width, dtype=torch.bool, device=like.device)
-        top = 0
+        """A mask of the pixels at which an allowed patch begins, (pixels,)."""
+        masks = None if self.given_weights is None else [weight > 0 for weight in self.given_weights]
+        return self._by_first_pixel(masks, torch.bool)
+
+    @cached_property
+    def weights(self) -> Tensor | None:
+        """The weight of the patch that begins at each pixel, (pixels,); None if all weights are 0 or 1."""
+        given = self.given_weights
+        return None if given is None or given[0].dtype == torch.bool else self._by_first_pixel(given, given[0].dtype)
+
+    def _by_first_pixel(self, values: Sequence[Tensor] | None, dtype: torch.dtype) -> Tensor:
+        """Returns values of the patches of each image, (rows, columns), at their first pixels; by default 1."""
+        result = torch.zeros(
+            sum(rows for rows, _ in self.sizes), self.width, dtype=dtype, device=self.row_starts.device
+        )
+        margin, top = self.patch_size - 1, 0
         for number, (rows, columns) in enumerate(self.sizes):
-            inside = result[top : top + rows - margin, : columns - margin]
-            if self.visible is None:
-                inside.fill_(True)
-            else:
-                hidden = (~self.visible[number]).to(self.pixel_rows.dtype)
-                inside.copy_(F.max_pool2d(hidden, self.patch_size, 1)[0, 0] == 0)
+            result[top : top + rows - margin, : columns - margin] = 1 if values is None else values[number]
             top += rows
         return result.flatten()
 

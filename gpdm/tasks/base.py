@@ -12,6 +12,7 @@ from ..losses.base import Loss
 from ..losses.swd import SWDLoss
 from ..optimizers.base import LevelSolver
 from ..optimizers.gradient import Optimizer
+from ..optimizers.patch_nn import PatchNN
 from ..pyramid import PyramidSchedule
 from .output import OutputOptions, Work
 
@@ -38,11 +39,15 @@ class Changes:
     loss: Mapping[str, Any] = field(default_factory=dict)
     pyramid: Mapping[str, Any] = field(default_factory=dict)
     guess: Mapping[str, Any] = field(default_factory=dict)
-    optimizer: Mapping[str, Any] = field(default_factory=dict)
+    optimizer: Mapping[str, Any] | LevelSolver = field(default_factory=dict)
+    """Values of the task's own optimizer, or another optimizer."""
 
     def apply(self, recipe: Recipe) -> Recipe:
         """Returns `recipe` with these values."""
-        parts = {part: replace(getattr(recipe, part), **values) for part, values in vars(self).items()}
+        parts = {
+            part: replace(getattr(recipe, part), **values) if isinstance(values, Mapping) else values
+            for part, values in vars(self).items()
+        }
         return replace(recipe, **parts)
 
 
@@ -70,9 +75,11 @@ QUALITIES: dict[str, Changes] = {
             "beta_1": 0.9,
         },
     ),
+    "draft": Changes(optimizer=PatchNN(search="approximate", num_steps=4, alpha=0.001)),
 }
 """What each quality changes of a task's own settings. "paper" is the published configuration with its sorted distance;
-docs/adr/0001 lists the remaining deviations. A task may add its own changes for it (`Task.paper`)."""
+docs/adr/0001 lists the remaining deviations. A task may add its own changes for it (`Task.paper`). "draft" is another
+algorithm, patch nearest neighbours, in seconds: it copies more than the others."""
 
 DEFAULT_QUALITY = "balanced"
 

@@ -149,6 +149,7 @@ def test_alpha_is_kept_or_refused(folder: Path, capsys: pytest.CaptureFixture[st
         (["reshuffle", "float.tif", "-o", "out.png"], "float.tif: the picture has floating-point values from 7 to 7"),
         (["reshuffle", "ref.png", "-o", "ref.png/a/out.png"], "ref.png is a file, not a folder"),
         (["reshuffle", "ref.png", "-o", "out.png", "--init", "content.png", "--source", "noise"], "contradict"),
+        (["style", "ref.png", "content.png", "-o", "out.png", "--quality", "draft"], "has no effect at quality draft"),
         (["reshuffle", "ref.png", "-o", "out.png", "--mask", "no.png"], "there is no file no.png"),
         (
             ["reshuffle", "ref.png", "-o", "out.png", "--mask", "left.png", "--mask", "left.png"],

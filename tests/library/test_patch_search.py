@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Generator, Tensor
 
-from gpdm.borders import gaussian_blur
+from gpdm.borders import gaussian_blur, patch_weights
 from gpdm.patches.lattice import Lattice
 from gpdm.patches.nearest import all_patches
 from gpdm.patches.search import MAX_PAIRS, Matches, PatchSearch
@@ -56,9 +56,9 @@ def holes(image: Tensor, number: int, side: int, seed: int = 0) -> Tensor:
     return mask
 
 
-def visible_patches(masks: list[Tensor], p: int = P) -> Tensor:
-    """A mask of the patches that touch no hidden pixel, bool, in the order of `all_patches`."""
-    return torch.cat([all_patches([mask.double()], p).amin(1) > 0 for mask in masks])
+def visible_patches(masks: list[Tensor] | None) -> list[Tensor] | None:
+    """For each mask of pixels a mask of the patches that touch no hidden pixel, bool, (rows, columns)."""
+    return None if masks is None else [patch_weights(mask.double(), P, exclude=True) > 0 for mask in masks]
 
 
 REFERENCES = [picture(14, 19, seed=1), picture(20, 9, seed=2), picture(5, 11, seed=3)]
@@ -75,11 +75,12 @@ MASKS = {
 @pytest.mark.parametrize("name", MASKS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_few_pairs_are_compared_exhaustively(name: str, dtype: torch.dtype) -> None:
-    references, image, masks = [x.to(dtype) for x in REFERENCES], picture(12, 13, seed=9).to(dtype), MASKS[name]
+    references, image = [x.to(dtype) for x in REFERENCES], picture(12, 13, seed=9).to(dtype)
+    masks = visible_patches(MASKS[name])
     search, lattice = PatchSearch(references, P, masks), lattice_of(image)
     matches = search.nearest(image, lattice)
     assert_consistent(search, image, lattice, matches)
-    allowed = None if masks is None else visible_patches(masks)
+    allowed = None if masks is None else torch.cat([mask.flatten() for mask in masks])
     assert search.store.number == (sum(map(len, map(lattice_of, REFERENCES))) if allowed is None else allowed.sum())
     assert torch.allclose(matches.distance.double(), brute(references, image, allowed), rtol=1e-4)
 
@@ -89,12 +90,23 @@ def test_few_pairs_are_compared_exhaustively(name: str, dtype: torch.dtype) -> N
 def test_matches_from_lists_are_nearly_the_nearest(hidden: tuple[int, int] | None, spacing: int) -> None:
     references = [smooth(64, 70), smooth(45, 51, 5)]
     image = smooth(61, 57, 9) * 0.5 + smooth(64, 70)[..., 3:, 13:].flip(3) * 0.5
-    masks = None if hidden is None else [holes(x, *hidden, seed) for seed, x in enumerate(references)]
-    lattice = lattice_of(image, P, spacing)
-    matches = search_with_lists(references, visible=masks).nearest(image, lattice)
-    assert_consistent(search_with_lists(references, visible=masks), image, lattice, matches)
+    holes_of = None if hidden is None else [holes(x, *hidden, seed) for seed, x in enumerate(references)]
+    masks, lattice = visible_patches(holes_of), lattice_of(image, P, spacing)
+    matches = search_with_lists(references, weights=masks).nearest(image, lattice)
+    assert_consistent(search_with_lists(references, weights=masks), image, lattice, matches)
     exact = PatchSearch(references, P, masks, max_pairs=10**9).nearest(image, lattice)
     assert float(exact.distance.mean()) <= float(matches.distance.mean()) <= 1.04 * float(exact.distance.mean())
+
+
+@pytest.mark.parametrize(("pairs", "excess"), [(10**9, 1e-4), (0, 0.04)], ids=["exhaustive", "lists"])
+def test_squared_differences_are_divided_by_the_weights(pairs: int, excess: float) -> None:
+    references, image = [smooth(44, 40), smooth(35, 51, 5)], smooth(31, 37, 9)
+    weights = [smooth(x.shape[2] - P + 1, x.shape[3] - P + 1, 7)[0, 0].abs() + 0.1 for x in references]
+    matches = PatchSearch(references, P, weights, max_pairs=pairs).nearest(image, lattice_of(image))
+    queries, keys = (all_patches(x, P).double() for x in ([image], references))
+    pairs_divided = torch.cdist(queries, keys).square() / keys.shape[1] / torch.cat([x.flatten() for x in weights])
+    exact = float(pairs_divided.amin(1).mean())
+    assert (1 - 1e-4) * exact <= float(matches.distance.mean()) <= (1 + excess) * exact
 
 
 @pytest.mark.parametrize(("size", "corner"), [((64, 70), (0, 0)), ((45, 51), (13, 9)), ((40, 33), (24, 37))])
@@ -138,6 +150,18 @@ def test_the_result_does_not_depend_on_the_number_of_patches_at_a_time(strip: in
     matches = search.nearest(image, lattice_of(image))
     assert torch.equal(matches.first, expected.first)
     assert torch.equal(matches.distance, expected.distance)
+
+
+def test_carried_matches_are_kept_or_improved() -> None:
+    image, search = smooth(40, 44, 3), search_with_lists([smooth(64, 70)])
+    lattice = lattice_of(image, P, 2)
+    before = search.nearest(image, lattice)
+    changed = image + 0.05 * smooth(40, 44, 4)
+    after = search.carried(changed, lattice, before.first)
+    assert_consistent(search, changed, lattice, after)
+    patches = lattice.strips(P, 10**6)[0].read(changed)
+    assert (after.distance <= search._compared(patches, before.first).distance).all()
+    assert float(after.distance.mean()) < 1.1 * float(search.nearest(changed, lattice).distance.mean())
 
 
 def test_a_search_returns_only_the_requested_patches() -> None:

@@ -18,6 +18,7 @@ from gpdm import (
     Optimizer,
     OptionError,
     OutputOptions,
+    PatchNN,
     PyramidSchedule,
     Recipe,
     Reference,
@@ -88,8 +89,16 @@ def test_a_quality_changes_neither_the_output_nor_where_it_starts(task: Task, qu
     assert recipe.pyramid.coarse_dim == (21 if published else task.settings.pyramid.coarse_dim)
 
 
+@EVERY_TASK
+def test_draft_replaces_the_optimizer_and_nothing_else(task: Task) -> None:
+    recipe = task.recipe("draft")
+    assert isinstance(recipe.optimizer, PatchNN)
+    assert recipe.optimizer.search == "approximate"
+    assert replace(recipe, optimizer=task.settings.optimizer) == task.settings
+
+
 def test_an_unknown_quality_is_refused() -> None:
-    with pytest.raises(OptionError, match="one of fast, balanced, best, paper"):
+    with pytest.raises(OptionError, match="one of fast, balanced, best, paper, draft"):
         TASKS["reshuffle"].recipe("good")
 
 
@@ -343,7 +352,7 @@ def test_style_transfer_starts_from_the_content() -> None:
     assert (result.images - content).abs().max() < 0.02  # one step of Adam moves a pixel by its learning rate
 
 
-@pytest.mark.parametrize("quality", ["fast", "balanced", "best"])
+@pytest.mark.parametrize("quality", ["fast", "balanced", "best", "draft"])
 def test_seeds_matter_in_style_transfer(quality: str) -> None:
     recipe = replace(TASKS["style_transfer"].recipe(quality), optimizer=Optimizer(num_steps=1))
     images = [style_transfer(picture(), picture(seed=1), recipe=recipe, seed=seed).images for seed in (0, 1)]
