@@ -8,7 +8,9 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
@@ -73,6 +75,23 @@ class Rows:
         partial = self.path.with_name(self.path.name + ".part")
         partial.write_text("\n".join(self.lines) + "\n", encoding="utf-8")
         partial.replace(self.path)
+
+
+def read_rows(*files: Path) -> list[dict[str, Any]]:
+    """Returns the rows of the files that exist."""
+    return [json.loads(line) for file in files if file.exists() for line in file.read_text("utf-8").splitlines()]
+
+
+def exponent(points: Mapping[int, float]) -> float | None:
+    """Returns the power of the number of pixels with which a time grows; None for fewer than two sizes.
+
+    Arguments:
+        points: Time by side of a square image, in pixels.
+    """
+    if len(points) < 2:
+        return None
+    side, time = np.log(np.array(sorted(points.items()))).T
+    return float(np.polyfit(2 * side, time, 1)[0])
 
 
 def provenance(device: str) -> dict[str, object]:

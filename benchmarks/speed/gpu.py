@@ -21,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from gpdm.kernels.choose import choose
 
 from ..algorithm_1 import Steps
 from ..common import DEFAULT_IMAGE, RESULTS, ROOT, Rows, load_image, provenance
+from ..targets import Target, target_table
 from . import methods
 from .measure import peak_bytes
 from .roofline import Rates, measure_rates, work
@@ -41,26 +42,6 @@ STEP_MEMORY = 2**33
 """Bytes that a step may use on a GPU."""
 RESERVE = 30
 """Seconds of the budget below which no further part begins."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """A line of the final table: what is measured, under which key, the required and the desired value."""
-
-    what: str
-    key: str
-    required: float
-    desired: float
-    higher_is_better: bool = False
-
-    def verdict(self, measured: float | None) -> str:
-        """Returns the measured value and whether it meets the target."""
-        if measured is None:
-            return "not measured"
-        required, desired = (
-            measured >= bound if self.higher_is_better else measured <= bound for bound in (self.required, self.desired)
-        )
-        return f"{measured:.3g} ({'as desired' if desired else 'as required' if required else 'missed'})"
 
 
 TARGETS = (
@@ -281,10 +262,7 @@ class GPUBenchmark:
 
     def print_targets(self) -> None:
         """Prints the table of targets."""
-        print("\n| what | required | desired | measured |\n| --- | --- | --- | --- |")
-        for target in TARGETS:
-            verdict = target.verdict(self.measured.get(target.key))
-            print(f"| {target.what} | {target.required:g} | {target.desired:g} | {verdict} |")
+        print(f"\n{target_table(TARGETS, self.measured)}")
         print(f"{time.perf_counter() - self.started:.0f} s", flush=True)
 
 
