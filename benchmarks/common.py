@@ -1,4 +1,4 @@
-"""Shared parts of the benchmarks: images, the held-out distance, and rows of results with their provenance."""
+"""Shared parts of the benchmarks: images, exponents, and rows of results with their provenance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import platform
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from PIL import Image
 from torch import Tensor
 
 import gpdm
-from gpdm.evaluation.metrics import PATCH_SIZES, SCALES, held_out
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results"
@@ -49,11 +47,6 @@ def scaled_size(path: Path, pixels: int, side: Callable[[Size], int]) -> Size:
         size = (image.height, image.width)
     scale = min(1.0, pixels / side(size))
     return round(size[0] * scale), round(size[1] * scale)
-
-
-def held_out_distance(reference: Tensor, image: Tensor) -> float:
-    """Returns the metric "held-out distance" of `gpdm.evaluate`, without the time for its other metrics."""
-    return mean(held_out([reference], image, patch_size, scale) for scale in SCALES for patch_size in PATCH_SIZES)
 
 
 class Rows:

@@ -1,6 +1,6 @@
-"""How fast is a step, how fast is a whole picture, and how much memory does a step take?
+"""How fast is a step of each method, and how much memory does ours take?
 
-    python -m benchmarks.speed.measure [--parts steps peak tasks seeds] [--threads 2] [--label "default loss"]
+    python -m benchmarks.speed.measure [--parts steps peak] [--threads 2] [--label "default loss"]
     python -m benchmarks.speed.report
 
 Writes one JSON row for each measurement. A run replaces the rows with its label and keeps the others. Kinds of rows
@@ -9,13 +9,8 @@ Writes one JSON row for each measurement. A run replaces the rows with its label
     agreement  binned value and gradient against the exact ones; if they disagree nothing is timed
     step       one step of a method on a square image, in milliseconds; the methods take turns
     peak       memory of a step above the two images, in bytes
-    level      one step of Algorithm 1 at the size of a pyramid level, in milliseconds
-    task       one reshuffle in a quality: seconds, and the held-out distance of the result
-    seeds      the same at one size for several seeds, with quality paper among them: time beside distance
 
-The time of a task with Algorithm 1 is projected: number of steps times the measured time of a step, summed over the
-levels. "authors" takes the levels and all the steps of quality paper, since the reference implementation never
-stops earlier; "same steps" takes the levels and steps that this run made.
+Whole pictures are measured by `reach`.
 """
 
 from __future__ import annotations
@@ -35,24 +30,21 @@ import gpdm
 from gpdm.memory import CPU_WORKING_BYTES
 
 from ..algorithm_1 import Steps
-from ..common import DEFAULT_IMAGE, RESULTS, ROOT, Rows, Size, held_out_distance, load_image, provenance
+from ..common import DEFAULT_IMAGE, RESULTS, ROOT, Rows, provenance
 from . import methods
 
-PARTS = ("steps", "peak", "tasks", "seeds")
+PARTS = ("steps", "peak")
 MIN_SECONDS = 0.1
 """Shortest time that one timing should take. Fast steps are timed several at once."""
-RESHUFFLE = gpdm.TASKS["reshuffle"]
 
 
 class SpeedBenchmark:
-    """The parts of one run, and the times of Algorithm 1 that they share."""
+    """The parts of one run."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         common = {"label": options.label, "threads": options.threads, "image": options.image.stem}
         self.rows = Rows(options.out, common | {"memory": options.memory} | provenance(options.device))
-        self.task = functools.cache(self._task)
-        self.level = functools.cache(self._level)
 
     def agreement(self) -> None:
         """Checks the binned distance at two sizes."""
@@ -113,51 +105,6 @@ class SpeedBenchmark:
         for size in o.sizes:
             self.rows.add("peak", method="ours", size=size, bytes=peak_bytes(size, *flags))
 
-    def tasks(self) -> None:
-        """Times one picture in each quality at each size."""
-        for size in self.options.task_sizes:
-            for quality in self.options.qualities:
-                self.rows.add("task", **self.task(quality, size, 0))
-
-    def seeds(self) -> None:
-        """Times pictures in each quality at one size, for several seeds."""
-        for seed in range(self.options.seeds):
-            for quality in dict.fromkeys(["paper", *self.options.qualities]):
-                self.rows.add("seeds", **self.task(quality, self.options.seeds_size, seed))
-
-    def _task(self, quality: str, size: int, seed: int) -> dict[str, object]:
-        o, recipe, paper = self.options, RESHUFFLE.recipe(quality), RESHUFFLE.recipe("paper")
-        reference = load_image(o.image, (size, size), o.device)
-        results: list[gpdm.Synthesis] = []
-        taken = self.seconds(lambda: results.append(gpdm.reshuffle(reference, recipe=recipe, seed=seed)))
-        result = results[0]
-        paper_levels = paper.pyramid.levels([(size, size)], (size, size))
-        made = [losses.shape[1] for losses in result.losses]
-        return {
-            "quality": quality,
-            "size": size,
-            "seed": seed,
-            "seconds": round(taken, 3),
-            "held-out distance": round(held_out_distance(reference, result.images), 6),
-            "steps": made,
-            "levels": [level.size[0] for level in result.levels],
-            "loss": str(recipe.loss),
-            "algorithm 1, authors": round(self.projected(paper_levels, paper.optimizer.steps(paper_levels)), 3),
-            "algorithm 1, same steps": round(self.projected(result.levels, made), 3),
-            "algorithm 1, how": "projected from measured steps",
-        }
-
-    def projected(self, levels: Sequence[gpdm.Level], steps: Sequence[int]) -> float:
-        """Returns the projected seconds of Algorithm 1."""
-        return sum(number * self.level(level.size) for level, number in zip(levels, steps, strict=True))
-
-    def _level(self, size: Size) -> float:
-        """Returns the median seconds of one step of Algorithm 1 at this size."""
-        pair = methods.pair(self.options.image, size, self.options.device)
-        times = self.measure({"sorted": (methods.sorted_steps(*pair), 1)}, self.options.level_repeats)["sorted"]
-        self.rows.add("level", method="sorted", size=size[0], width=size[1], **summary(times))
-        return float(np.median(times))
-
 
 def peak_bytes(size: int, *flags: object, timeout: float | None = None) -> int:
     """Returns what `benchmarks.speed.peak` prints for this size and these flags."""
@@ -182,11 +129,6 @@ def main() -> None:
     add("--nearest-limit", type=int, default=256, help="largest size of nearest neighbours")
     add("--repeats", type=int, default=9, help="timings of each method at each size")
     add("--budget", type=float, default=20.0, help="seconds after which a method at a size is timed no further")
-    add("--level-repeats", type=int, default=3, help="timings of Algorithm 1 at each pyramid level")
-    add("--qualities", nargs="+", default=list(gpdm.QUALITIES), choices=gpdm.QUALITIES)
-    add("--task-sizes", type=int, nargs="+", default=[64, 128, 256])
-    add("--seeds-size", type=int, default=256, help="size of part seeds")
-    add("--seeds", type=int, default=3, help="pictures of each quality in part seeds")
     add(
         "--memory",
         type=int,

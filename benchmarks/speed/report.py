@@ -1,39 +1,49 @@
-"""Tables and figure from the rows of `measure`.
+"""Tables and figure from the rows of `measure` and `reach`.
 
-    python -m benchmarks.speed.report [benchmarks/results/speed.jsonl] [--figure FILE | --no-figure]
+    python -m benchmarks.speed.report [--steps FILE] [--reach FILE] [--figure FILE | --no-figure]
 
-Speeds are ratios to a baseline measured in the same run; absolute times are printed for a GPU only. The figure needs
-matplotlib.
+Speeds of a step are ratios to a baseline measured in the same run; its absolute times are printed for a GPU only. The
+figure needs matplotlib.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from statistics import mean, median
 from typing import Any
 
 import numpy as np
 
-from ..common import RESULTS
+from ..common import RESULTS, exponent, read_rows
+from ..targets import target_table
+from .commands import GMIC
+from .reach import ALGORITHM_1, MIN_FITTED, NEAREST, ROWS, TARGETS, measured
 
-MIN_FITTED = 128
-"""Smallest size in the fit of the exponent, in pixels. Below, the fixed cost of a step shows."""
-LINES = {
+STEP_LINES = {
     "nearest neighbours": ("nearest neighbours", "#8c6d31"),
     "exact": ("exact (ours)", "#7b6fb0"),
     "sorted": ("sorted (Algorithm 1)", "#c0392b"),
     "ours": ("ours", "#1f63be"),
     "floor, channels last": ("three convolutions alone", "#8a8f98"),
 }
-"""Label and colour of each method in the figure."""
+"""Label and colour of each method in the panel of a step."""
+PICTURE_LINES = {
+    ALGORITHM_1: ("Algorithm 1 (projected)", "#c0392b"),
+    NEAREST: (NEAREST, "#8c6d31"),
+    "balanced": ("balanced", "#1f63be"),
+    "fast": ("fast", "#4d8fdc"),
+    "draft": ("draft", "#86b6ee"),
+    GMIC: ("G'MIC syntexturize_matchpatch", "#8a8f98"),
+}
+"""Label and colour of each method in the panel of whole pictures."""
 
 Row = dict[str, Any]
 Runs = Mapping[str, Sequence[Row]]
-"""Rows by label. Only rows of one label are compared."""
+"""Rows of `measure` by label. Only rows of one label are compared."""
+Times = Mapping[str, Mapping[int, float]]
+"""Times by method and size."""
 
 
 def ratio(baseline: float | None, time: float | None) -> str:
@@ -60,12 +70,12 @@ def table(head: Sequence[str], body: Sequence[Sequence[object]]) -> str:
     return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
 
 
-def step_times(rows: Sequence[Row]) -> dict[str, dict[int, float]]:
-    """Returns the median milliseconds of a step by method and size."""
+def times_of(rows: Sequence[Row], what: str, field: str) -> dict[str, dict[int, float]]:
+    """Returns the times in a field of the rows of one kind, by method and size."""
     found: dict[str, dict[int, float]] = defaultdict(dict)
     for row in rows:
-        if row["what"] == "step":
-            found[row["method"]][row["size"]] = row["median"]
+        if row["what"] == what and "method" in row:
+            found[row["method"]][row["size"]] = row[field]
     return found
 
 
@@ -76,7 +86,7 @@ def step_table(runs: Runs) -> str:
     gpu = any(row["gpu"] for rows in runs.values() for row in rows)
     body = []
     for label, rows in runs.items():
-        found = step_times(rows)
+        found = times_of(rows, "step", "median")
         peaks = {row["size"]: row["bytes"] / 2**20 for row in rows if row["what"] == "peak"}
         for size in sorted(set(found["ours"]) | set(peaks)):
             t = {method: sizes.get(size) for method, sizes in found.items()}
@@ -93,70 +103,34 @@ def exponent_table(runs: Runs) -> str:
     """Returns the table of the power of the number of pixels with which the time of a step grows."""
     body = []
     for label, rows in runs.items():
+        found = times_of(rows, "step", "median")
         for method in ("ours", "sorted"):
-            points = [(size, ms) for size, ms in sorted(step_times(rows)[method].items()) if size >= MIN_FITTED]
-            if len(points) > 1:
-                size, ms = np.log(np.array(points)).T
-                sizes = f"{points[0][0]} to {points[-1][0]}"
-                body.append([label, method, f"{np.polyfit(2 * size, ms, 1)[0]:.2f}", sizes])
+            points = {size: time for size, time in found[method].items() if size >= MIN_FITTED}
+            power = exponent(points)
+            if power is not None:
+                body.append([label, method, f"{power:.2f}", f"{min(points)} to {max(points)}"])
     if not body:
         return f"No exponents: they need two sizes of at least {MIN_FITTED} pixels."
     return table(["run", "method", "time grows with pixels to the power", "sizes"], body)
 
 
-def distance(row: Row) -> float:
-    """Returns the held-out distance of a picture.
-
-    Older rows have "held out", with another definition; see README.md. All rows of one run have the same.
-    """
-    return row["held-out distance"] if "held-out distance" in row else row["held out"]
-
-
-def task_table(runs: Runs) -> str:
-    """Returns the table of whole pictures in each quality and size, against the projected time of Algorithm 1."""
-    sizes = sorted({row["size"] for rows in runs.values() for row in rows if row["what"] == "task"})
-    gpu = any(row["gpu"] for rows in runs.values() for row in rows)
-    has_paper = any(row.get("quality") == "paper" for rows in runs.values() for row in rows if row["what"] == "task")
-    body = []
-    for label, rows in runs.items():
-        tasks = {(row["quality"], row["size"]): row for row in rows if row["what"] == "task"}
-        paper = tasks.get(("paper", sizes[-1]))
-        for quality in dict.fromkeys(quality for quality, _ in tasks):
-            own = [tasks.get((quality, size)) for size in sizes]
-            line = [ratio(row["algorithm 1, authors"], row["seconds"]) if row else "-" for row in own]
-            last = own[-1]
-            line += [quotient(distance(last), distance(paper)) if last and paper else "-"] * has_paper
-            body.append([label, quality, *line] + [f"{row['seconds']:.2f}" if row else "-" for row in own] * gpu)
-    head = ["run", "quality", *(f"{size} x {size}" for size in sizes)]
-    head += [f"distance against paper at {sizes[-1]}"] * has_paper
-    return table(head + [f"seconds at {size}" for size in sizes] * gpu, body)
+def picture_table(pictures: Times) -> str:
+    """Returns the table of the seconds of whole pictures, with the ratio to Algorithm 1."""
+    sizes = sorted({size for times in pictures.values() for size in times})
+    baseline, body = pictures.get(ALGORITHM_1, {}), []
+    for method in [name for name in PICTURE_LINES if name in pictures]:
+        line = [PICTURE_LINES[method][0]]
+        for size in sizes:
+            time = pictures[method].get(size)
+            compared = method != ALGORITHM_1 and time is not None and size in baseline
+            line.append("-" if time is None else f"{time:.3g} s")
+            line[-1] += f" ({ratio(baseline[size], time)})" if compared else ""
+        body.append(line)
+    return table(["method", *(f"{size} x {size}" for size in sizes)], body)
 
 
-def seeds_table(runs: Runs) -> str:
-    """Returns the table of time and held-out distance of each quality at one size, over seeds."""
-    head = ["run", "quality", "held-out distance, mean", "over seeds", "against paper", "time against paper"]
-    head += ["time against Algorithm 1", "time against Algorithm 1, same steps", "steps", "seeds"]
-    gpu = any(row["gpu"] for rows in runs.values() for row in rows)
-    body = []
-    for label, rows in runs.items():
-        found: dict[str, list[Row]] = defaultdict(list)
-        for row in rows:
-            if row["what"] == "seeds":
-                found[row["quality"]].append(row)
-        for quality, own in found.items():
-            seconds, paper_seconds = (median(row["seconds"] for row in each) for each in (own, found["paper"]))
-            distances, paper_distances = ([distance(row) for row in each] for each in (own, found["paper"]))
-            line = [label, quality, f"{mean(distances):.4f}", f"{min(distances):.4f} to {max(distances):.4f}"]
-            line += [quotient(mean(distances), mean(paper_distances)), ratio(paper_seconds, seconds)]
-            for kind in ("authors", "same steps"):
-                line.append(ratio(median(row[f"algorithm 1, {kind}"] for row in own), seconds))
-            line += [f"{mean(sum(row['steps']) for row in own):.0f}", str(len(own))]
-            body.append(line + [f"{seconds:.2f}"] * gpu)
-    return table(head + ["seconds"] * gpu, body)
-
-
-def draw_figure(runs: Runs, path: Path) -> None:
-    """Draws the seconds of a step against the number of pixels, one panel for each run, and writes the file."""
+def draw_figure(pictures: Times, steps: Times, title: str, path: Path) -> None:
+    """Draws seconds against pixels, of whole pictures and of one step, and writes the file."""
     try:
         import matplotlib
     except ImportError:
@@ -166,39 +140,38 @@ def draw_figure(runs: Runs, path: Path) -> None:
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    runs = {label: rows for label, rows in runs.items() if step_times(rows)}
-    figure, panels = plt.subplots(
-        1, len(runs), figsize=(1 + 6.5 * len(runs), 5), sharey=True, squeeze=False, layout="constrained"
-    )
-    for axes, (label, rows) in zip(panels[0], runs.items(), strict=True):
-        found = step_times(rows)
-        lines = {name: sorted(found[name].items()) for name in LINES if found.get(name)}
-        sizes = sorted({size for points in lines.values() for size, _ in points})
-        for name, points in lines.items():
-            x, y = [size**2 for size, _ in points], [ms / 1e3 for _, ms in points]
-            axes.plot(x, y, "o-", color=LINES[name][1], lw=2.5 if name == "ours" else 1.5, ms=4, clip_on=False)
-        axes.set(xscale="log", yscale="log", xlabel="pixels (square images)")
-        axes.set_xticks([size**2 for size in sizes], [f"{size}²" for size in sizes])
-        axes.minorticks_off()
-        axes.grid(axis="y", color="#e6e8eb", lw=0.8)
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right"]].set_visible(False)
-        commits = ", ".join(dict.fromkeys(row["commit"] for row in rows if row["what"] == "step"))
-        axes.set_title(f"{label} (commit {commits})", loc="left", fontsize=10, color="#444")
-    panels[0, 0].set_ylabel("seconds a step")
-    low, high = (float(np.log10(limit)) for limit in panels[0, 0].get_ylim())
-    for axes, rows in zip(panels[0], runs.values(), strict=True):
-        found = step_times(rows)
-        lines = {name: sorted(found[name].items()) for name in LINES if found.get(name)}
-        for name, size, height in spaced_labels(lines, 0.05 * (high - low)):
-            label, colour = LINES[name]
-            weight = "bold" if name == "ours" else "normal"
-            place = {"xytext": (9, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
-            axes.annotate(label, (size**2, height), color=colour, weight=weight, **place)
-    row = next(iter(runs.values()))[0]
-    title = f"One step; {row['device']}, torch {row['torch']}"
-    figure.suptitle(title if row["gpu"] else f"{title}, {row['threads']} threads", fontsize=10, color="#444")
+    panels = [
+        (name, times, lines)
+        for name, times, lines in (("a whole picture", pictures, PICTURE_LINES), ("one step", steps, STEP_LINES))
+        if times
+    ]
+    figure, all_axes = plt.subplots(1, len(panels), figsize=(1 + 6.5 * len(panels), 5), squeeze=False)
+    for axes, (name, times, lines) in zip(all_axes[0], panels, strict=True):
+        draw_panel(axes, times, lines)
+        axes.set_title(name, loc="left", fontsize=10, color="#444")
+        axes.set_ylabel("seconds")
+    figure.suptitle(title, fontsize=10, color="#444")
+    figure.set_layout_engine("constrained")
     figure.savefig(path, dpi=110)
+
+
+def draw_panel(axes: Any, times: Times, lines: Mapping[str, tuple[str, str]]) -> None:
+    """Draws the lines of one panel, with a label at the end of each."""
+    shown = {name: sorted(times[name].items()) for name in lines if times.get(name)}
+    for name, points in shown.items():
+        x, y = [size**2 for size, _ in points], [seconds for _, seconds in points]
+        axes.plot(x, y, "o-", color=lines[name][1], lw=1.8, ms=4, clip_on=False)
+    sizes = sorted({size for points in shown.values() for size, _ in points})
+    axes.set(xscale="log", yscale="log", xlabel="pixels (square images)")
+    axes.set_xticks([size**2 for size in sizes], [f"{size}²" for size in sizes])
+    axes.minorticks_off()
+    axes.grid(axis="y", color="#e6e8eb", lw=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    low, high = (float(np.log10(limit)) for limit in axes.get_ylim())
+    for name, size, height in spaced_labels(shown, 0.05 * (high - low)):
+        place = {"xytext": (9, 0), "textcoords": "offset points", "va": "center", "annotation_clip": False}
+        axes.annotate(lines[name][0], (size**2, height), color=lines[name][1], **place)
 
 
 def spaced_labels(lines: Mapping[str, Sequence[tuple[int, float]]], gap: float) -> list[tuple[str, int, float]]:
@@ -206,7 +179,7 @@ def spaced_labels(lines: Mapping[str, Sequence[tuple[int, float]]], gap: float) 
 
     That is the end of the line, or higher if the label below is nearer than `gap` decades.
     """
-    ends = sorted((points[-1][0], points[-1][1] / 1e3, name) for name, points in lines.items())
+    ends = sorted((*points[-1], name) for name, points in lines.items())
     placed: list[tuple[str, int, float]] = []
     for size, seconds, name in ends:
         if placed and placed[-1][1] == size:
@@ -215,27 +188,37 @@ def spaced_labels(lines: Mapping[str, Sequence[tuple[int, float]]], gap: float) 
     return placed
 
 
+def described(row: Row) -> str:
+    """Returns the machine of a row, in words."""
+    title = f"{row['device']}, torch {row['torch']}"
+    return title if row["gpu"] else f"{title}, {row['threads']} threads"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rows", type=Path, nargs="?", default=RESULTS / "speed.jsonl")
-    parser.add_argument("--figure", type=Path, help="by default speed.png beside the rows")
+    parser.add_argument("--steps", type=Path, default=RESULTS / "speed.jsonl", help="rows of measure")
+    parser.add_argument("--reach", type=Path, default=ROWS, help="rows of reach")
+    parser.add_argument("--figure", type=Path, default=RESULTS / "speed.png")
     parser.add_argument("--no-figure", action="store_true")
     options = parser.parse_args()
     runs: dict[str, list[Row]] = defaultdict(list)
-    for line in options.rows.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    for row in read_rows(options.steps):
         runs[row["label"]].append(row)
-    for label, rows in runs.items():
-        row, commits = rows[0], ", ".join(dict.fromkeys(row["commit"] for row in rows))
-        print(f"{label}: commit {commits}, {row['device']}, {row['threads']} threads, torch {row['torch']}.")
-    print("sorted: Algorithm 1 as its authors write it. exact: our solver that sorts.")
-    tables = {"step": [step_table, exponent_table], "task": [task_table], "seeds": [seeds_table]}
-    titles = {"step": "One step", "task": "A whole picture", "seeds": "Time and distance"}
-    for what, makers in tables.items():
-        if any(row["what"] == what for rows in runs.values() for row in rows):
-            print(f"\n### {titles[what]}\n\n" + "\n\n".join(make(runs) for make in makers))
-    if not options.no_figure and any(row["what"] == "step" for rows in runs.values() for row in rows):
-        draw_figure(runs, options.figure or options.rows.with_name("speed.png"))
+    rows = read_rows(options.reach)
+    for label, own in {**runs, "whole pictures": rows}.items():
+        commits = ", ".join(dict.fromkeys(row["commit"] for row in own))
+        print(f"{label}: commit {commits}, {described(own[0])}." if own else f"{label}: no rows.")
+    pictures, steps = times_of(rows, "picture", "seconds"), {}
+    if runs:
+        print("\nsorted: Algorithm 1 as its authors write it. exact: our solver that sorts.")
+        print(f"\n### One step\n\n{step_table(runs)}\n\n{exponent_table(runs)}")
+        milliseconds = times_of(list(runs.values())[-1], "step", "median")
+        steps = {name: {size: time / 1e3 for size, time in times.items()} for name, times in milliseconds.items()}
+    if rows:
+        print(f"\n### A whole picture\n\n{picture_table(pictures)}")
+        print(f"\n### Targets\n\n{target_table(TARGETS, measured(rows))}")
+    if not options.no_figure and (pictures or steps):
+        draw_figure(pictures, steps, described(next(own[-1] for own in (rows, *runs.values()) if own)), options.figure)
 
 
 if __name__ == "__main__":
