@@ -9,14 +9,16 @@ evaluates the outputs with `gpdm.evaluate`, as the 8-bit files that a user gets.
 there are "paper-table" (the settings of the authors' table), "patch nearest neighbours" (GPNN), and ablations:
 `balanced` with one choice changed.
 
-Outputs stay in `--outputs`, and rows that exist are not measured again, so that an interrupted run continues. The
-runs may share their machine: time is measured by `benchmarks.speed`.
+Outputs stay in `--outputs`, and rows that exist are not measured again, so that an interrupted run continues. A row
+has the seconds of processor time in which its output was made, which are comparable on one thread; the runs may share
+their machine. A row whose output existed already has none.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -26,7 +28,7 @@ import torch
 
 import gpdm
 
-from ..common import IMAGES, commit
+from ..common import IMAGES, commit, read_rows
 from .recipes import (
     ABLATIONS,
     DIVERSITY_SEEDS,
@@ -41,34 +43,41 @@ from .recipes import (
 )
 
 
-def ensure_output(name: str, path: Path, seed: int, options: argparse.Namespace) -> Path:
-    """Returns the file of an output, which is made if it does not exist."""
+def ensure_output(name: str, path: Path, seed: int, options: argparse.Namespace) -> tuple[Path, dict[str, float]]:
+    """Returns the file of an output, and the seconds of processor time if it did not exist and is made now."""
     file = output_file(options.outputs, path.stem, name, seed)
-    if not file.exists():
-        image = run(name, load_reference(path, options.longer_side).to(options.device), seed)
-        partial_file = file.with_suffix(".part.png")
-        gpdm.to_pil(image.cpu()).save(partial_file)
-        partial_file.replace(file)
-    return file
+    if file.exists():
+        return file, {}
+    reference = load_reference(path, options.longer_side).to(options.device)
+    started = time.process_time()
+    image = run(name, reference, seed)
+    seconds = time.process_time() - started
+    partial_file = file.with_suffix(".part.png")
+    gpdm.to_pil(image.cpu()).save(partial_file)
+    partial_file.replace(file)
+    return file, {"seconds": round(seconds, 2)}
 
 
 def metrics_row(name: str, path: Path, seed: int, options: argparse.Namespace) -> dict[str, Any]:
     """Returns the metrics of one output, as a row."""
-    image = load_outputs([ensure_output(name, path, seed, options)]).to(options.device)
+    file, cost = ensure_output(name, path, seed, options)
+    image = load_outputs([file]).to(options.device)
     evaluation = gpdm.evaluate(load_reference(path, options.longer_side).to(options.device), image)
     return {
         "recipe": name,
         "picture": path.stem,
         "seed": seed,
         "size": list(image.shape[2:]),
+        **cost,
         **{metric: round(score, 7) for metric, score in evaluation.scores.items()},
+        "threads": options.threads,
         "commit": commit(),
     }
 
 
 def diversity_row(name: str, path: Path, options: argparse.Namespace) -> dict[str, Any]:
     """Returns the diversity of the first `DIVERSITY_SEEDS` seeds, as a row."""
-    images = load_outputs([ensure_output(name, path, seed, options) for seed in range(DIVERSITY_SEEDS)])
+    images = load_outputs([ensure_output(name, path, seed, options)[0] for seed in range(DIVERSITY_SEEDS)])
     return {
         "recipe": name,
         "picture": path.stem,
@@ -92,11 +101,6 @@ def missing(
                     )
 
 
-def read_rows(file: Path) -> list[dict[str, Any]]:
-    """Returns the rows of a file, or none if it does not exist."""
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add, names = parser.add_argument, [path.stem for path in IMAGES]
@@ -105,7 +109,7 @@ def main() -> None:
     add("--seeds", type=int, default=3)
     add("--diversity", action="store_true", help=f"also the diversity of {DIVERSITY_SEEDS} seeds")
     add("--longer-side", type=int, default=LONGER_SIDE, help="in pixels; rows of different sizes must not share a file")
-    add("--threads", type=int, default=2)
+    add("--threads", type=int, default=1)
     add("--device", default="cpu")
     add("--outputs", type=Path, default=OUTPUTS, help="folder of the outputs")
     add("--rows", type=Path, default=ROWS, help="file to which rows are appended")

@@ -1,15 +1,15 @@
-"""Table, frontier and contact sheets from the rows and outputs of `measure`.
+"""Tables, figures and contact sheets from the rows and outputs of `measure`.
 
     python -m benchmarks.quality.report [--rows FILE] [--outputs FOLDER] [--into FOLDER]
 
-Writes quality.md and frontier.png (which needs matplotlib) into the folder, and, if the outputs are there, the
-contact sheets sheet.jpg, sheet_best.jpg and sheet_worst.jpg. docs/pictures holds copies of the last two.
+Writes into the folder: quality.md; frontier.png and copying.png, which need matplotlib; and of the recipes that have
+all outputs the contact sheets sheet.jpg, sheet_best.jpg and sheet_worst.jpg. docs/pictures holds copies of the last
+two.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import gpdm
 
-from ..common import IMAGES, RESULTS
+from ..common import IMAGES, RESULTS, read_rows
 from .recipes import ABLATIONS, LONGER_SIDE, OUTPUTS, RECIPES, ROWS, load_reference, output_file
 
 METRICS: dict[str, tuple[float, int]] = {
@@ -30,9 +30,12 @@ METRICS: dict[str, tuple[float, int]] = {
     "border": (1, 2),
     "copied": (1, 3),
     "largest verbatim region": (1, 3),
+    "line continuity": (1, 3),
     "diversity": (1, 3),
+    "seconds": (1, 1),
 }
-"""Factor and number of decimals by metric. Coherence and completeness are shown times 1000."""
+"""Factor and number of decimals by column. Coherence and completeness are shown times 1000; seconds are of processor
+time, on one thread."""
 PUBLISHED = {
     "GPDM (reference implementation, its 12 images, not run here)": {
         "held-out distance": ".021-.030",
@@ -58,8 +61,12 @@ PUBLISHED = {
 }
 """Values that others published for their own images, as text."""
 BASELINES = ("paper", "patch nearest neighbours")
-SHEET = ("paper", "patch nearest neighbours", "balanced", "best")
-"""Recipes of the contact sheets."""
+SHEET = ("paper", "patch nearest neighbours", "draft", "fast", "balanced", "best")
+"""Recipes of the contact sheets, if all images have an output of theirs."""
+FRONTIER = [("seconds", metric) for metric in ("held-out distance", "detail distance", "coherence", "copied")]
+"""Axes of the panels of frontier.png."""
+COPYING = [("coherence", "copied"), ("detail distance", "copied")]
+"""Axes of the panels of copying.png."""
 ZOOM, CROP = 3, 40
 """Enlargement of the crops below each image, and their side in pixels."""
 GAP = 8
@@ -123,61 +130,79 @@ def _line(rows: Sequence[Row], recipe: str, title: str) -> str:
     return f"| {title} | {images}, {runs} | " + " | ".join(columns) + " |"
 
 
-def draw_frontier(rows: Sequence[Row], file: Path) -> None:
-    """Draws the copied fraction against coherence and detail distance, one point a recipe, and writes the file."""
+def draw(rows: Sequence[Row], axes_of_panels: Sequence[tuple[str, str]], file: Path) -> None:
+    """Draws one panel for each pair of columns, one point a recipe or ablation, and writes the file.
+
+    If there are ablations, the means are over the images and seeds that they were run on.
+    """
     try:
         import matplotlib
     except ImportError:
-        print("frontier.png is left out: it needs matplotlib (pip install 'gpdm[bench]')")
+        print(f"{file.name} is left out: it needs matplotlib (pip install 'gpdm[bench]')")
         return
     matplotlib.use("Agg")
     from matplotlib import pyplot
-    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
-    ablations = [name for name in ABLATIONS if counts(rows, name)[1]]
+    shown = {column for columns in axes_of_panels for column in columns}
+    ablations = [name for name in ABLATIONS if all(mean(rows, name, column) is not None for column in shown)]
     rows = same_runs(rows, ablations[0]) if ablations else rows
     numbers = {name: i + 1 for i, name in enumerate(ablations)}
-    figure, panels = pyplot.subplots(1, 2, figsize=(14, 5.5), sharey=True)
-    for axes, metric in zip(panels, ("coherence", "detail distance"), strict=True):
+    lines = -(-len(axes_of_panels) // 2)
+    figure, panels = pyplot.subplots(lines, 2, figsize=(14, 5 * lines), squeeze=False)
+    for axes, columns in zip(panels.flat, axes_of_panels, strict=True):
         for name in [*RECIPES, *ablations]:
-            x, y = mean(rows, name, metric), mean(rows, name, "copied")
-            if x is None or y is None:
-                continue
-            is_recipe, x = name in RECIPES, x * METRICS[metric][0]
-            axes.scatter(x, y, s=60 if is_recipe else 18, color="#1f63be" if is_recipe else "#9aa4b2")
-            axes.annotate(
-                name if is_recipe else str(numbers[name]),
-                (x, y),
-                textcoords="offset points",
-                xytext=(0, 7) if is_recipe else (4, -3),
-                ha="center" if is_recipe else "left",
-                fontsize=9 if is_recipe else 7,
-            )
-        axes.set_xlabel("coherence x 1000" if metric == "coherence" else metric)
-        axes.set(xscale="log", yscale="log")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter(ScalarFormatter())
-            axis.set_minor_formatter(NullFormatter())
-        axes.grid(color="#e1e4e8")
-        axes.margins(0.12)
-    panels[0].set_ylabel("copied fraction")
+            point = [mean(rows, name, column) for column in columns]
+            if None not in point:
+                draw_point(axes, scaled(point, columns), numbers.get(name), name)
+        finish_axes(axes, columns)
     key = "\n".join(f"{number}  {name.removeprefix('balanced, ')}" for name, number in numbers.items())
     figure.text(0.77, 0.5, f"Ablations of balanced\n{key}" if key else "", va="center", fontsize=8)
     runs = sorted({f"{row['picture']} {row['seed']}" for row in rows})
     chosen = ", ".join(runs) if len(runs) < 8 else "all runs"
     figure.suptitle(f"Means over {chosen} (image, seed). Lower and further left is better.", fontsize=10)
-    figure.tight_layout(rect=(0, 0, 0.76, 1))
+    figure.tight_layout(rect=(0, 0, 0.76 if key else 1, 1))
     figure.savefig(file, dpi=110)
+
+
+def scaled(point: Sequence[float | None], columns: Sequence[str]) -> list[float]:
+    """Returns the values of some columns as they are shown."""
+    return [value * METRICS[column][0] for value, column in zip(point, columns, strict=True) if value is not None]
+
+
+def draw_point(axes: Any, point: Sequence[float], number: int | None, name: str) -> None:
+    """Draws the point of a recipe with its name, or of an ablation with its number."""
+    axes.scatter(*point, s=18 if number else 60, color="#9aa4b2" if number else "#1f63be")
+    place = {"xytext": (4, -3), "fontsize": 7} if number else {"xytext": (0, 7), "fontsize": 9, "ha": "center"}
+    axes.annotate(str(number) if number else name, point, textcoords="offset points", **place)
+
+
+def finish_axes(axes: Any, columns: tuple[str, str]) -> None:
+    """Names the axes and makes them logarithmic."""
+    from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
+
+    titles = [column if METRICS[column][0] == 1 else f"{column} x 1000" for column in columns]
+    axes.set(xscale="log", yscale="log", xlabel=titles[0], ylabel=titles[1])
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter(ScalarFormatter())
+        axis.set_minor_formatter(NullFormatter())
+    axes.grid(color="#e1e4e8")
+    axes.set_axisbelow(True)
+    axes.margins(0.12)
 
 
 def write_sheets(rows: Sequence[Row], outputs: Path, folder: Path) -> None:
     """Writes the contact sheet of seed 0, and its best and worst third by the detail distance of `balanced`."""
-    names = [
-        name for name in SHEET if any(output_file(outputs, path.stem, name, 0).exists() for path in IMAGES)
-    ]  # fmt: skip
+    names = []
+    for name in SHEET:
+        missing = sum(not output_file(outputs, path.stem, name, 0).exists() for path in IMAGES)
+        if missing:
+            print(
+                f"{name} is left out of the contact sheets: {outputs} lacks seed 0 of {missing} of {len(IMAGES)} images"
+            )
+        else:
+            names.append(name)
     if not names:
-        print(f"contact sheets are left out: {outputs} has no outputs of seed 0")
         return
 
     def order(path: Path) -> float:
@@ -203,12 +228,11 @@ def write_sheets(rows: Sequence[Row], outputs: Path, folder: Path) -> None:
 def band(path: Path, recipes: Sequence[str], outputs: Path) -> Image.Image:
     """Returns the reference and the output of each recipe side by side, with two enlarged crops below each.
 
-    The crops are the top left corner and the middle. An output that does not exist is white.
+    The crops are the top left corner and the middle.
     """
     images = [gpdm.to_pil(load_reference(path))]
     for name in recipes:
-        file = output_file(outputs, path.stem, name, 0)
-        images.append(Image.open(file).convert("RGB") if file.exists() else Image.new("RGB", images[0].size, "white"))
+        images.append(Image.open(output_file(outputs, path.stem, name, 0)).convert("RGB"))
     height, side = images[0].height, ZOOM * CROP
     sheet = Image.new("RGB", (len(images) * (LONGER_SIDE + GAP), height + 4 + side), "white")
     for i, image in enumerate(images):
@@ -227,11 +251,12 @@ def main() -> None:
     parser.add_argument("--outputs", type=Path, default=OUTPUTS, help="folder of the outputs")
     parser.add_argument("--into", type=Path, default=RESULTS, help="folder to write to")
     options = parser.parse_args()
-    rows = [json.loads(line) for file in options.rows for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = read_rows(*options.rows)
     options.into.mkdir(parents=True, exist_ok=True)
     (options.into / "quality.md").write_text(table(rows), encoding="utf-8")
     print(table(rows))
-    draw_frontier(rows, options.into / "frontier.png")
+    draw(rows, FRONTIER, options.into / "frontier.png")
+    draw(rows, COPYING, options.into / "copying.png")
     write_sheets(rows, options.outputs, options.into)
 
 

@@ -37,7 +37,7 @@ That gradient is a sign, and the distributions of the pair are close, so few bin
 512 at 128.
 """
 MAX_ERROR = 0.08
-"""Highest accepted relative error of the value. It is largest for few patches: 5 % for the default loss at 64 pixels."""
+"""Highest accepted relative error of the value. It is largest for few patches: 5 % at 64 pixels."""
 SEARCH_EVERY = gpdm.Coherence().search_every
 """Steps between two patch searches of the coherence term. A timing with that term covers a multiple of it."""
 
@@ -207,7 +207,7 @@ def _distance(
         fraction = len(each) / sum(map(len, filters))
         projections = each.project(image)
         p, q = (values.flatten(0, 1).T for values in (each.project(reference), projections))
-        value, slopes = distance(p, q)
+        value, derivatives = distance(p, q)
         total += fraction * value
-        gradient += fraction * each.adjoint(slopes.T.reshape(projections.shape).contiguous(), size_of(image))
+        gradient += fraction * each.adjoint(derivatives.T.reshape(projections.shape).contiguous(), size_of(image))
     return total, gradient

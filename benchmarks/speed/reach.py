@@ -1,10 +1,10 @@
-"""How far is the speed on a CPU from its targets? Whole commands, one run, a table at the end: about a quarter of an hour.
+"""Measures what the targets of speed on a CPU are about, whole commands above all, and prints the table of targets.
 
     python -m benchmarks.speed.reach [--parts ...] [--threads 2] [--out benchmarks/results/reach.jsonl]
     python -m benchmarks.speed.report
 
-Measure beside nothing else. Every part replaces its rows of an earlier run, so that parts can be measured one by one;
-the table is made from all rows of the file. Parts:
+It takes about a quarter of an hour; nothing else should run. Each part replaces its rows of an earlier run, so that
+parts can be measured one by one. The table is made from all rows of the file. Parts:
 
     pictures     `gpdm reshuffle`, each in a process of its own, by quality and size
     texture      `gpdm texture` with quality fast, 512x512 from 256x256, beside G'MIC's syntexturize_matchpatch
@@ -169,11 +169,10 @@ def calls(options: Namespace, rows: Rows, size: int = 28, steps: int = 40) -> No
     """Counts the calls into torch of a step: operators in the profile, and operators that reach the dispatcher."""
     reference = load_image(options.image, (size, size))
     recipe = gpdm.TASKS["reshuffle"].recipe("balanced")
-    assert isinstance(recipe.optimizer, gpdm.Optimizer)
+    pyramid = replace(recipe.pyramid, coarse_dim=size)
 
     def run(number: int) -> None:
-        optimizer = replace(recipe.optimizer, num_steps=number, window=number + 1)
-        pyramid = replace(recipe.pyramid, coarse_dim=size)
+        optimizer = gpdm.Optimizer(num_steps=number, window=number + 1)
         gpdm.synthesize(reference, loss=recipe.loss, pyramid=pyramid, optimizer=optimizer)
 
     run(2)
