@@ -61,7 +61,7 @@ class ContinuedObjective:
         return self.objective.evaluate(image, sample, into)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class BoundProblem(LevelProblem):
     """A level whose objective is bound already."""
 
@@ -99,9 +99,10 @@ def gpdm_steps(loss: gpdm.SWDLoss, reference: Tensor, image: Tensor, memory: int
 
     The objective is bound once, as it is within a level.
     """
-    references, canvas = gpdm.as_references(reference), gpdm.Canvas(size=size_of(image), border=loss.border)
-    objective = ContinuedObjective(gpdm.bind(loss, references, canvas, memory))
-    problem = BoundProblem(references, canvas, loss, memory, objective)
+    canvas = gpdm.Canvas(size=size_of(image), border=loss.border)
+    level = LevelProblem.at(1.0, gpdm.as_references(reference), canvas, loss, memory)
+    objective = ContinuedObjective(gpdm.bind(loss, level.references, level.canvas, memory))
+    problem = BoundProblem(level.references, level.canvas, loss, memory, objective=objective)
     pixels = math.prod(canvas.size)
 
     @torch.no_grad()

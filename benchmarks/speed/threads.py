@@ -39,7 +39,7 @@ def seconds_per_step(side: int, number: int, steps: int) -> float:
 def compare_threads(sizes: list[int], rounds: int, steps: int) -> None:
     """Prints one row for each size. One thread and all threads take turns."""
     cores = torch.get_num_threads()
-    threads.SHARED_PIXELS = 0  # so that `synthesize` leaves the number of threads as it is set here
+    threads.SHARED_PIXELS = 0  # so that every level uses all threads
     print(f"| smaller side | pixels | one thread, ms | {cores} threads, ms | ratio |\n| --- | --- | --- | --- | --- |")
     for side in sizes:
         times: dict[int, list[float]] = {1: [], cores: []}
