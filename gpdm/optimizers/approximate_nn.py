@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..borders import wrap, wrap_adjoint_
+from ..borders import upsample, wrap, wrap_adjoint_
 from ..canvas import Canvas
 from ..images import check_single, resize, scaled, size_of
 from ..losses.base import OutputState, by_region
@@ -66,10 +66,10 @@ class ApproximatePatches:
         self.lattices = [Lattice.of(rows, columns, region == number) for number in range(len(groups))]
 
     def _search(self, references: Sequence[Reference], factor: float) -> PatchSearch:
-        """Returns a search in references that were scaled down by a factor and up again."""
+        """Returns a search in references that were scaled down by a factor and up again, as the image was."""
         images = [reference.image for reference in references]
         if factor < 1:
-            images = [resize(resize(image, scaled(size_of(image), factor)), size_of(image)) for image in images]
+            images = [upsample(resize(x, scaled(size_of(x), factor)), size_of(x), "free") for x in images]
         weights = reference_patch_weights(references, self.patch_size)
         return PatchSearch(images, self.patch_size, weights, max_keys=MAX_KEYS)
 
