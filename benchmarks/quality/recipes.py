@@ -41,7 +41,7 @@ RECIPES: dict[str, gpdm.Recipe] = {
         pyramid=gpdm.PyramidSchedule(pyr_factor=0.75, fine_factor=0.75),
         guess=gpdm.InitialGuess(noise_sigma=0.75),
     ),
-    **{name: _TASK.recipe(name) for name in ("draft", "fast", "balanced", "best") if name in gpdm.QUALITIES},
+    **{name: _TASK.recipe(name) for name in ("draft", "fast", "balanced", "best")},
 }
 ABLATIONS: dict[str, gpdm.Recipe] = {
     "balanced, coherence 0, detail 0, small_patches 0": changed(

@@ -61,7 +61,7 @@ LARGEST = {"draft": 2048, "fast": 2048, "balanced": 1024, ALGORITHM_1: 512, NEAR
 """Largest size that is measured, by quality and method."""
 WHOLE_NEAREST = 128
 """Largest size of whole pictures by patch nearest neighbours."""
-QUALITIES = [name for name in ("draft", "fast", "balanced") if name in gpdm.QUALITIES]
+QUALITIES = ("draft", "fast", "balanced")
 MIN_FITTED = 128
 """Smallest size in the fit of an exponent, in pixels. Below, the fixed cost of a run shows."""
 SAMPLE, TEXTURE = (256, 256), (512, 512)
