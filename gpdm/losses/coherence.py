@@ -49,7 +49,9 @@ class Coherence:
     """
 
     tolerance: float = 0.01
-    """Mean squared difference, in units of the working images, up to which a patch is not attracted."""
+    """Mean squared difference, in units of the working images, up to which a patch is not attracted, at levels whose
+    references have a shorter side of `min_side` pixels. At larger levels it is smaller in proportion: there patches hold
+    less of the layout, and differences below the tolerance break hair and grass into crinkles."""
     backend: str = "auto"
     """One of `kernels.choose.BACKENDS`."""
     spacing: int = 3
@@ -111,6 +113,7 @@ class CoherenceObjective:
         pixels = canvas.size[0] * canvas.size[1]
         total = pixels if canvas.weight is None else float(canvas.weight.cpu().double().sum())
         self.factor = weight / (images[0].shape[1] * total)
+        self.tolerance = term.tolerance * min(1.0, term.min_side / min(min(size_of(x)) for x in images))
         self.backend = choose(term.backend, images[0].device, images[0].shape[1] * pixels, images[0].dtype)
         self.kernels = kernels(self.backend)
 
@@ -135,7 +138,7 @@ class CoherenceObjective:
         wrapped = wrap(image, p, border)
         lattice = self._lattice(patch_grid(size_of(wrapped), p, 1), generator, image.device)
         matches = self.search.nearest(wrapped, lattice)
-        weights = (1 - self.term.tolerance / matches.distance.clamp(min=1e-12)).clamp(min=0)
+        weights = (1 - self.tolerance / matches.distance.clamp(min=1e-12)).clamp(min=0)
         # Along a free border few looked-up patches cover a pixel, so there the tolerance is 0.
         weights = weights.masked_fill(self._at_edge(lattice), 1)[:, None, None, None]
         sums, (totals, covers) = torch.zeros_like(wrapped), (torch.zeros_like(wrapped[:, :1]) for _ in range(2))
