@@ -50,8 +50,8 @@ class Coherence:
 
     tolerance: float = 0.01
     """Mean squared difference, in units of the working images, up to which a patch is not attracted, at levels whose
-    references have a shorter side of `min_side` pixels. At larger levels it is smaller in proportion: there patches hold
-    less of the layout, and differences below the tolerance break hair and grass into crinkles."""
+    smallest reference has a shorter side of `min_side` pixels. At larger levels it is lower in proportion to 1 / side:
+    there, differences that a higher tolerance allows break hair and grass into crinkles (docs/adr/0013)."""
     backend: str = "auto"
     """One of `kernels.choose.BACKENDS`."""
     spacing: int = 3

@@ -52,14 +52,17 @@ class Changes:
 
 
 QUALITIES: dict[str, Changes] = {
-    "fast": Changes(loss={"num_proj": 32}, optimizer={"num_steps": 300, "fine_steps": 100}),
+    "fast": Changes(loss={"num_proj": 16}, optimizer={"num_steps": 300, "fine_steps": 100}),
     "balanced": Changes(),
-    "best": Changes(pyramid={"fine_factor": 0.75}, optimizer={"num_steps": 600, "fine_steps": 300}),
+    "best": Changes(
+        loss={"num_proj": 64}, pyramid={"fine_factor": 0.75}, optimizer={"num_steps": 600, "fine_steps": 300}
+    ),
     "paper": Changes(
         loss={
             "solver": "exact",
             "distance": "l1",
             "projections": "independent",
+            "num_proj": 64,
             "detail": 0.0,
             "coherence": 0.0,
             "small_patches": 0.0,
