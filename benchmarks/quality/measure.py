@@ -62,7 +62,8 @@ def metrics_row(name: str, path: Path, seed: int, options: argparse.Namespace) -
     """Returns the metrics of one output, as a row."""
     file, cost = ensure_output(name, path, seed, options)
     image = load_outputs([file]).to(options.device)
-    evaluation = gpdm.evaluate(load_reference(path, options.longer_side).to(options.device), image)
+    reference = load_reference(path, options.longer_side).to(options.device)
+    evaluation = gpdm.evaluate(reference, image, search=options.search)
     return {
         "recipe": name,
         "picture": path.stem,
@@ -71,6 +72,7 @@ def metrics_row(name: str, path: Path, seed: int, options: argparse.Namespace) -
         **cost,
         **{metric: round(score, 7) for metric, score in evaluation.scores.items()},
         "threads": options.threads,
+        "search": options.search,
         "commit": commit(),
     }
 
@@ -109,6 +111,7 @@ def main() -> None:
     add("--seeds", type=int, default=3)
     add("--diversity", action="store_true", help=f"also the diversity of {DIVERSITY_SEEDS} seeds")
     add("--longer-side", type=int, default=LONGER_SIDE, help="in pixels; rows of different sizes must not share a file")
+    add("--search", default="exact", choices=gpdm.SEARCHES, help="search of the metrics; faiss takes a quarter as long")
     add("--threads", type=int, default=1)
     add("--device", default="cpu")
     add("--outputs", type=Path, default=OUTPUTS, help="folder of the outputs")
