@@ -146,7 +146,7 @@ class GPUBenchmark:
             number = methods.SEARCH_EVERY * (5 if size <= 512 and self.gpu else 1)
             timed: dict[str, tuple[Steps, int]] = {}
             for backend in dict.fromkeys([self.backend, "torch"]):
-                full, alone = gpdm.SWDLoss(backend=backend), gpdm.SWDLoss(backend=backend, coherence=0.0)
+                full, alone = (replace(loss, backend=backend) for loss in (methods.LOSS, methods.NO_COHERENCE))
                 timed[f"ours, {backend}"] = methods.gpdm_steps(full, reference, image, memory), methods.SEARCH_EVERY
                 timed[f"ours without coherence, {backend}"] = (
                     methods.gpdm_steps(alone, reference, image, memory),
@@ -157,7 +157,7 @@ class GPUBenchmark:
             medians = {name: self.median_seconds(*each) for name, each in timed.items()}
             for name, seconds in medians.items():
                 self.rows.add("step", size=size, method=name, milliseconds=round(seconds * 1e3, 4))
-            bound = work(gpdm.SWDLoss(coherence=0.0), (size, size)).seconds(self.machine_rates)
+            bound = work(methods.NO_COHERENCE, (size, size)).seconds(self.machine_rates)
             ours, alone = medians[f"ours, {self.backend}"], medians[f"ours without coherence, {self.backend}"]
             ratios = {
                 "bound": round(bound * 1e3, 4),
@@ -215,7 +215,7 @@ class GPUBenchmark:
         number = 20
         for size in (64, 2048):
             pair = methods.pair(self.options.image, (size, size), self.device)
-            steps = methods.gpdm_steps(gpdm.SWDLoss(), *pair, STEP_MEMORY)
+            steps = methods.gpdm_steps(methods.LOSS, *pair, STEP_MEMORY)
             steps(number)
             with profiler(activities=[ProfilerActivity.CUDA, ProfilerActivity.CPU]) as profiled:
                 steps(number)

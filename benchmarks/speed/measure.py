@@ -21,12 +21,12 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-import gpdm
 from gpdm.memory import CPU_WORKING_BYTES
 
 from ..algorithm_1 import Steps
@@ -58,15 +58,14 @@ class SpeedBenchmark:
         o = self.options
         for size in o.sizes:
             reference, image = methods.pair(o.image, (size, size), o.device)
-            no_coherence = gpdm.SWDLoss(coherence=0.0)
             timed: dict[str, tuple[Steps, int]] = {
-                "ours": (methods.gpdm_steps(gpdm.SWDLoss(), reference, image, o.memory), methods.SEARCH_EVERY),
-                "ours, without coherence": (methods.gpdm_steps(no_coherence, reference, image, o.memory), 1),
+                "ours": (methods.gpdm_steps(methods.LOSS, reference, image, o.memory), methods.SEARCH_EVERY),
+                "ours, without coherence": (methods.gpdm_steps(methods.NO_COHERENCE, reference, image, o.memory), 1),
                 "floor": (methods.convolution_steps(reference, image, torch.contiguous_format), 1),
                 "floor, channels last": (methods.convolution_steps(reference, image, torch.channels_last), 1),
             }
             if size <= o.sorted_limit:
-                exact = gpdm.SWDLoss(solver="exact", projections="independent", coherence=0.0)
+                exact = replace(methods.NO_COHERENCE, solver="exact", projections="independent")
                 timed["sorted"] = methods.sorted_steps(reference, image), 1
                 timed["exact"] = methods.gpdm_steps(exact, reference, image, o.memory), 1
             if size <= o.nearest_limit:

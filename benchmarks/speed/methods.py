@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,9 @@ That gradient is a sign, and the distributions of the pair are close, so few bin
 """
 MAX_ERROR = 0.08
 """Highest accepted relative error of the value. It is largest for few patches: 5 % at 64 pixels."""
+LOSS = gpdm.SWDLoss(num_proj=FILTERS)
+"""The default loss with as many projections as Algorithm 1."""
+NO_COHERENCE = replace(LOSS, coherence=0.0)
 SEARCH_EVERY = gpdm.Coherence().search_every
 """Steps between two patch searches of the coherence term. A timing with that term covers a multiple of it."""
 
@@ -166,7 +169,7 @@ def check_agreement(path: Path, size: int, device: str) -> dict[str, float]:
     functions = _distance(reference, image, [bank], partial(binned_sliced_wasserstein, distance="l1"))
     functions_exact = _distance(reference, image, [bank], partial(sliced_wasserstein, distance="l1"))
 
-    loss = gpdm.SWDLoss(coherence=0.0)  # only the distance has an exact twin
+    loss = NO_COHERENCE  # only the distance has an exact twin
     objective = gpdm.bind(loss, gpdm.as_references(reference), gpdm.Canvas(size=(size, size), border=loss.border))
     assert isinstance(objective, BinnedObjective)
     sample = objective.sample(image, 0, gpdm.OutputState(Generator().manual_seed(2)))
