@@ -135,6 +135,17 @@ def assert_same(found: CoherenceTarget, expected: CoherenceTarget) -> None:
 REFERENCE, IMAGE = picture(23, 26, seed=1), picture(24, 27, seed=2)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [([(64, 90)], 0.02), ([(50, 64)], 0.02), ([(128, 200)], 0.01), ([(256, 256), (300, 160)], 0.008)],
+)
+def test_the_tolerance_falls_with_the_shorter_side_of_the_smallest_reference(
+    sizes: list[tuple[int, int]], expected: float
+) -> None:
+    references = [picture(*size) for size in sizes]
+    assert bound(references, tolerance=0.02, min_side=64).tolerance == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("tolerance", [0.0, 0.1])
 def test_the_target_is_the_weighted_mean_of_the_nearest_patches(border: str, tolerance: float) -> None:
