@@ -185,7 +185,7 @@ class GPUBenchmark:
         """Measures the peak memory of a step above the images, in one process for each size."""
         for size in (2048, 4096) if self.gpu else self.options.sizes:
             flags = ["--device", self.device, "--memory", STEP_MEMORY, "--image", self.options.image.resolve()]
-            peak = peak_bytes(size, *flags, timeout=max(self.left(), RESERVE))
+            peak, _ = peak_bytes(str(size), *flags, timeout=max(self.left(), RESERVE))
             self.measured[f"peak {size}"] = peak / 2**30
             self.rows.add("peak", size=size, bytes=peak)
 

@@ -8,7 +8,7 @@ Writes one JSON row for each measurement. A run replaces the rows with its label
 
     agreement  binned value and gradient against the exact ones; if they disagree nothing is timed
     step       one step of a method on a square image, in milliseconds; the methods take turns
-    peak       memory of a step above the two images, in bytes
+    peak       memory of a level above the two images and that of the whole process, in bytes
 
 Whole pictures are measured by `reach`.
 """
@@ -101,15 +101,23 @@ class SpeedBenchmark:
             print("peak memory is left out: on a CPU it is read from /proc, which this system lacks", file=sys.stderr)
             return
         flags = ["--image", o.image.resolve(), "--threads", o.threads, "--device", o.device, "--memory", o.memory]
-        for size in o.sizes:
-            self.rows.add("peak", method="ours", size=size, bytes=peak_bytes(size, *flags))
+        for width, height in (*((size, size) for size in o.sizes), *o.peak_sizes):
+            above, process = peak_bytes(f"{width}x{height}", *flags)
+            self.rows.add("peak", method="ours", size=width, height=height, bytes=above, process=process)
 
 
-def peak_bytes(size: int, *flags: object, timeout: float | None = None) -> int:
-    """Returns what `benchmarks.speed.peak` prints for this size and these flags."""
-    command = [sys.executable, "-m", "benchmarks.speed.peak", str(size), *map(str, flags)]
+def peak_bytes(size: str, *flags: object, timeout: float | None = None) -> tuple[int, int]:
+    """Returns what `benchmarks.speed.peak` prints: the peak above the two images and that of the process, in bytes."""
+    command = [sys.executable, "-m", "benchmarks.speed.peak", size, *map(str, flags)]
     answer = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True, timeout=timeout)
-    return int(answer.stdout)
+    above, process = map(int, answer.stdout.split())
+    return above, process
+
+
+def pixels(text: str) -> tuple[int, int]:
+    """Returns width and height from a text such as 6000x4000."""
+    width, height = map(int, text.split("x"))
+    return width, height
 
 
 def summary(times: Sequence[float]) -> dict[str, object]:
@@ -124,6 +132,7 @@ def main() -> None:
     add("--parts", nargs="+", choices=PARTS, default=PARTS)
     add("--label", default="default loss", help="name of this run in file, tables and figure")
     add("--sizes", type=int, nargs="+", default=[64, 128, 256, 512, 1024, 2048], help="of steps and peak memory")
+    add("--peak-sizes", type=pixels, nargs="*", default=[], help="more sizes of peak memory, as 6000x4000")
     add("--sorted-limit", type=int, default=1024, help="largest size of the methods that sort")
     add("--nearest-limit", type=int, default=256, help="largest size of nearest neighbours")
     add("--repeats", type=int, default=9, help="timings of each method at each size")

@@ -79,6 +79,11 @@ def times_of(rows: Sequence[Row], what: str, field: str) -> dict[str, dict[int, 
     return found
 
 
+def is_square_peak(row: Row) -> bool:
+    """Returns whether a row has the peak memory of a square image."""
+    return row["what"] == "peak" and row.get("height", row["size"]) == row["size"]
+
+
 def step_table(runs: Runs) -> str:
     """Returns the table of one step at every size."""
     head = ["run", "size", "against sorted", "without coherence", "exact against sorted", "against nearest neighbours"]
@@ -87,7 +92,7 @@ def step_table(runs: Runs) -> str:
     body = []
     for label, rows in runs.items():
         found = times_of(rows, "step", "median")
-        peaks = {row["size"]: row["bytes"] / 2**20 for row in rows if row["what"] == "peak"}
+        peaks = {row["size"]: row["bytes"] / 2**20 for row in rows if is_square_peak(row)}
         for size in sorted(set(found["ours"]) | set(peaks)):
             t = {method: sizes.get(size) for method, sizes in found.items()}
             ours, sort = t.get("ours"), t.get("sorted")

@@ -20,6 +20,9 @@ from .workspace import Workspace
 MATRIX_PATCHES = 2000
 """Number of patches up to which products of matrices take the place of convolutions."""
 
+REFERENCE_STRIP = 2**21
+"""Elements of a reference, pixels times channels, that are projected at a time."""
+
 
 @dataclass(frozen=True)
 class TorchProjectedReference:
@@ -82,14 +85,15 @@ class TorchBackend:
         sets, first, parts, limits = banks[0].sets, 0, [], []
         for size_patches, bank in zip(patches, banks, strict=True):
             maps = MatrixFilters.of(bank) if self.use_matrices else bank
-            values = [maps.project(each.image, each.stride).flatten(0, 1) for each in size_patches]
+            strips = [strip for each in size_patches for strip in _in_strips(each, bank.patch_size)]
+            values = [maps.project(strip.image, strip.stride).flatten(0, 1) for strip in strips]
             ends = [each.aminmax(dim=0) for each in values]
             low, high = torch.stack([x.min for x in ends]).amin(0), torch.stack([x.max for x in ends]).amax(0)
             margin = (high - low) / 16  # for patches that are not counted, and for those of the output
             grid = bin_range(low - margin, high + margin, bins)
             counts = sum(
                 count(grid.index(x), len(bank) * bins, _expanded(each.weights, x))
-                for x, each in zip(values, size_patches, strict=True)
+                for x, each in zip(values, strips, strict=True)
             )
             assert isinstance(counts, Tensor)
             number = len(bank) // sets
@@ -202,6 +206,22 @@ def _backproject(
             values *= (each.weights[strip.rows] / WEIGHT_UNIT).to(values)[:, :, None]
         gradients.append(filters.adjoint(values, size_of(strip.of(each.into, filters)), strip.stride))
     return gradients
+
+
+def _in_strips(patches: ReferencePatches, patch_size: int) -> list[ReferencePatches]:
+    """Splits the patches of a large reference into strips of rows: a strided part of an image is copied."""
+    image, (down, _) = patches.image, patches.stride
+    rows, _ = patch_grid(size_of(image), patch_size, patches.stride)
+    step = max(REFERENCE_STRIP // (down * image.shape[1] * image.shape[3]), 1)
+    if rows <= step:
+        return [patches]
+    strips = []
+    for start in range(0, rows, step):
+        end = min(start + step, rows)
+        strip = _rows_of(image, start * down, (end - 1) * down + patch_size)
+        weights = None if patches.weights is None else patches.weights[start:end]
+        strips.append(ReferencePatches(strip, patches.stride, weights))
+    return strips
 
 
 def _rows_of(image: Tensor, first: int, last: int) -> Tensor:

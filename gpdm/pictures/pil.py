@@ -34,13 +34,13 @@ def from_pil(picture: Image.Image) -> Tensor:
 
 
 def unit_image(values: np.ndarray) -> Tensor:
-    """Returns the values of `pixels` as a float32 tensor (1, C, H, W) in [0, 1] on the CPU."""
+    """Returns the values of `pixels` as a float32 tensor (1, C, H, W) in [0, 1] on the CPU, in channels-last layout."""
     import torch  # here, because a picture that cannot be read is refused before torch is loaded
 
-    image = np.array(values.transpose(2, 0, 1)[None], dtype=np.float32, order="C")
+    image = np.array(values, dtype=np.float32, order="C")
     if values.dtype != np.float32:
         image /= np.iinfo(values.dtype).max
-    return torch.from_numpy(image)
+    return torch.from_numpy(image).permute(2, 0, 1)[None]
 
 
 def pixels(picture: Image.Image) -> np.ndarray:
