@@ -206,7 +206,7 @@ def steps(options: Namespace, rows: Rows) -> None:
 def peak(options: Namespace, rows: Rows, size: int = 2048) -> None:
     """Measures the peak memory of a step."""
     flags = ["--image", options.image.resolve(), "--threads", options.threads]
-    rows.add("peak", size=size, value=round(peak_bytes(size, *flags) / 2**20, 1))
+    rows.add("peak", size=size, value=round(peak_bytes(str(size), *flags)[0] / 2**20, 1))
 
 
 PARTS: dict[str, Callable[[Namespace, Rows], None]] = {
