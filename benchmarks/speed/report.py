@@ -79,29 +79,42 @@ def times_of(rows: Sequence[Row], what: str, field: str) -> dict[str, dict[int, 
     return found
 
 
-def is_square_peak(row: Row) -> bool:
-    """Returns whether a row has the peak memory of a square image."""
-    return row["what"] == "peak" and row.get("height", row["size"]) == row["size"]
-
-
 def step_table(runs: Runs) -> str:
     """Returns the table of one step at every size."""
     head = ["run", "size", "against sorted", "without coherence", "exact against sorted", "against nearest neighbours"]
-    head += ["multiple of the convolutions", "in channels last", "peak memory"]
+    head += ["multiple of the convolutions", "in channels last"]
     gpu = any(row["gpu"] for rows in runs.values() for row in rows)
     body = []
     for label, rows in runs.items():
         found = times_of(rows, "step", "median")
-        peaks = {row["size"]: row["bytes"] / 2**20 for row in rows if is_square_peak(row)}
-        for size in sorted(set(found["ours"]) | set(peaks)):
+        for size in sorted(found["ours"]):
             t = {method: sizes.get(size) for method, sizes in found.items()}
             ours, sort = t.get("ours"), t.get("sorted")
             line = [label, f"{size} x {size}", ratio(sort, ours), ratio(sort, t.get("ours, without coherence"))]
             line += [ratio(sort, t.get("exact")), ratio(t.get("nearest neighbours"), ours)]
             line += [quotient(ours, t.get(name)) for name in ("floor", "floor, channels last")]
-            line += [f"{peaks[size]:.0f} MiB" if size in peaks else "-"]
             body.append(line + [f"{ours:.2f}" if ours else "-"] * gpu)
     return table(head + ["ms a step"] * gpu, body)
+
+
+def memory_table(runs: Runs) -> str:
+    """Returns the table of the peak memory of a level: above its two images, and of the whole process."""
+    body = [
+        [
+            label,
+            f"{row['size']} x {row.get('height', row['size'])}",
+            *(mebibytes(row, key) for key in ("bytes", "process")),
+        ]
+        for label, rows in runs.items()
+        for row in rows
+        if row["what"] == "peak"
+    ]
+    return table(["run", "size", "peak memory above the images", "of the process"], body)
+
+
+def mebibytes(row: Row, key: str) -> str:
+    """Returns a number of bytes of a row in MiB; older rows lack some."""
+    return f"{row[key] / 2**20:.0f} MiB" if key in row else "-"
 
 
 def exponent_table(runs: Runs) -> str:
@@ -216,7 +229,7 @@ def main() -> None:
     pictures, steps = times_of(rows, "picture", "seconds"), {}
     if runs:
         print("\nsorted: Algorithm 1 as its authors write it. exact: our solver that sorts.")
-        print(f"\n### One step\n\n{step_table(runs)}\n\n{exponent_table(runs)}")
+        print(f"\n### One step\n\n{step_table(runs)}\n\n{exponent_table(runs)}\n\n{memory_table(runs)}")
         milliseconds = times_of(list(runs.values())[-1], "step", "median")
         steps = {name: {size: time / 1e3 for size, time in times.items()} for name, times in milliseconds.items()}
     if rows:
