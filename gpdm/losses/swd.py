@@ -38,7 +38,7 @@ class SWDLoss(Options):
         le=31,
     )
     num_proj: int = option(
-        24,
+        28,
         "Number of random projections compared at each step. Higher matches the reference more closely and is slower.",
         ge=1,
         le=4096,
@@ -103,7 +103,7 @@ class SWDLoss(Options):
         step=0.001,
     )
     coherence_tolerance: float = option(
-        0.018,
+        0.019,
         "The coherence term ignores a patch whose mean squared difference (pixel values from -1 to 1) from its nearest "
         "reference patch is at most this, at levels of 64 pixels; at larger levels less, in proportion to 1 / side. "
         "Higher copies less but leaves more speckle and crinkles.",
