@@ -22,14 +22,14 @@ from .images import Size, Units, check_size, size_of
 from .losses.base import Loss, count_regions, is_per_output
 from .losses.combined import own_references
 from .losses.swd import SWDLoss
-from .memory import LevelMemory, device_limit, plan
+from .memory import PROCESS_BYTES, LevelMemory, device_limit, plan
 from .optimizers.base import LevelProblem, LevelSolver, OnRunStep, Stop, solve_level
 from .optimizers.gradient import Optimizer
 from .optimizers.runs import Run
 from .optimizers.threads import threads_for
 from .options import check_int
 from .pyramid import Level, PyramidSchedule, grid_offsets
-from .references import Images, as_references, sizes_of
+from .references import Images, Reference, as_references, sizes_of
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ def synthesize(
         constraint: An additional projection of the images of all outputs; see `Canvas.constraint`.
         value_range: Range of the data, to which images are clamped at the end of each level; (-1, 1) for pictures.
             None: data without a range, of which each channel is normalised (`Units.of`).
-        memory: Bytes that may be in use at once, including the images. By default four fifths of a GPU's free memory,
-            and no limit on a CPU. A lower limit is slower and gives the same result.
+        memory: Bytes that may be in use at once, including the images and on a CPU the process itself. By default four
+            fifths of a GPU's free memory, and no limit on a CPU. A lower limit is slower and gives the same result.
         on_step: Callback after every step. An exception that it raises stops the run.
 
     Returns:
@@ -164,7 +164,14 @@ def synthesize(
     optimizer.check(loss, levels, references)
     limit = device_limit(like.device) if memory is None else check_int("memory", memory, 1)
     objectives = count_regions(references) * (outputs * guess.starts if is_per_output(loss) else 1)
-    plans = plan(partial(_memory, optimizer, loss, objectives), levels, like.shape[1], outputs, limit)
+    plans = plan(
+        partial(_memory, optimizer, loss, objectives),
+        levels,
+        like.shape[1],
+        outputs,
+        limit,
+        partial(_other_bytes, references, canvas),
+    )
     steps = optimizer.steps(levels)
     selection_level = selection_level_of(levels) if guess.starts > 1 else -1
 
@@ -221,6 +228,22 @@ def _memory(optimizer: LevelSolver, loss: Loss, objectives: int, level: Level) -
     """Returns the bytes of a step with a number of objectives, each with buffers: the minimum, and for full speed."""
     minimum, full_speed = optimizer.memory(loss, level)
     return objectives * minimum, objectives * full_speed
+
+
+def _other_bytes(references: Sequence[Reference], canvas: Canvas, level: Level) -> int:
+    """Returns the bytes in memory at a level besides images and steps.
+
+    They are those of the process, on a CPU; of masks and regions, of what is kept, and of copies of the image for a
+    symmetry. A reference with a map of weights has a masked copy, and for each patch size the weights of all patches.
+    """
+    channels, regions = references[0].image.shape[1], count_regions(references)
+    weights = {None if isinstance(x.weight, Tensor) else x.weight for x in references}
+    weighted = len(weights) > 1 or None in weights
+    reference_maps = (channels + 8) * weighted
+    output_maps = 2 * channels * (canvas.symmetry != "none") + 2 * (channels + 1) * (canvas.keep is not None)
+    output_maps += 7 * regions * any(x.region is not None for x in references)
+    process = PROCESS_BYTES if references[0].image.device.type == "cpu" else 0
+    return process + 4 * (reference_maps * level.reference_pixels + output_maps * level.pixels)
 
 
 def _check_arguments(*arguments: object) -> None:

@@ -156,10 +156,10 @@ def _run(
         pictures = [convert.to_core(image.to(device), name) for name, image in images.items()]
         given = [convert.moved(reference, device) for reference in references]
         init = None if init is None else init.to(device)
-        if not recipe.output.memory:
-            here.make_room(_required_bytes(pictures, given, init, recipe))
         keep = None if canvas is None else canvas.kept_on(device)
         prepared = prepare_pictures(task, *pictures, references=given or None, init=init, keep=keep)
+        if not recipe.output.memory:
+            here.make_room(_required_bytes(pictures, given, init, recipe, prepared.form.channels))
         if prepared.note:
             here.say(prepared.note)
         result = prepared.finish(
@@ -178,15 +178,18 @@ def _run(
 
 
 def _required_bytes(
-    pictures: Sequence[Tensor], references: Sequence[Reference], init: Tensor | None, recipe: Recipe
+    pictures: Sequence[Tensor], references: Sequence[Reference], init: Tensor | None, recipe: Recipe, channels: int
 ) -> int:
-    """Returns what the finest level may take at full speed. The output is as large as the largest picture makes it."""
+    """Returns what the finest level may take at full speed. The output is as large as the largest picture makes it.
+
+    `channels` is the number of channels in the run, which is 1 for pictures that are grey.
+    """
     given = [*pictures, *(reference.image for reference in references)]
     sizes = [(image.shape[-2], image.shape[-1]) for image in given for _ in range(len(image))]
     starts = [] if init is None else [(init.shape[-2], init.shape[-1])]
     output = max((recipe.output.size(size) for size in (*sizes, *starts)), key=lambda size: size[0] * size[1])
     level = Level(0, 1.0, output, tuple(sizes))
     return (
-        picture_bytes(level.pixels, level.reference_pixels, given[0].shape[1], recipe.output.num_outputs)
+        picture_bytes(level.pixels, level.reference_pixels, channels, recipe.output.num_outputs)
         + recipe.optimizer.memory(recipe.loss, level)[1]
     )

@@ -112,7 +112,10 @@ class _TermOn:
         return self.term.active(self._at(level))
 
     def memory(self, level: Level) -> tuple[int, int]:
-        return self.term.memory(self._at(level))
+        own = self._at(level)
+        copies = 2 * 4 * own.reference_pixels * self.references[0].image.shape[1]  # one of them channels last
+        minimum, full_speed = self.term.memory(own)
+        return minimum + copies, full_speed + copies
 
     def bind(
         self,

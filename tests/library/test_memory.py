@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from functools import partial
+from pathlib import Path
 
 import pytest
 import torch
 
-from gpdm import Level, Optimizer, OptionError, PyramidSchedule, StepInfo, SWDLoss, synthesize
+from gpdm import Keep, Level, Optimizer, OptionError, PyramidSchedule, Reference, StepInfo, SWDLoss, synthesize
 from gpdm.losses.base import loss_memory
-from gpdm.memory import CPU_WORKING_BYTES, plan
+from gpdm.memory import CPU_WORKING_BYTES, PROCESS_BYTES, plan
 from library.problems import picture
 
 MEBI = 2**20
@@ -78,3 +81,65 @@ def test_a_limit_is_checked_before_any_step_and_changes_no_bit_of_the_result() -
     tight = synthesize(picture(60, 60), memory=minimum, **quick)
     assert tight.plan[-1].working < free.plan[-1].working
     assert torch.equal(tight.images, free.images)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+from torch.nn.functional import interpolate
+from gpdm import Keep, Optimizer, Reference, SWDLoss, synthesize
+case, side = sys.argv[1], int(sys.argv[2])
+torch.set_num_threads(2)
+small = torch.rand(1, 1 if case == "grey" else 3, side // 8, side // 8, generator=torch.Generator().manual_seed(0))
+image = interpolate(small * 2 - 1, size=(side, side), mode="bilinear")
+mask = torch.ones(side, side)
+mask[: side // 3] = 0
+more = {
+    "two references": {"reference": [image, image.flip(3)]},
+    "two outputs": {"num_outputs": 2},
+    "masked": {"reference": Reference(image, mask)},
+    "regions": {"reference": [Reference(image, region=mask), Reference(image.flip(2), region=1 - mask)]},
+    "kept": {"keep": Keep(image, mask)},
+    "tiles": {"border": "circular"},
+    "symmetric": {"symmetry": "mirror both"},
+    "strided": {"loss": SWDLoss(stride=3)},
+}.get(case, {})
+result = synthesize(**{"reference": image, "optimizer": Optimizer(num_steps=2), **more})
+status = Path("/proc/self/status").read_text().split()
+print(max(level.images + level.working for level in result.plan), int(status[status.index("VmHWM:") + 1]) * 1024)
+"""
+CASES = (
+    "plain",
+    "grey",
+    "two references",
+    "two outputs",
+    "masked",
+    "regions",
+    "kept",
+    "tiles",
+    "symmetric",
+    "strided",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
+@pytest.mark.parametrize("case", CASES)
+def test_a_process_stays_within_the_plan(case: str) -> None:
+    command = [sys.executable, "-c", SCRIPT, case, "1200"]
+    answer = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    planned, peak = map(int, answer.stdout.split())
+    assert 0.5 * planned < peak <= planned
+
+
+def test_masks_and_what_is_kept_are_planned() -> None:
+    image, mask = picture(60, 60), torch.ones(60, 60)
+    mask[:20] = 0
+    plain, masked, kept = (
+        synthesize(**{"reference": image, "optimizer": Optimizer(num_steps=1), **more}).plan[-1].images
+        for more in ({}, {"reference": Reference(image, mask)}, {"keep": Keep(image, mask)})
+    )
+    assert plain > PROCESS_BYTES
+    assert masked - plain >= 2 * image.nbytes
+    assert kept - plain >= 2 * image.nbytes
