@@ -14,7 +14,8 @@ from ..pictures.pil import unit_image
 
 def stacked(frames: Sequence[np.ndarray]) -> Tensor:
     """Returns frames (H, W, C) of one size as a float32 tensor (N, C, H, W) in [0, 1]. They may differ in channels."""
-    return torch.cat(_alike([unit_image(values) for values in frames]))
+    alike = _alike([unit_image(values) for values in frames])
+    return alike[0] if len(alike) == 1 else torch.cat(alike)
 
 
 def _alike(frames: list[Tensor]) -> list[Tensor]:
@@ -22,6 +23,9 @@ def _alike(frames: list[Tensor]) -> list[Tensor]:
     form = Form.of(frames)
     result = []
     for frame in frames:
+        if frame.shape[1] == form.channels:  # a large picture is not copied
+            result.append(frame)
+            continue
         colours, alpha = split_alpha(frame)
         parts = [colours.expand(-1, 3, -1, -1) if form.colour else colours]
         if form.alpha:

@@ -40,7 +40,7 @@ class PictureFile:
     def images(self) -> Tensor:
         """The frames in the core's range [-1, 1]. Raises `ImageError` with the name of the file if memory is short."""
         with _naming(self.path):
-            return self.frames * 2 - 1
+            return (self.frames * 2).sub_(1)
 
     def first(self) -> PictureFile:
         """Returns the first frame alone, and says so if there are more."""

@@ -160,5 +160,5 @@ def to_integers(image: Tensor, maximum: int) -> np.ndarray:
     image = image[None] if image.dim() == 3 else image
     if image.dim() != 4 or image.shape[0] != 1 or image.shape[1] > 4:
         raise ImageError(f"an image of shape {tuple(image.shape)} cannot be a picture; expected (1, 1..4, H, W)")
-    scaled = (image[0].float().clamp(-1, 1) + 1).mul(maximum / 2).round()
+    scaled = image[0].float().clamp(-1, 1).add_(1).mul_(maximum / 2).round_()
     return scaled.int().cpu().permute(1, 2, 0).numpy()
