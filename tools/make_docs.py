@@ -112,6 +112,12 @@ def _command(task: Task) -> str:
     return f"gpdm {task.command} {' '.join(picture.name.upper() for picture in task.pictures)} -o OUT.png"
 
 
+def _command_line(command: str, flags: str) -> list[str]:
+    """Returns a command on one line, or on two if one is too long."""
+    line = f"{command} {flags}"
+    return [line] if len(line) <= WIDTH else [f"{command} \\", f"    {flags}"]
+
+
 def _wrapped(text: str, indent: str = "") -> list[str]:
     return textwrap.wrap(text, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
 
@@ -138,8 +144,7 @@ def task_list() -> str:
             "In the terminal:",
             "",
             "```",
-            f"gpdm {task.command} {pictures}" + (" \\" if values else ""),
-            *([f"    {values} -o {task.command}.png"] if values else []),
+            *_command_line(f"gpdm {task.command} {pictures}", f"{values} -o {task.command}.png".strip()),
             "```",
             "",
         ]

@@ -14,7 +14,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageFont
 from workflow_contents import all_workflows
 
 from gpdm.cli.definitions import all_definitions
@@ -24,7 +24,7 @@ from gpdm.cli.workflow import read_prompt
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS, INPUTS, PICTURES = ROOT / "workflows", ROOT / "workflows" / "inputs", ROOT / "docs" / "pictures"
 GRID_WIDTH, GRID_HEIGHT = 800, 260
-ZOOMED, GAP = 200, 10  # results are enlarged, in whole pixels, to at most this height
+GAP = 10
 IN_GRID = {
     "reshuffle": "Reshuffle",
     "retarget": "Retarget",
@@ -38,30 +38,23 @@ IN_GRID = {
 """Workflows of the picture at the top of the README."""
 
 
-def make(name: str, folder: Path) -> tuple[int, list[Path], list[Path]]:
-    """Runs one workflow unless its results are in `folder`.
-
-    Returns:
-        The height it works at, in pixels, its input pictures and its results.
-    """
+def make(name: str, folder: Path) -> tuple[list[Path], list[Path]]:
+    """Runs one workflow unless its results are in `folder`, and returns its input pictures and its results."""
     if name == "diffusion_init":
-        inputs, height = [INPUTS / "starry_night.jpg", INPUTS / "pavilion.jpg"], 192
-        small, result = folder / "init.png", folder / "out" / "GPDM_diffusion_init_00001_.png"
+        inputs, result = [INPUTS / "starry_night.jpg", INPUTS / "pavilion.jpg"], folder / f"GPDM_{name}_00001_.png"
         if not result.exists():
-            small.parent.mkdir(parents=True, exist_ok=True)
-            Image.open(inputs[1]).resize((288, height), Image.Resampling.LANCZOS).save(small)
-            command = ["reshuffle", str(inputs[0]), "--init", str(small), "--height", str(height), "--coarse-dim", "64"]
-            assert gpdm([*command, "-o", str(result)]) == 0
-        return height, inputs, [result]
+            folder.mkdir(parents=True, exist_ok=True)
+            command = ["reshuffle", str(inputs[0]), "--init", str(inputs[1]), "--coarse-dim", "64", "-o", str(result)]
+            assert gpdm(command) == 0
+        return inputs, [result]
     prompt = read_prompt(json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8")), all_definitions())
     inputs = [INPUTS / node.inputs["image"] for node in prompt.values() if node.type in ("LoadImage", "LoadImageMask")]
-    height = next(node.inputs["height"] for node in prompt.values() if "height" in node.inputs)
     if not list(folder.glob("GPDM_*.png")):
         assert gpdm(["run", str(WORKFLOWS / f"{name}.json"), "--out", str(folder)]) == 0
     results = [
         file for file in sorted(folder.glob("GPDM_*.png")) if "_plot_" not in file.name and "_maps_" not in file.name
     ]
-    return height, inputs, results
+    return inputs, results
 
 
 def shown(file: Path) -> Image.Image:
@@ -74,18 +67,10 @@ def shown(file: Path) -> Image.Image:
     return Image.composite(tint, picture.convert("RGB"), painted)
 
 
-def strip(height: int, inputs: list[Path], results: list[Path]) -> Image.Image:
-    """Returns inputs and results side by side: inputs at the height the work saw, all enlarged by one whole number."""
-    seen = [shown(file) for file in inputs]
-    seen = [
-        picture.resize((round(picture.width * height / picture.height), height), Image.Resampling.LANCZOS)
-        for picture in seen
-    ]
-    zoom = max(1, ZOOMED // height)
-    pictures = [
-        ImageOps.scale(picture, zoom, Image.Resampling.NEAREST)
-        for picture in [*seen, *(Image.open(file).convert("RGB") for file in results)]
-    ]
+def strip(inputs: list[Path], results: list[Path]) -> Image.Image:
+    """Returns inputs and results side by side. Inputs are no taller than the first result."""
+    made = [Image.open(file).convert("RGB") for file in results]
+    pictures = [*(at_most(picture, picture.width, made[0].height) for picture in map(shown, inputs)), *made]
     sheet = Image.new(
         "RGB", (sum(p.width for p in pictures) + GAP * (len(pictures) - 1), max(p.height for p in pictures)), "white"
     )
@@ -96,9 +81,16 @@ def strip(height: int, inputs: list[Path], results: list[Path]) -> Image.Image:
     return sheet
 
 
+def at_most(picture: Image.Image, width: int, height: int) -> Image.Image:
+    """Returns a picture scaled down to fit into `width` and `height`. A smaller one is not enlarged."""
+    fitting = picture.copy()
+    fitting.thumbnail((width, height), Image.Resampling.LANCZOS)
+    return fitting
+
+
 def titled(title: str, sheet: Image.Image) -> Image.Image:
     """Returns a strip at the size of the grid, under its title."""
-    sheet = ImageOps.contain(sheet, (GRID_WIDTH, GRID_HEIGHT), Image.Resampling.LANCZOS)
+    sheet = at_most(sheet, GRID_WIDTH, GRID_HEIGHT)
     group = Image.new("RGB", (max(sheet.width, 400), sheet.height + 34), "white")
     ImageDraw.Draw(group).text((0, 2), title, fill="black", font=ImageFont.load_default(22))
     group.paste(sheet, (0, 34))
@@ -111,9 +103,7 @@ def main() -> None:
     keep = parser.parse_args().keep or Path(tempfile.mkdtemp())
     strips = {name: strip(*make(name, keep / name)) for name in all_workflows()}
     for name, sheet in strips.items():
-        thumbnail = sheet.copy()
-        thumbnail.thumbnail((768, 768), Image.Resampling.LANCZOS)
-        thumbnail.save(WORKFLOWS / f"{name}.jpg", quality=88)
+        at_most(sheet, 768, 768).save(WORKFLOWS / f"{name}.jpg", quality=88)
     groups = [titled(IN_GRID[name], strips[name]) for name in IN_GRID]
     pairs = [groups[i : i + 2] for i in range(0, len(groups), 2)]
     widths = [max(pair[column].width for pair in pairs) for column in (0, 1)]

@@ -68,7 +68,10 @@ def two_by_two(index: int) -> list[Box]:
 
 
 HOW = "Load Image shows no picture? Click its upload button and choose {files} from this pack's folder workflows/inputs, or any picture of your own.\n\n"
-SPEED = "Time grows with the number of pixels. height scales the picture first: try 80 for a quick look on a CPU."
+SPEED = (
+    "Time grows with the number of pixels. For a quick look set quality to draft, or height to 128: a taller picture is "
+    "scaled down first. 0 uses all of its pixels."
+)
 
 DROP = 70
 """Drop of a column whose neighbours are linked past it, in pixels."""
@@ -98,7 +101,7 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column(
             "3  Reshuffle",
-            [Box("GPDM_Reshuffle", {"seed": 0, "height": 96}, {"reference": (0, 0), "references": (2, 0)})],
+            [Box("GPDM_Reshuffle", {"seed": 0}, {"reference": (0, 0), "references": (2, 0)})],
         ),
         Column("4  Result", [save(4, "GPDM_masked"), curve(4)]),
     ],
@@ -121,7 +124,7 @@ WORKFLOWS: dict[str, list[Column]] = {
             [
                 Box(
                     "GPDM_Reshuffle",
-                    {"seed": 1, "height": 96, "tile": "both"},
+                    {"seed": 1, "tile": "both"},
                     {"reference": (0, 0), "canvas": (2, 0)},
                 )
             ],
@@ -157,7 +160,7 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column(
             "3  Reshuffle",
-            [Box("GPDM_Reshuffle", {"seed": 0, "height": 128}, {"reference": (0, 0), "references": (7, 0)})],
+            [Box("GPDM_Reshuffle", {"seed": 0, "height": 256}, {"reference": (0, 0), "references": (7, 0)})],
         ),
         Column("4  Result", [save(9, "GPDM_regions"), curve(9)]),
     ],
@@ -178,7 +181,7 @@ WORKFLOWS: dict[str, list[Column]] = {
             [
                 Box(
                     "GPDM_TextureSynthesis",
-                    {"seed": 0, "height": 96, "width_factor": 1.0, "height_factor": 1.0, "tile": "both"},
+                    {"seed": 0, "width_factor": 1.0, "height_factor": 1.0, "tile": "both"},
                     {"reference": (0, 0)},
                 )
             ],
@@ -205,7 +208,7 @@ WORKFLOWS: dict[str, list[Column]] = {
             [
                 Box(
                     "GPDM_TextureSynthesis",
-                    {"seed": 0, "height": 96, "output_width": 112, "output_height": 112, "tile": "both"},
+                    {"seed": 0, "height": 256, "output_width": 256, "output_height": 256, "tile": "both"},
                     {"reference": (0, 0), "canvas": (2, 0)},
                 )
             ],
@@ -239,7 +242,7 @@ WORKFLOWS: dict[str, list[Column]] = {
             [
                 Box(
                     "GPDM_Synthesize",
-                    {"seed": 5, "height": 96, "num_outputs": 2, "width_factor": 1.25},
+                    {"seed": 5, "height": 160, "num_outputs": 2, "width_factor": 1.25},
                     {"reference": (0, 0), "loss": (2, 0), "pyramid": (3, 0), "guess": (4, 0), "optimizer": (5, 0)},
                 )
             ],

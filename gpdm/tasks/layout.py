@@ -30,7 +30,7 @@ TASKS = (
         aliases=("gpdm", "single image generation", "variation", "random sample", "singan", "gpnn"),
         example=Example(
             pictures={"reference": "pavilion.jpg"},
-            values={"height": 80},
+            values={},
             note="The patches of the pavilion are rearranged.",
         ),
     ),
@@ -51,7 +51,7 @@ TASKS = (
         aliases=("gpdm", "resize", "aspect ratio", "seam carving", "extend", "widen"),
         example=Example(
             pictures={"reference": "pavilion.jpg"},
-            values={"height": 96},
+            values={},
             note="The output is 1.5 times as wide; parts of the building are repeated.",
         ),
     ),
@@ -68,7 +68,7 @@ TASKS = (
         aliases=("gpdm", "texture", "material", "pattern", "quilting", "expand texture", "tileable", "seamless"),
         example=Example(
             pictures={"reference": "wood.jpg"},
-            values={"height": 96},
+            values={"width_factor": 2.0, "height_factor": 2.0},
             note="More of the same wood.",
         ),
     ),

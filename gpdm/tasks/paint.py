@@ -34,7 +34,7 @@ TASKS = (
         aliases=("gpdm", "paint to image", "sketch", "daub", "scribble", "layout", "turn a drawing into a picture"),
         example=Example(
             pictures={"daub": "daub.png", "reference": "starry_night.jpg"},
-            values={"height": 192},
+            values={},
             note="The daub says where sky, hills, tree and stars go; the Starry Night says what they look like.",
         ),
     ),

@@ -41,7 +41,7 @@ TASKS = (
         aliases=("gpdm", "style", "restyle", "painting", "texture transfer", "colour transfer"),
         example=Example(
             pictures={"style": "starry_night.jpg", "content": "cat.jpg"},
-            values={"height": 192},
+            values={},
             note="The cat is painted with the strokes of the Starry Night.",
         ),
     ),

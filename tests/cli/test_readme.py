@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import gpdm
+from gpdm.cli.definitions import all_definitions
 from gpdm.cli.main import build_parser
+from gpdm.cli.workflow import read_prompt
 from library.problems import picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,6 +29,16 @@ def first_block(heading: str) -> list[str]:
 @pytest.mark.parametrize("heading", ["Quick start", "Tests"])
 def test_first_block_is_one_command(heading: str) -> None:
     assert len(first_block(heading)) == 1
+
+
+def test_quick_start_makes_a_picture_as_large_as_its_sample() -> None:
+    (file,) = re.findall(r"gpdm run (\S+)", first_block("Quick start")[0])
+    prompt = read_prompt(json.loads((ROOT / file).read_text()), all_definitions())
+    inputs = {node.type: node.inputs for node in prompt.values()}
+    with Image.open(ROOT / "workflows" / "inputs" / inputs["LoadImage"]["image"]) as sample:
+        width, height = sample.size
+    assert inputs["GPDM_Reshuffle"]["height"] == 0
+    assert f"a new picture of {width} x {height} pixels" in README
 
 
 def test_sections_come_in_their_order() -> None:
@@ -59,6 +73,7 @@ def test_the_command_of_a_task_is_one_that_runs(task: gpdm.Task) -> None:
     assert command is not None
     options = build_parser().parse_args(command[0].replace("\\\n", " ").split()[1:])
     assert options.task.task == task.name
+    assert str(options.out) == f"{task.command}.png"
     for given in task.pictures:
         files = getattr(options, given.name)
         for file in [files] if given.start else files:

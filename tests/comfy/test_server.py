@@ -110,7 +110,10 @@ def test_shipped_workflows_run(server: Path, path: Path) -> None:
     nodes = to_api(read_prompt(json.loads(path.read_text()), all_definitions()))
     for node in nodes.values():
         if "height" in node["inputs"] and "quality" in node["inputs"]:
-            node["inputs"] |= {"height": 44 if node["inputs"]["height"] else 0, "quality": "fast"}
+            node["inputs"] |= {"height": 44, "quality": "fast"}
+        for side in ("output_width", "output_height"):
+            if node["inputs"].get(side):
+                node["inputs"][side] = 44
         if node["class_type"] == "ImageScale":
             node["inputs"]["height"] = 44
     done = history(call("/prompt", {"prompt": nodes})["prompt_id"], 300)
