@@ -21,6 +21,9 @@ SPACING = 3
 """Spacing of the patches that vote, in rows and columns. Each pixel is covered by at least four patches of 7x7."""
 MAX_KEYS = 2**16
 """Number of reference patches in the inverted lists of a search."""
+NEIGHBOUR_FACTOR = 1.2
+"""Factor of the squared difference up to which a neighbour's match is preferred, so that fewer patches which do not
+fit together are averaged."""
 
 
 def is_large(level: Level) -> bool:
@@ -71,7 +74,7 @@ class ApproximatePatches:
         if factor < 1:
             images = [upsample(resize(x, scaled(size_of(x), factor)), size_of(x), "free") for x in images]
         weights = reference_patch_weights(references, self.patch_size)
-        return PatchSearch(images, self.patch_size, weights, max_keys=MAX_KEYS)
+        return PatchSearch(images, self.patch_size, weights, max_keys=MAX_KEYS, neighbour_factor=NEIGHBOUR_FACTOR)
 
     def sample(self, image: Tensor, step: int, state: OutputState) -> Votes:
         """See `Objective.sample`; nothing is random here."""

@@ -65,6 +65,8 @@ class PatchSearch:
             found, and squared differences to the others are divided by their weights. None: all weights are 1.
         max_pairs: Number of pairs of patches up to which all are compared.
         max_keys: Maximum number of reference patches in the lists.
+        neighbour_factor: A match from a neighbour is taken if its squared difference is below that of the own match
+            times this factor. Above 1, neighbouring patches have neighbouring matches more often.
         strip_patches, chunk_patches: Numbers of patches that are processed at a time. The result does not depend on
             them, up to rounding.
 
@@ -80,11 +82,12 @@ class PatchSearch:
         *,
         max_pairs: int = MAX_PAIRS,
         max_keys: int = MAX_KEYS,
+        neighbour_factor: float = 1.0,
         strip_patches: int = STRIP_PATCHES,
         chunk_patches: int = CHUNK_PATCHES,
     ) -> None:
         self.store = PatchStore(references, patch_size, weights)
-        self.max_pairs, self.max_keys = max_pairs, max_keys
+        self.max_pairs, self.max_keys, self.neighbour_factor = max_pairs, max_keys, neighbour_factor
         self.strip_patches, self.chunk_patches = strip_patches, chunk_patches
 
     @cached_property
@@ -130,11 +133,14 @@ class PatchSearch:
         distance = (self.store.read(first) - patches).square_().mean(1)
         return Matches(first, distance if self.store.weights is None else distance / self.store.weights[first])
 
-    def _improve(self, patches: Tensor, matches: Matches, first: Tensor) -> None:
-        """Replaces the matches of patches (n, D) by other allowed patches where these are nearer."""
+    def _improve(self, patches: Tensor, matches: Matches, first: Tensor, factor: float = 1.0) -> None:
+        """Replaces the matches of patches (n, D) by other allowed patches where these are nearer.
+
+        Their squared differences must be below those of the matches times `factor`.
+        """
         allowed = self.store.is_allowed(first)
         other = self._compared(patches, torch.where(allowed, first, matches.first))
-        nearer = other.distance < matches.distance
+        nearer = other.distance < factor * matches.distance
         matches.first = torch.where(nearer, other.first, matches.first)
         matches.distance = torch.where(nearer, other.distance, matches.distance)
 
@@ -171,7 +177,8 @@ class PatchSearch:
                     rows, columns = (
                         a - b for a, b in zip(lattice.corners(part), lattice.corners(neighbour), strict=True)
                     )
-                    self._improve(patches[chunk], best, matches.first[neighbour] + rows * self.store.width + columns)
+                    first = matches.first[neighbour] + rows * self.store.width + columns
+                    self._improve(patches[chunk], best, first, self.neighbour_factor)
                 found.first[part], found.distance[part] = best.first, best.distance
         return found
 

@@ -152,6 +152,16 @@ def test_the_result_does_not_depend_on_the_number_of_patches_at_a_time(strip: in
     assert torch.equal(matches.distance, expected.distance)
 
 
+def test_matches_of_neighbours_are_taken_up_to_the_factor() -> None:
+    image = smooth(40, 44, 3)
+    lattice = lattice_of(image)
+    exactly = search_with_lists([smooth(64, 70)])
+    before = exactly.nearest(image, lattice)
+    after = search_with_lists([smooth(64, 70)], neighbour_factor=1.2)._propagated(image, lattice, before)
+    assert (after.distance > before.distance).any()
+    assert (after.distance <= 1.2**4 * before.distance + 1e-6).all()
+
+
 def test_carried_matches_are_kept_or_improved() -> None:
     image, search = smooth(40, 44, 3), search_with_lists([smooth(64, 70)])
     lattice = lattice_of(image, P, 2)
