@@ -103,7 +103,7 @@ class SWDLoss(Options):
         step=0.001,
     )
     coherence_tolerance: float = option(
-        0.019,
+        0.018,
         "The coherence term ignores a patch whose mean squared difference (pixel values from -1 to 1) from its nearest "
         "reference patch is at most this, at levels of 64 pixels; at larger levels less, in proportion to 1 / side. "
         "Higher copies less but leaves more speckle and crinkles.",
