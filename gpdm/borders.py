@@ -21,6 +21,8 @@ BORDER_HELP = (
     "bottom. free does not tile; the option tile of a task sets this too."
 )
 """Help text of the options called border."""
+BICUBIC_SIDE = 64
+"""Shorter side of a level, in pixels, from which `upsample` is bicubic."""
 JOIN_WIDTH = 7
 """Width of the band that `join_borders` changes at each border that wraps, in pixels: the default patch size."""
 
@@ -130,10 +132,11 @@ def _interpolate_circular(image: Tensor, axis: int, length: int) -> Tensor:
 def upsample(
     image: Tensor, size: tuple[int, int], border: str, old_offset: float = 0.0, new_offset: float = 0.0
 ) -> Tensor:
-    """Returns an image enlarged to `size`, bicubic along free axes and by its Fourier series along axes that wrap.
+    """Returns an image enlarged to `size`: interpolated along free axes, by its Fourier series along axes that wrap.
 
-    Bilinear interpolation would make steps along slanted lines, which become crinkles at the next level. Values stay in
-    the range of the image, which bicubic interpolation would exceed at edges.
+    Interpolation is bicubic from `BICUBIC_SIDE` on: bilinear interpolation would make steps along slanted lines, which
+    become crinkles at the next level. Below it is bilinear, which removes what noise is left after few steps. Values
+    stay in the range of the image, which bicubic interpolation would exceed at edges.
 
     Interpolation makes some positions sharper than others, in a pattern that depends on how the new pixels lie among
     the old ones. At the border this pattern is the same at every level, unless the grids have offsets, and sharper
@@ -151,7 +154,8 @@ def upsample(
         size_free = (image.shape[2] if circular[0] else size[0], image.shape[3] if circular[1] else size[1])
         if tuple(image.shape[2:]) != size_free:
             low, high = image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True)
-            image = F.interpolate(image, size=size_free, mode="bicubic", antialias=True)
+            mode = "bicubic" if min(size) >= BICUBIC_SIDE else "bilinear"
+            image = F.interpolate(image, size=size_free, mode=mode, antialias=True)
             torch.clamp(image, low, high, out=image)
     for axis, length in enumerate(size):
         first = (0.5 + new_offset) * image.shape[axis + 2] / length - 0.5 - old_offset

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from gpdm.borders import (
+    BICUBIC_SIDE,
     BORDERS,
     JOIN_WIDTH,
     gaussian_blur,
@@ -52,12 +53,13 @@ def test_free_borders_are_interpolated_by_torch() -> None:
     assert torch.equal(interpolate(image, (25, 41)), expected)
 
 
-def test_upsampling_reproduces_a_parabola() -> None:
-    """Cubic convolution does, away from the border; bilinear interpolation does not."""
-    x = torch.arange(20, dtype=torch.float64)
-    position = (torch.arange(33, dtype=torch.float64) + 0.5) * 20 / 33 - 0.5
-    larger = upsample((x**2).expand(1, 1, 20, 20), (33, 33), "free")[0, 0, 16]
-    assert torch.allclose(larger[4:-4], position[4:-4] ** 2, atol=1e-9)
+@pytest.mark.parametrize(("larger", "is_cubic"), [(BICUBIC_SIDE, True), (BICUBIC_SIDE - 1, False)])
+def test_large_levels_begin_with_bicubic_interpolation(larger: int, is_cubic: bool) -> None:
+    """Cubic convolution reproduces a parabola, away from the border; bilinear interpolation does not."""
+    x = torch.arange(40, dtype=torch.float64)
+    position = (torch.arange(larger, dtype=torch.float64) + 0.5) * 40 / larger - 0.5
+    values = upsample((x**2).expand(1, 1, 40, 40), (larger, larger), "free")[0, 0, larger // 2]
+    assert torch.allclose(values[4:-4], position[4:-4] ** 2, atol=1e-9) == is_cubic
 
 
 @pytest.mark.parametrize("border", BORDERS[:1] + BORDERS[2:])
@@ -65,9 +67,9 @@ def test_bicubic_upsampling_stays_in_the_range_of_each_channel(border: str) -> N
     image = torch.zeros(1, 2, 20, 20)
     image[:, 0, 5:9, 5:9], image[:, 1] = 1, image[:, 0] * 3 - 1
     if border == "free":
-        larger = upsample(image, (33, 31), border)
+        larger = upsample(image, (66, 70), border)
         assert (larger[:, 0].min(), larger[:, 0].max(), larger[:, 1].max()) == (0, 1, -1)
-    constant = upsample(torch.full((1, 1, 20, 20), 0.3), (33, 31), border)
+    constant = upsample(torch.full((1, 1, 20, 20), 0.3), (66, 70), border)
     assert torch.allclose(constant, torch.tensor(0.3), atol=1e-5)
 
 
