@@ -160,7 +160,7 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column(
             "3  Reshuffle",
-            [Box("GPDM_Reshuffle", {"seed": 0, "height": 256}, {"reference": (0, 0), "references": (7, 0)})],
+            [Box("GPDM_Reshuffle", {"seed": 0, "height": 192}, {"reference": (0, 0), "references": (7, 0)})],
         ),
         Column("4  Result", [save(9, "GPDM_regions"), curve(9)]),
     ],
