@@ -56,7 +56,7 @@ def make_backend(name: str, workspace: Workspace, patches: int) -> Any:
 
     Arguments:
         name: "torch" or "triton".
-        workspace: Strips and buffers.
+        workspace: Strips and threads.
         patches: Number of patches of the largest image.
     """
     if name == "triton":

@@ -71,7 +71,7 @@ class TorchBackend:
     the patches of all sizes are processed together: small levels are bound by the number of calls.
 
     Arguments:
-        workspace: Strips and buffers.
+        workspace: Strips and threads.
         patches: Number of patches of the largest image.
     """
 

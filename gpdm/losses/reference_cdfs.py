@@ -37,7 +37,7 @@ class CountingLimits:
     from twice this number on, or by weight if patches have weights."""
     output_patches: int = 2**18
     """Approximate number of output patches that are counted; from twice this number on a strided subsample with a
-    random offset is. The standard error of the reference's CDFs, from about 30,000 patches, is three times as large."""
+    random offset is. The standard error of the reference's CDFs, from about 10,000 patches, is five times as large."""
     set_filters: int = 128
     """Maximum number of filters of a set that are evaluated together."""
     sets_per_sample: int = 32
@@ -68,7 +68,7 @@ class ReferenceCDFs:
         filters: The distributions of the filters, one for each patch size.
         distance: "l1" or "l2"; it sets the number of bins.
         references: The references at this level.
-        workspace: Strips and buffers of the computations.
+        workspace: The retry after running out of memory.
         backend: The backend that counts patches in bins.
         limits: Limits of what is counted and computed at a time.
         pool: Number of consecutive sets that are in use at a time.
@@ -89,7 +89,8 @@ class ReferenceCDFs:
         self.bins = limits.bins or bin_count(max(each.number for each in self.samplers), distance)
         number = sum(each.number for each in filters)
         # Each filter set is split, so that what is evaluated together does not grow with the number of filters.
-        groups = -(-number // limits.set_filters)
+        # A group has filters of every size.
+        groups = min(-(-number // limits.set_filters), *(each.number for each in filters))
         self.groups = list(zip(*(each.split(groups) for each in filters), strict=True))
         self.sets = _power_of_two(min(BATCH_FILTERS // number, limits.sets_per_sample))
         self.joint_sets = self.sets

@@ -111,6 +111,14 @@ def test_histograms_with_any_number_of_channels(channels: int) -> None:
     assert F.cosine_similarity(gradient.flatten(), exact_gradient.flatten(), 0) > 0.99
 
 
+@pytest.mark.parametrize("small_patches", [0.005, 0.995])
+def test_a_single_filter_of_one_size_among_many_is_used(small_patches: float) -> None:
+    loss = SWDLoss(num_proj=150, small_patches=small_patches, coherence=0.0)
+    value, gradient = evaluated(objective_of(loss, [picture(30, 30, seed=1)], (30, 30)), picture(30, 30, seed=2))
+    assert value > 0
+    assert (gradient != 0).all()
+
+
 def test_many_filters_are_used_in_several_banks() -> None:
     reference, image = picture(30, 30, seed=1), picture(30, 30, seed=2)
     (many, gradient), (few, few_gradient) = (
