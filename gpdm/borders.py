@@ -21,8 +21,6 @@ BORDER_HELP = (
     "bottom. free does not tile; the option tile of a task sets this too."
 )
 """Help text of the options called border."""
-BICUBIC_SIDE = 64
-"""Shorter side of a level, in pixels, from which `upsample` is bicubic."""
 JOIN_WIDTH = 7
 """Width of the band that `join_borders` changes at each border that wraps, in pixels: the default patch size."""
 
@@ -132,15 +130,12 @@ def _interpolate_circular(image: Tensor, axis: int, length: int) -> Tensor:
 def upsample(
     image: Tensor, size: tuple[int, int], border: str, old_offset: float = 0.0, new_offset: float = 0.0
 ) -> Tensor:
-    """Returns an image enlarged to `size`: interpolated along free axes, by its Fourier series along axes that wrap.
+    """Returns an image enlarged to `size` by its Fourier series.
 
-    Interpolation is bicubic from `BICUBIC_SIDE` on: bilinear interpolation would make steps along slanted lines, which
-    become crinkles at the next level. Below it is bilinear, which removes what noise is left after few steps. Values
-    stay in the range of the image, which bicubic interpolation would exceed at edges.
-
-    Interpolation makes some positions sharper than others, in a pattern that depends on how the new pixels lie among
-    the old ones. At the border this pattern is the same at every level, unless the grids have offsets, and sharper
-    pixels there grow into a seam.
+    The Fourier series of an axis that does not wrap is that of the image and its mirror image. Any interpolation from few
+    neighbours (bilinear, bicubic) makes some positions sharper than others, in a pattern that depends on how the new
+    pixels lie among the old ones; in textures of fine grain the optimisation turns it into a lattice of straight lines,
+    and at borders that wrap into a seam. At edges the series exceeds the range of the image a little.
 
     Arguments:
         image: The smaller image, (B, C, H, W).
@@ -149,19 +144,23 @@ def upsample(
         old_offset: Offset of the smaller image's grid along axes that wrap, in its pixels.
         new_offset: Offset of the larger image's grid along axes that wrap, in its pixels.
     """
-    circular = wraps(border)
-    if not all(circular):
-        size_free = (image.shape[2] if circular[0] else size[0], image.shape[3] if circular[1] else size[1])
-        if tuple(image.shape[2:]) != size_free:
-            low, high = image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True)
-            mode = "bicubic" if min(size) >= BICUBIC_SIDE else "bilinear"
-            image = F.interpolate(image, size=size_free, mode=mode, antialias=True)
-            torch.clamp(image, low, high, out=image)
-    for axis, length in enumerate(size):
-        first = (0.5 + new_offset) * image.shape[axis + 2] / length - 0.5 - old_offset
-        if circular[axis] and (image.shape[axis + 2] != length or first):
-            image = _resample_circular(image, axis + 2, length, first)
+    for axis, (length, circular) in enumerate(zip(size, wraps(border), strict=True), start=2):
+        step = image.shape[axis] / length
+        if not circular and step != 1:
+            # One channel at a time, since the mirrored image is twice as large.
+            image = torch.cat([_resample_mirrored(channel, axis, length) for channel in image.split(1, 1)], 1)
+        elif circular:
+            first = (0.5 + new_offset) * step - 0.5 - old_offset
+            if step != 1 or first:
+                image = _resample_circular(image, axis, length, first)
     return image
+
+
+def _resample_mirrored(image: Tensor, axis: int, length: int) -> Tensor:
+    """Evaluates the Fourier series of an image and its mirror image along one axis, at the `length` pixels of the image."""
+    mirrored = torch.cat([image, image.flip(axis)], axis)
+    first = 0.5 * image.shape[axis] / length - 0.5
+    return _resample_circular(mirrored, axis, 2 * length, first).narrow(axis, 0, length)
 
 
 def _resample_circular(image: Tensor, axis: int, length: int, first: float) -> Tensor:
