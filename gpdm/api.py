@@ -59,6 +59,7 @@ from .references import masked_reference as masked_reference
 from .synthesis import StepInfo as StepInfo
 from .synthesis import Synthesis as Synthesis
 from .synthesis import synthesize as synthesize
+from .edits import *  # noqa: F403
 from .tasks import *  # noqa: F403  (tasks list what they export, so that a new one is a line there)
 from .transport.binned import binned_sliced_wasserstein as binned_sliced_wasserstein
 from .transport.sorted import sliced_wasserstein as sliced_wasserstein

@@ -34,6 +34,8 @@ class PatchStore:
         stacked = padded[0] if len(padded) == 1 else torch.cat(padded, 2)
         pixels = stacked[0].permute(1, 2, 0).contiguous()  # without a copy if the image is channels last
         self.channels = pixels.shape[2]
+        self.pixels = pixels.view(-1, self.channels)
+        """All pixels of the stacked images, (pixels, C)."""
         length = pixels.shape[0] * self.width - patch_size + 1
         self.pixel_rows = pixels.view(-1).as_strided((length, patch_size * self.channels), (self.channels, 1))
         """The row of a patch that begins at each pixel, a view, (pixels - p + 1, p C)."""

@@ -1,0 +1,17 @@
+"""Every edit by its name, as a record and as a function.
+
+A new edit is a record in a file here and two entries in this file.
+"""
+
+from . import holes
+from .base import Edit, Edited
+from .run import Edits, as_edit_function, run_edit
+
+EDITS = {edit.name: edit for edit in (*holes.EDITS,)}
+"""Every edit by its name."""
+
+inpaint = as_edit_function(EDITS["inpaint"])
+remove = as_edit_function(EDITS["remove"])
+outpaint = as_edit_function(EDITS["outpaint"])
+
+__all__ = ["EDITS", "Edit", "Edited", "Edits", "inpaint", "outpaint", "remove", "run_edit"]

@@ -1,0 +1,103 @@
+"""What an edit is: a task that changes a part of a picture and leaves the rest as it is, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..options import Options
+from ..references import Reference
+
+OnEdit = Callable[[float, Tensor], None]
+"""A callback after each step, with the fraction of the work that is done, from 0 to 1, and the image (1, C, h, w)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditInput:
+    """What one picture is edited by."""
+
+    image: Tensor
+    """Picture, (1, C, H, W) in [-1, 1]."""
+    mask: Tensor | None
+    """Mask as it is given, (1, 1, h, w) of any size, values from 0 to 1; None for an edit without a mask."""
+    references: list[Reference] = field(default_factory=list)
+    """Other pictures whose patches are used, in place of those of the picture itself; empty: there are none."""
+    exclude: Tensor | None = None
+    """Mask of the part of the picture whose patches are not used, (1, 1, h, w) of any size; None: there is none."""
+    seed: int = 0
+    on_step: OnEdit | None = None
+
+
+@dataclass(frozen=True)
+class Edited:
+    """The result of an edit of one picture."""
+
+    image: Tensor
+    """Picture, (1, C, H, W)."""
+    mask: Tensor
+    """1 where the picture may differ from the given one, else 0, (1, 1, H, W)."""
+    source: Tensor
+    """Where each changed pixel comes from: number of the reference, row and column in it, (3, H, W), int64; -1 where
+    nothing was copied. Without other references, reference 0 is the picture itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditExample:
+    """The shipped workflow file of an edit."""
+
+    image: str
+    """File in workflows/inputs."""
+    mask: str | None
+    """File in workflows/inputs whose transparency is the mask, as the mask editor saves it."""
+    values: Mapping[str, Any]
+    """Widget values that differ from their defaults."""
+    note: str
+    """What the output shows, for the note next to the nodes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """One edit. Its function, node, command, help page, workflow file and tests are made from this record."""
+
+    name: str
+    """Name of its function and its key in `EDITS`."""
+    title: str
+    """Name in the editor. The node id is made from it, so it never changes."""
+    command: str
+    """Name of its command in the terminal."""
+    summary: str
+    """What it makes, in one or two sentences."""
+    advice: str
+    """Which settings to change, and what happens then."""
+    image_help: str
+    """What the picture is."""
+    mask_help: str | None
+    """What the mask covers; None for an edit without a mask."""
+    options: type[Options]
+    apply: Callable[[EditInput, Any], Edited]
+    """Edits one picture, with the input and the options. The part outside the result's mask is bit for bit the given
+    picture, if the result has its size."""
+    takes_references: bool = True
+    """Whether patches of other pictures can be used, and a part of the picture can be excluded."""
+    aliases: tuple[str, ...] = ()
+    """Words under which people look for it."""
+    example: EditExample
+
+    @property
+    def node_id(self) -> str:
+        """The id of its node, which saved files hold."""
+        return "GPDM_" + self.title.replace(" ", "")
+
+    @property
+    def file(self) -> str:
+        """The name of its workflow file, without suffix."""
+        return self.title.lower().replace(" ", "_")
+
+
+def restored(image: Tensor, given: Tensor, mask: Tensor) -> Tensor:
+    """Returns an image with the pixels of the given one where the mask is 0, bit for bit."""
+    return torch.where(mask > 0, image, given)

@@ -1,0 +1,68 @@
+"""The coarse levels of a hole that is filled with more of what is around it, by the sliced Wasserstein distance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..canvas import Keep
+from ..guess import InitialGuess
+from ..images import resize_known, scaled, size_of
+from ..losses.swd import SWDLoss
+from ..optimizers.gradient import Optimizer
+from ..pyramid import PyramidSchedule
+from ..references import Reference
+from ..synthesis import synthesize
+from .masks import depths, smooth_fill, thickness
+
+POPULATED_SCALE = 0.45
+"""Scale up to which the distribution of patches is matched. Above, patches are copied, which is sharper."""
+COARSE_THICKNESS = 1.5
+"""Thickness of the hole at the coarsest level, in patches."""
+
+
+def populated(
+    image: Tensor, hole: Tensor, references: Sequence[Reference], start: Tensor | None, seed: int, patch_size: int
+) -> tuple[Tensor, float]:
+    """Returns an image whose hole holds the patches of its surroundings in their amounts, and the scale it is made at.
+
+    Patches of the image itself count less the further they are from the hole.
+
+    Arguments:
+        image: Image, (1, C, H, W).
+        hole: Which pixels are filled, bool, (1, 1, H, W).
+        references: Where patches come from.
+        start: Image to start from, (1, C, H, W); None: it is interpolated.
+        seed: Seed of the noise in the start.
+        patch_size: Side of the patches, in pixels.
+    """
+    size = scaled(size_of(image), POPULATED_SCALE)
+    thick = thickness(hole)
+    known = (~hole).to(image)
+    begin = smooth_fill(image, known) if start is None else start
+    if thick * POPULATED_SCALE < COARSE_THICKNESS * patch_size or min(size) < 2 * patch_size:
+        return begin, 1.0  # the hole is too thin for more than copying
+    small, fraction = resize_known(image, known, size)
+    distance = depths(fraction >= 0.5).clamp(min=0)  # pixels to the hole
+    nearness = torch.exp(-((distance / (thick * POPULATED_SCALE)) ** 2) / 2).to(image)
+    scaled_references = [
+        replace(x := reference.at(POPULATED_SCALE), weight=x.map() * nearness)
+        if size_of(reference.image) == size_of(image)
+        else reference.at(POPULATED_SCALE)
+        for reference in references
+    ]
+    coarse = round(min(size) * COARSE_THICKNESS * patch_size / (thick * POPULATED_SCALE))
+    result = synthesize(
+        scaled_references,
+        init=smooth_fill(small, (fraction >= 0.5).to(image)) if start is None else resize_known(begin, torch.ones_like(known), size)[0],
+        seed=seed,
+        loss=SWDLoss(num_proj=64),
+        pyramid=PyramidSchedule(coarse_dim=min(max(coarse, round(1.6 * patch_size)), min(size))),
+        guess=InitialGuess(source="image", image_noise_sigma=0.5),
+        optimizer=Optimizer(num_steps=300, fine_steps=150),
+        keep=Keep(small, (fraction >= 0.5).to(image)),
+    )
+    return result.images, POPULATED_SCALE

@@ -1,0 +1,121 @@
+"""One function that runs any edit, on a batch of pictures and for several seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ImageError
+from ..images import check_image
+from ..options import check_int
+from ..references import Images, as_references
+from .base import Edit, Edited, EditInput, OnEdit
+
+
+@dataclass(frozen=True)
+class Edits:
+    """The results of an edit."""
+
+    images: Tensor
+    """Pictures, (N, C, H, W)."""
+    masks: Tensor
+    """1 where a picture may differ from the given one, else 0, (N, 1, H, W)."""
+    sources: Tensor
+    """As `Edited.source`, (N, 3, H, W)."""
+
+
+def run_edit(
+    edit: Edit,
+    image: Tensor,
+    mask: Tensor | None = None,
+    *,
+    references: Images | None = None,
+    exclude: Tensor | None = None,
+    seed: int = 0,
+    num_outputs: int = 1,
+    on_step: OnEdit | None = None,
+    **options: Any,
+) -> Edits:
+    """Returns the results of an edit.
+
+    Arguments:
+        edit: One of `EDITS`.
+        image: Pictures, (B, C, H, W) in [-1, 1]. With one picture and `num_outputs` above 1, output i has seed + i.
+        mask: Masks of any size, (h, w), (1, 1, h, w) or (B, 1, h, w), values from 0 to 1, for an edit with a mask.
+        references: Pictures whose patches are used in place of those of the picture itself.
+        exclude: Masks of the part of the picture whose patches are not used, as `mask`.
+        seed: Any integer.
+        num_outputs: Number of outputs, if there is one picture.
+        on_step: Callback after each step. An exception that it raises stops the run.
+        options: Fields of `edit.options`.
+
+    Raises:
+        ImageError: A picture or mask cannot be used.
+        OptionError: An option has a value that is not allowed.
+        GPDMError: The edit cannot be made with these pictures.
+    """
+    chosen = edit.options(**options)
+    check_image(image, "image")
+    masks = _masks(mask, "mask", len(image))
+    if edit.mask_help is not None and mask is None:
+        raise ImageError(f"{edit.name} needs a mask; paint the part of the picture that changes")
+    excluded, given = _masks(exclude, "exclude", len(image)), [] if references is None else as_references(references)
+    count = len(image) if len(image) > 1 else check_int("num_outputs", num_outputs, 1)
+    results: list[Edited] = []
+    with torch.no_grad():
+        for i in range(count):
+            which = i % len(image)
+            entry = EditInput(
+                image=image[which : which + 1],
+                mask=masks[which],
+                references=given,
+                exclude=excluded[which],
+                seed=check_int("seed", seed) + i,
+                on_step=_part(on_step, i, count),
+            )
+            results.append(edit.apply(entry, chosen))
+    return Edits(
+        torch.cat([x.image for x in results]),
+        torch.cat([x.mask for x in results]),
+        torch.stack([x.source for x in results]),
+    )
+
+
+def as_edit_function(edit: Edit) -> Callable[..., Edits]:
+    """Returns the function that runs `edit`, with the record's texts as its documentation."""
+
+    def run(image: Tensor, *masks: Tensor, **settings: Any) -> Edits:
+        return run_edit(edit, image, *masks, **settings)
+
+    run.__name__ = run.__qualname__ = edit.name
+    mask = "" if edit.mask_help is None else f"    mask: {edit.mask_help} See `run_edit`.\n"
+    run.__doc__ = (
+        f"Returns the results of the edit {edit.name}. {edit.summary}\n\nArguments:\n    image: {edit.image_help} "
+        f"(B, C, H, W) in [-1, 1].\n{mask}    settings: The keyword arguments of `run_edit`.\n\n"
+        "Raises:\n    GPDMError: As in `run_edit`."
+    )
+    return run
+
+
+def _masks(mask: Tensor | None, name: str, number: int) -> list[Tensor | None]:
+    """Returns one mask (1, 1, h, w) for each of the pictures; None if there is none."""
+    if mask is None:
+        return [None] * number
+    maps = mask[None, None] if mask.dim() == 2 else mask
+    maps = check_image(maps.float() if not maps.is_floating_point() else maps, name)
+    if maps.shape[1] != 1 or maps.amin() < 0 or maps.amax() > 1:
+        raise ImageError(f"{name} has shape {tuple(mask.shape)}; it must be one map with values from 0 to 1")
+    if len(maps) not in (1, number):
+        raise ImageError(f"there are {len(maps)} masks for {number} picture(s); give one, or one for each picture")
+    return list(maps.expand(number, -1, -1, -1).split(1))
+
+
+def _part(on_step: OnEdit | None, number: int, count: int) -> OnEdit | None:
+    """Returns the callback of one of several outputs, for which the fraction of all work is reported."""
+    if on_step is None:
+        return None
+    return lambda done, image: on_step((number + done) / count, image)
