@@ -3,15 +3,16 @@
 A new edit is a record in a file here and two entries in this file.
 """
 
-from . import holes
+from . import holes, tile
 from .base import Edit, Edited
 from .run import Edits, as_edit_function, run_edit
 
-EDITS = {edit.name: edit for edit in (*holes.EDITS,)}
+EDITS = {edit.name: edit for edit in (*holes.EDITS, *tile.EDITS)}
 """Every edit by its name."""
 
 inpaint = as_edit_function(EDITS["inpaint"])
 remove = as_edit_function(EDITS["remove"])
 outpaint = as_edit_function(EDITS["outpaint"])
+make_tileable = as_edit_function(EDITS["make_tileable"])
 
-__all__ = ["EDITS", "Edit", "Edited", "Edits", "inpaint", "outpaint", "remove", "run_edit"]
+__all__ = ["EDITS", "Edit", "Edited", "Edits", "inpaint", "make_tileable", "outpaint", "remove", "run_edit"]

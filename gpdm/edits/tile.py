@@ -1,0 +1,102 @@
+"""The edit that makes a finished picture tile: only a band at its borders changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ..errors import ImageError
+from ..images import check_alike, resize, size_of
+from ..options import Options, option
+from ..references import Reference
+from .base import Edit, Edited, EditExample, EditInput
+from .fill import fill
+
+BAND = 1 / 8
+"""Width of the band, relative to the shorter side."""
+BAND_LIMITS = (16, 96)
+"""Smallest and largest width of the band that is chosen, in pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TileOptions(Options):
+    """Options of `make_tileable`."""
+
+    axes: str = option(
+        "both",
+        "Directions in which copies of the picture join without a seam: x left to right, y top to bottom.",
+        choices=("both", "x", "y"),
+    )
+    band: int = option(
+        0,
+        "Width in pixels of the band that changes, half of it at each border. Higher leaves more room for the transition; "
+        "0 is an eighth of the shorter side, from 16 to 96.",
+        ge=0,
+        le=4096,
+    )
+    patch_size: int = option(
+        7,
+        "Side of the square patches, in pixels. Higher continues larger structures and copies larger pieces.",
+        ge=3,
+        le=31,
+        advanced=True,
+    )
+
+
+def make_tileable(entry: EditInput, options: TileOptions) -> Edited:
+    """Returns the picture with a band at its borders that is made anew, so that copies of it join without a seam."""
+    image, size = entry.image, size_of(entry.image)
+    band = options.band or min(max(round(BAND * min(size)), BAND_LIMITS[0]), BAND_LIMITS[1])
+    axes = [axis for axis, name in ((2, "y"), (3, "x")) if options.axes in (name, "both")]
+    for axis in axes:
+        if image.shape[axis] < band + 2 * options.patch_size:
+            raise ImageError(
+                f"the picture is {size[1]}x{size[0]}, too small for a band of {band} pixels and patches of "
+                f"{options.patch_size}; give a larger picture, or lower band"
+            )
+    # The borders meet in the middle, where the band is a hole of a picture without a seam elsewhere.
+    shifts = [image.shape[axis] // 2 for axis in axes]
+    rolled, hole = image.roll(shifts, axes), torch.zeros_like(image[:, :1], dtype=torch.bool)
+    for axis, shift in zip(axes, shifts, strict=True):
+        hole.narrow(axis, shift - band // 2, band).fill_(True)
+    weight: float | Tensor = 1.0
+    if entry.exclude is not None:
+        weight = (resize(entry.exclude.to(image), size) < 0.5).to(image)
+    for reference in entry.references:
+        check_alike(reference.image, "reference", image, "image")
+    filled = fill(
+        rolled,
+        hole,
+        entry.references or [Reference(image, weight)],
+        patch_size=options.patch_size,
+        seed=entry.seed,
+        on_step=entry.on_step,
+    )
+    back = [-shift for shift in shifts]
+    result = torch.where(hole, filled.image, rolled).roll(back, axes)
+    return Edited(result, hole.to(image).roll(back, axes), filled.source.roll(back, [axis - 1 for axis in axes]))
+
+
+EDITS = (
+    Edit(
+        name="make_tileable",
+        title="Make Tileable",
+        command="tile",
+        summary="Makes copies of a finished picture join without a seam. Only a band at the borders changes.",
+        advice="Raise band if objects are cut at the borders, and lower it to keep more of the picture. Other seeds give other bands.",
+        image_help="Picture to make tileable.",
+        mask_help=None,
+        options=TileOptions,
+        apply=make_tileable,
+        aliases=("gpdm", "seamless", "tiling", "texture", "repeat", "pattern", "offset"),
+        example=EditExample(
+            image="wood.jpg",
+            mask=None,
+            values={},
+            note="Copies of the output join without a seam in both directions.",
+        ),
+    ),
+)
+"""The edit of this file."""
