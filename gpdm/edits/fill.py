@@ -13,7 +13,9 @@ from ..errors import GPDMError
 from ..images import resize, resize_known, scaled, size_of
 from ..patches.lattice import Lattice
 from ..patches.search import PatchSearch
+from ..patches.store import PatchStore
 from ..references import Reference
+from .blend import LARGEST_STEP, blended
 from .masks import depths, smooth_fill, thickness
 from .votes import best_patch, copied, weighted_mean
 
@@ -27,6 +29,8 @@ COARSE_STEPS, FINE_STEPS = 10, 4
 """Steps of a level below and above that scale."""
 START_NOISE = 0.05
 """Standard deviation of the noise that is added to the start, so that seeds differ."""
+FALLOFF = 1.3
+"""Factor by which the vote of a patch weighs less for each pixel of depth."""
 MAX_KEYS = 2**16
 """Number of reference patches in the lists of a search."""
 
@@ -51,13 +55,14 @@ def fill(
     coarsest: float | None = None,
     patch_size: int = 7,
     seed: int = 0,
+    largest_step: float = LARGEST_STEP,
     on_step: Callable[[float, Tensor], None] | None = None,
 ) -> Filled:
     """Returns an image whose hole is filled with pixels of references, so that what is around it goes on inside.
 
     At each level the patches that touch the hole are matched with reference patches, and these vote for its pixels.
     Votes of patches that are well matched and near the edge of the hole weigh more. In the end each pixel is that of
-    the best patch alone, so that the hole is made of copied pixels.
+    the best patch alone, and differences of brightness between the pieces are evened out (`blend.blended`).
 
     Arguments:
         image: Image, (1, C, H, W), pictures in [-1, 1].
@@ -67,6 +72,7 @@ def fill(
         coarsest: Scale of the coarsest level. None: it follows from the thickness of the hole.
         patch_size: Side of the patches, in pixels.
         seed: Seed of the noise that is added to the start.
+        largest_step: As in `blend.blended`.
         on_step: Callback after each step, with the fraction of the work done and the image.
 
     Raises:
@@ -97,7 +103,7 @@ def fill(
                 on_step((number + (step + 1) / steps) / len(scales), current)
         if number == len(scales) - 1:
             first, distance = level.match(current, first, 1.0)
-            filled = level.copy(first, distance)
+            filled = level.copy(first, distance, largest_step)
     assert filled is not None
     return filled
 
@@ -205,16 +211,16 @@ class _Level:
         """Returns the weight of the vote of each patch."""
         if self.scale < COARSE_SCALE:
             typical = distance.quantile(0.75).clamp(min=1e-6)
-            return 1.3 ** -self.depth.double() * torch.exp(-distance.double() / (2 * typical))
+            return FALLOFF ** -self.depth.double() * torch.exp(-distance.double() / (2 * typical))
         typical = distance.median().clamp(min=1e-6)
-        return 3.0 ** -self.depth.double() * (typical / (distance + 0.05 * typical)).double().square()
+        return FALLOFF ** -self.depth.double() * (typical / (distance + 0.05 * typical)).double().square()
 
     def vote(self, image: Tensor, first: Tensor, distance: Tensor) -> Tensor:
         """Returns the image after the votes."""
         voted = weighted_mean(image, self.lattice, self.search.store, first, self.weights(distance))
         return torch.where(self.hole, voted, self.image)
 
-    def copy(self, first: Tensor, distance: Tensor) -> Filled:
+    def copy(self, first: Tensor, distance: Tensor, largest_step: float) -> Filled:
         """Returns the image whose hole is made of the pixels of the best patches."""
         store = self.search.store
         index = best_patch(self.lattice, store, first, self.weights(distance), size_of(self.image))
@@ -224,4 +230,7 @@ class _Level:
         number = torch.searchsorted(ends, rows.contiguous(), right=True).clamp(max=len(ends) - 1)
         tops = torch.cat([ends.new_zeros(1), ends[:-1]])
         source = torch.stack([number, rows - tops[number], columns])
-        return Filled(copied(self.image, store, index), torch.where(index >= 0, source, -1))
+        maps = [(x.map() > 0).to(x.image) for x in self.references]
+        known = PatchStore(maps, store.patch_size).pixels[:, 0] > 0
+        image = blended(copied(self.image, store, index), store, known, index, largest_step)
+        return Filled(image, torch.where(index >= 0, source, -1))

@@ -14,10 +14,14 @@ from ..references import Reference
 from .base import Edit, Edited, EditExample, EditInput
 from .fill import fill
 
-BAND = 1 / 8
+BAND = 1 / 4
 """Width of the band, relative to the shorter side."""
-BAND_LIMITS = (16, 96)
+BAND_LIMITS = (16, 128)
 """Smallest and largest width of the band that is chosen, in pixels."""
+
+LARGEST_STEP = 0.8
+"""Difference between pieces from which it is kept: larger than in a hole, since skies and walls seldom have one
+brightness at opposite borders."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +36,7 @@ class TileOptions(Options):
     band: int = option(
         0,
         "Width in pixels of the band that changes, half of it at each border. Higher leaves more room for the transition; "
-        "0 is an eighth of the shorter side, from 16 to 96.",
+        "0 is a quarter of the shorter side, from 16 to 128.",
         ge=0,
         le=4096,
     )
@@ -61,22 +65,28 @@ def make_tileable(entry: EditInput, options: TileOptions) -> Edited:
     rolled, hole = image.roll(shifts, axes), torch.zeros_like(image[:, :1], dtype=torch.bool)
     for axis, shift in zip(axes, shifts, strict=True):
         hole.narrow(axis, shift - band // 2, band).fill_(True)
-    weight: float | Tensor = 1.0
+    # The band as it is would come back, seam and all: up to the border it goes on from what is outside the band.
+    usable = (~hole).to(image)
     if entry.exclude is not None:
-        weight = (resize(entry.exclude.to(image), size) < 0.5).to(image)
+        usable = usable * (resize(entry.exclude.to(image), size) < 0.5).roll(shifts, axes)
     for reference in entry.references:
         check_alike(reference.image, "reference", image, "image")
     filled = fill(
         rolled,
         hole,
-        entry.references or [Reference(image, weight)],
+        entry.references or [Reference(rolled, usable)],
         patch_size=options.patch_size,
         seed=entry.seed,
+        largest_step=LARGEST_STEP,
         on_step=entry.on_step,
     )
     back = [-shift for shift in shifts]
     result = torch.where(hole, filled.image, rolled).roll(back, axes)
-    return Edited(result, hole.to(image).roll(back, axes), filled.source.roll(back, [axis - 1 for axis in axes]))
+    source = filled.source.roll(back, [axis - 1 for axis in axes])
+    if not entry.references:  # rows and columns of the picture as it is given
+        for axis, shift in zip(axes, shifts, strict=True):
+            source[axis - 1] = torch.where(source[0] >= 0, (source[axis - 1] - shift) % image.shape[axis], -1)
+    return Edited(result, hole.to(image).roll(back, axes), source)
 
 
 EDITS = (
