@@ -11,25 +11,25 @@ from library.problems import picture
 CPU = ["--device", "cpu"]
 EXACT = ["--grow", "0", *CPU]
 """Flags with which the mask is the hole."""
-RANDOM = np.random.default_rng(0).integers(0, 65536, (26, 31, 4)).astype(np.uint16)
+RANDOM = np.random.default_rng(0).integers(0, 65536, (36, 40, 4)).astype(np.uint16)
 RANDOM[:9, :, 3] = 0
-HOLE = np.zeros((26, 31), bool)
-HOLE[10:18, 12:20] = True
+HOLE = np.zeros((36, 40), bool)
+HOLE[14:22, 16:24] = True
 """The hole of hole.png."""
 KINDS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 """Mode of a picture by its number of channels."""
 
 
 def write_files() -> None:
-    """Writes in.png and other.png, pictures of 31 x 26 pixels, and masks of this size."""
+    """Writes in.png and other.png, pictures of 40 x 36 pixels, and masks of this size."""
     for seed, name in enumerate(("in", "other")):
-        to_pil(picture(26, 31, seed=seed)).save(f"{name}.png")
+        to_pil(picture(36, 40, seed=seed)).save(f"{name}.png")
     Image.fromarray(HOLE).convert("L").save("hole.png")
     painted = Image.open("in.png").convert("RGBA")
     painted.putalpha(Image.fromarray(~HOLE).convert("L"))
     painted.save("painted.png")
     for colour in ("white", "black", "red"):
-        Image.new("RGB", (31, 26), colour).save(f"{colour}.png")
+        Image.new("RGB", (40, 36), colour).save(f"{colour}.png")
 
 
 def command(edit: Edit, out: str = "out.png") -> list[str]:
@@ -45,7 +45,5 @@ def values(name: str) -> np.ndarray:
 
 
 def random_values(channels: int) -> np.ndarray:
-    """Noise of 16 bits (26, 31, C), whose first rows are transparent if it has an alpha channel."""
+    """Noise of 16 bits (36, 40, C), whose first rows are transparent if it has an alpha channel."""
     return RANDOM[..., 2:] if channels == 2 else RANDOM[..., :channels]
-
-

@@ -53,8 +53,8 @@ def test_outside_the_mask_are_the_given_values_of_16_bits(edit: Edit, channels: 
 @pytest.mark.parametrize(("grow", "margin"), [("0", 0), ("2", 2), ("-1", 4)])
 def test_the_mask_that_is_written_has_grown(grow: str, margin: int) -> None:
     assert main([*command(EDITS["inpaint"]), "--grow", grow, "--mask-out", "mask.png"]) == 0
-    expected = np.zeros((26, 31), np.uint8)
-    expected[10 - margin : 18 + margin, 12 - margin : 20 + margin] = 255
+    expected = np.zeros((36, 40), np.uint8)
+    expected[14 - margin : 22 + margin, 16 - margin : 24 + margin] = 255
     assert np.array_equal(values("mask.png")[..., 0], expected)
 
 
@@ -71,7 +71,7 @@ def test_an_opaque_alpha_channel_stays(channels: int) -> None:
 def test_a_format_without_transparency_takes_an_opaque_picture() -> None:
     Image.open("in.png").convert("RGBA").save("in.png")
     assert main(command(EDITS["inpaint"], "out.bmp")) == 0
-    assert values("out.bmp").shape == (26, 31, 3)
+    assert values("out.bmp").shape == (36, 40, 3)
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_picture_that_is_its_own_mask_becomes_opaque(given: str) -> None:
 
 
 def test_a_mask_of_another_size_is_scaled() -> None:
-    Image.open("hole.png").resize((62, 52), Image.Resampling.NEAREST).save("large.png")
+    Image.open("hole.png").resize((80, 72), Image.Resampling.NEAREST).save("large.png")
     for name in ("hole", "large"):
         assert main(["inpaint", "in.png", f"{name}.png", "-o", f"out_{name}.png", *EXACT]) == 0
     assert np.array_equal(values("out_hole.png"), values("out_large.png"))
@@ -153,9 +153,9 @@ def test_transparent_pixels_of_a_reference_are_left_out() -> None:
 def test_several_references_are_used() -> None:
     """The hole of a picture that is half red and half blue is filled from both."""
     Image.open("red.png").save("first.png")
-    Image.new("RGB", (31, 26), (0, 0, 255)).save("second.png")
+    Image.new("RGB", (40, 36), (0, 0, 255)).save("second.png")
     halves = Image.open("red.png")
-    halves.paste((0, 0, 255), (16, 0, 31, 26))
+    halves.paste((0, 0, 255), (20, 0, 40, 36))
     halves.save("in.png")
     assert main([*command(EDITS["inpaint"]), *EXACT, "--reference", "first.png", "--reference", "second.png"]) == 0
     found = values("out.png")[HOLE]
@@ -165,10 +165,10 @@ def test_several_references_are_used() -> None:
 def test_a_source_mask_leaves_out_patches_of_the_picture() -> None:
     """The hole lies across the border of a dark and a light half, of which the mask excludes the light one."""
     given = (RANDOM[..., :3] >> 10).astype(np.uint8)
-    given[:, 16:] += 128
+    given[:, 20:] += 128
     Image.fromarray(given).save("in.png")
-    right = np.zeros((26, 31), bool)
-    right[:, 16:] = True
+    right = np.zeros((36, 40), bool)
+    right[:, 20:] = True
     Image.fromarray(right).convert("L").save("right.png")
     assert main([*command(EDITS["inpaint"], "both.png"), *EXACT]) == 0
     assert main([*command(EDITS["inpaint"]), *EXACT, "--source-mask", "right.png"]) == 0
@@ -184,5 +184,3 @@ def test_each_frame_of_an_animation_makes_one_output(flags: list[str]) -> None:
     assert main(["inpaint", "frames.tif", "hole.png", "-o", "out.png", *EXACT, *flags]) == 0
     for name, out in (("in.png", "out_1.png"), ("other.png", "out_2.png")):
         assert np.array_equal(values(out)[~HOLE], values(name)[~HOLE])
-
-

@@ -7,7 +7,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +75,7 @@ def test_a_command_without_references_has_no_flags_for_them(capsys: pytest.Captu
 
 def test_options_have_flags() -> None:
     assert main(["outpaint", "in.png", "-o", "out.png", "--left", "3", "--right", "0", "--top", "5", *CPU]) == 0
-    assert values("out.png").shape == (31, 34, 3)
+    assert values("out.png").shape == (41, 43, 3)
     assert np.array_equal(values("out.png")[5:, 3:], values("in.png"))
 
 
@@ -137,7 +136,7 @@ def test_a_mistake_is_one_line_and_exit_code_2_before_any_work(
     Path("text.png").write_text("not a picture")
     Image.fromarray((random_values(4) >> 8).astype(np.uint8)).save("clear.png")
     for name, alpha in (("none", 0), ("faint", 90)):
-        Image.new("RGBA", (31, 26), (9, 99, 199, alpha)).save(f"{name}.png")
+        Image.new("RGBA", (40, 36), (9, 99, 199, alpha)).save(f"{name}.png")
     Image.open("in.png").save("frames.tif", save_all=True, append_images=[Image.open("other.png")])
     before = sorted(edit_folder.iterdir())
     assert main(arguments.split()) == 2
