@@ -16,7 +16,8 @@ from .targets import check_folder, check_suffix
 
 def add_parser(parsers: Any, edit: EditCommand) -> None:
     """Adds the edit's command, with one flag per option."""
-    parser = parsers.add_parser(edit.name, help=edit.summary, description=edit.summary)
+    # Without abbreviations, so that --mask FILE, a flag of tasks, is not taken for --mask-out and the mask overwritten.
+    parser = parsers.add_parser(edit.name, help=edit.summary, description=edit.summary, allow_abbrev=False)
     parser.add_argument(
         "image",
         type=file_path,

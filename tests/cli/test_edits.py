@@ -88,6 +88,7 @@ def test_options_have_flags() -> None:
         ("inpaint in.png other.png hole.png -o out.png", "unrecognized arguments: hole.png"),
         ("outpaint in.png other.png -o out.png", "unrecognized arguments: other.png"),
         ("inpaint in.png hole.png -o out.png --left 3", "unrecognized arguments: --left 3"),
+        ("outpaint in.png -o out.png --mask hole.png", "unrecognized arguments: --mask hole.png"),
         ("inpaint in.png hole.png -o out.png --grow few", "invalid int value: 'few'"),
         ("inpaint in.png hole.png -o out.png --intent fill", "invalid choice: 'fill'"),
     ],
