@@ -15,9 +15,11 @@ from typing import Any
 
 from gpdm import (
     DEFAULT_QUALITY,
+    EDITS,
     QUALITIES,
     SIZE_OPTIONS,
     TASKS,
+    Edit,
     EvaluationOptions,
     Recipe,
     ReferenceOptions,
@@ -55,11 +57,25 @@ def task_row(task: Task) -> dict[str, Any]:
     }
 
 
+def edit_row(edit: Edit) -> dict[str, Any]:
+    """Returns the row of an edit."""
+    return {
+        "edit": edit.name,
+        "name": edit.command,
+        "summary": edit.summary,
+        "image_help": edit.image_help,
+        "mask_help": edit.mask_help,
+        "takes_references": edit.takes_references,
+        "options": option_rows(edit.options),
+    }
+
+
 def commands() -> str:
     """Returns the text of commands.json."""
     table = {
         "options": {part: option_rows(type(getattr(Recipe(), part))) for part in PARTS},
         "tasks": [task_row(task) for task in TASKS.values()],
+        "edits": [edit_row(edit) for edit in EDITS.values()],
         "qualities": list(QUALITIES),
         "default_quality": DEFAULT_QUALITY,
         "reference": option_rows(ReferenceOptions),

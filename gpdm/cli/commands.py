@@ -1,6 +1,6 @@
-"""The commands of the tasks and the options with a flag, read from a table, which needs no torch.
+"""The commands of tasks and edits and the options with a flag, read from a table, which needs no torch.
 
-`tools/make_tables.py` writes commands.json from the records of the tasks and the classes of the options.
+`tools/make_tables.py` writes commands.json from the records of tasks and edits and the classes of the options.
 """
 
 from __future__ import annotations
@@ -52,10 +52,28 @@ class TaskCommand:
 
 
 @dataclass(frozen=True)
+class EditCommand:
+    """The command of one edit."""
+
+    edit: str
+    """Key of the edit in `edits.EDITS`."""
+    name: str
+    summary: str
+    image_help: str
+    mask_help: str | None
+    """Text on the mask; None: the edit takes none."""
+    takes_references: bool
+    """Whether patches of other pictures can be used, and a part of the picture can be excluded."""
+    options: tuple[OptionSpec, ...]
+    num_outputs: OptionSpec
+
+
+@dataclass(frozen=True)
 class Commands:
     """All commands that are made from the library."""
 
     tasks: tuple[TaskCommand, ...]
+    edits: tuple[EditCommand, ...]
     qualities: tuple[str, ...]
     default_quality: str
     evaluation: tuple[OptionSpec, ...]
@@ -69,6 +87,7 @@ def read_commands() -> Commands:
     (weight,) = _specs(table["reference"])
     return Commands(
         tuple(_task(row, parts, weight) for row in table["tasks"]),
+        tuple(_edit(row, parts["output"]["num_outputs"]) for row in table["edits"]),
         tuple(table["qualities"]),
         table["default_quality"],
         _specs(table["evaluation"]),
@@ -88,6 +107,10 @@ def _task(row: Mapping[str, Any], parts: Mapping[str, Mapping[str, OptionSpec]],
         },
         weight,
     )
+
+
+def _edit(row: Mapping[str, Any], num_outputs: OptionSpec) -> EditCommand:
+    return EditCommand(**{**row, "options": _specs(row["options"])}, num_outputs=num_outputs)
 
 
 def _specs(rows: list[dict[str, Any]]) -> tuple[OptionSpec, ...]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from ..errors import GPDMError
 from ..options import OptionSpec
+from .parser import file_path
 
 LARGEST_SEED = 2**64 - 1
 DEVICES = ("cpu", "cuda", "mps", "xpu")
@@ -39,6 +42,36 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="Print the result as JSON.")
 
 
+def add_output(parser: argparse.ArgumentParser, deep: str) -> None:
+    """Adds the flags of commands that make pictures: the file, the seed and the bits per channel.
+
+    Arguments:
+        parser: The parser of the command.
+        deep: The picture whose depth the file gets, in words, for the help page.
+    """
+    parser.add_argument(
+        "-o",
+        "--out",
+        type=file_path,
+        required=True,
+        metavar="OUT",
+        help="File to write; several outputs get numbered names.",
+    )
+    parser.add_argument(
+        "--seed",
+        type=seed,
+        default=0,
+        help="Random seed (default 0). The same seed and inputs give the same picture on the same device.",
+    )
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=(8, 16),
+        default=None,
+        help=f"Bits per channel of the file; 16 for .png only (default 16 if {deep} has 16 and the file is .png, else 8).",
+    )
+
+
 def check_device(name: str) -> None:
     """Raises `GPDMError` if no device can be called `name`, wherever the command runs."""
     if name != "auto" and name.split(":")[0] not in DEVICES:
@@ -64,3 +97,9 @@ def given_options(options: argparse.Namespace, specs: tuple[OptionSpec, ...]) ->
     """
     values = {spec: getattr(options, spec.name, None) for spec in specs}
     return {spec.name: spec.check(value) for spec, value in values.items() if value is not None}
+
+
+def named_files(options: argparse.Namespace, names: Iterable[str]) -> dict[str, list[Path]]:
+    """Returns the files of some arguments and flags by their name as it is typed; those not given are left out."""
+    given = {name.replace("_", "-"): getattr(options, name, None) for name in names}
+    return {name: x if isinstance(x, list) else [x] for name, x in given.items() if x is not None}

@@ -85,7 +85,7 @@ class TerminalHost:
 
 
 class StepBar:
-    """An `on_step` that moves a bar, and removes it from the screen at the end of a `with` block."""
+    """An `on_step` of a task that moves a bar, and removes it from the screen at the end of a `with` block."""
 
     def __init__(self, label: str) -> None:
         self.label = label
@@ -99,5 +99,9 @@ class StepBar:
             self.bar.close()
 
     def __call__(self, info: StepInfo) -> None:
+        self.show(info.done)
+
+    def show(self, done: float) -> None:
+        """Moves the bar to a fraction of the work, from 0 to 1."""
         self.bar = self.bar or Bar(1000, self.label)
-        self.bar.update(round(info.done * 1000))
+        self.bar.update(round(done * 1000))

@@ -9,7 +9,7 @@ from typing import Any
 from ..errors import GPDMError
 from ..options import OptionSpec
 from .commands import Commands, TaskCommand
-from .flags import add_common, add_flag, check_device, given_options, seed
+from .flags import add_common, add_flag, add_output, check_device, given_options, named_files
 from .parser import file_path
 from .reading import check_file
 from .targets import check_folder, check_suffix
@@ -23,33 +23,13 @@ def add_parser(parsers: Any, task: TaskCommand, commands: Commands) -> None:
     parser = parsers.add_parser(task.name, help=task.summary, description=task.summary)
     for picture in task.pictures:
         parser.add_argument(picture.name, type=file_path, nargs=None if picture.start else "+", help=picture.help)
-    parser.add_argument(
-        "-o",
-        "--out",
-        type=file_path,
-        required=True,
-        metavar="OUT",
-        help="File to write; several outputs get numbered names.",
-    )
-    parser.add_argument(
-        "--seed",
-        type=seed,
-        default=0,
-        help="Random seed (default 0). The same seed and inputs give the same picture on the same device.",
-    )
+    add_output(parser, "a reference")
     add_common(parser)
     parser.add_argument(
         "--quality",
         choices=list(commands.qualities),
         default=commands.default_quality,
         help=f"Preset for speed or quality (default {commands.default_quality}). The flags below override single settings; their defaults shown are those of {commands.default_quality}.",
-    )
-    parser.add_argument(
-        "--bits",
-        type=int,
-        choices=(8, 16),
-        default=None,
-        help="Bits per channel of the file; 16 for .png only (default 16 if a reference has 16 and the file is .png, else 8).",
     )
     if not task.has_start:
         parser.add_argument(
@@ -92,9 +72,8 @@ def check_flags(options: argparse.Namespace) -> None:
 def given_files(options: argparse.Namespace) -> dict[str, list[Path]]:
     """Returns the picture files of a task's command by the name of the argument or flag."""
     flags = ("init", "mask", "region", "keep", "keep_picture")
-    given = {name: getattr(options, name, None) for name in (*(p.name for p in options.task.pictures), *flags)}
-    lists = {name: value if isinstance(value, list) else [value] for name, value in given.items() if value is not None}
-    return {name.replace("_", "-"): [x for x in paths if x != NONE] for name, paths in lists.items()}
+    given = named_files(options, (*(picture.name for picture in options.task.pictures), *flags))
+    return {name: [x for x in paths if x != NONE] for name, paths in given.items()}
 
 
 def _add_reference_flags(group: Any, weight: OptionSpec) -> None:

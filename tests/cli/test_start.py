@@ -14,7 +14,7 @@ import pytest
 from cli.graphs import api, copying, run
 from PIL import Image
 
-from gpdm import TASKS, describe
+from gpdm import EDITS, TASKS, describe
 from gpdm.cli.commands import read_commands
 from gpdm.cli.decoding import Decoder
 from gpdm.cli.definitions import all_definitions, from_class
@@ -69,6 +69,7 @@ FILES = {
         ("--help", 0, "Runs a ComfyUI workflow file"),
         ("--version", 0, "gpdm "),
         *[(f"{task.command} --help", 0, task.pictures[0].help) for task in TASKS.values()],
+        *[(f"{edit.command} --help", 0, edit.image_help) for edit in EDITS.values()],
         ("eval --help", 0, "--tiles"),
         ("run --help", 0, "--validate"),
         ("", 2, "COMMAND"),
@@ -89,6 +90,15 @@ FILES = {
         ("reshuffle no.png -o out.png", 2, "there is no file no.png"),
         ("style in.png no.png -o out.png", 2, "there is no file no.png"),
         ("reshuffle in.png -o out.png --mask no.png", 2, "there is no file no.png"),
+        ("inpaint in.png -o out.png", 2, "required: mask"),
+        ("inpaint in.png other.png -o out.png --grow -2", 2, "grow = -2 is not allowed: it must be a whole number"),
+        ("inpaint in.png other.png -o out.png --num-outputs 0", 2, "num_outputs = 0 is not allowed"),
+        ("inpaint in.png other.png -o out.png --device hpu", 2, "device 'hpu' is not known"),
+        ("inpaint in.png other.png -o out.txt", 2, "cannot write out.txt: its name must end in one of"),
+        ("inpaint in.png other.png -o out.png --mask-out out.png", 2, "--out and --mask-out are both out.png"),
+        ("inpaint in.png no.png -o out.png", 2, "there is no file no.png"),
+        ("inpaint in.png other.png -o out.png --reference in.png --source-mask in.png", 2, "leave out one flag"),
+        ("outpaint in.png -o in.png/out.png", 2, "in.png is a file, not a folder"),
         ("eval in.png no.png", 2, "there is no file no.png"),
         ("eval in.png in.png --inception no.pth", 2, "there is no file no.pth"),
         ("eval in.png in.png --plot plot.txt", 2, "cannot write plot.txt"),

@@ -1,0 +1,109 @@
+"""The pictures and masks that the command line of an edit names."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ..errors import GPDMError, ImageError
+from ..pictures.forms import Form, check_picture, check_visible, differ, has_alpha, kinds_of, split_alpha
+from ..references import Reference, masked_reference
+from .edit_flags import given_files
+from .pictures import read_mask, read_picture
+
+
+@dataclass(frozen=True)
+class EditInputs:
+    """The pictures and masks of one edit, on its device."""
+
+    image: Tensor
+    """The picture, (B, C, h, w), without an opaque alpha channel; each frame of an animation makes one output."""
+    is_opaque: bool
+    """Whether the file has an alpha channel that is opaque everywhere, which the outputs get."""
+    bits: int
+    """Bits per channel of the picture: 8 or 16."""
+    mask: Tensor | None
+    """Mask, (1, 1, h, w); None for an edit without one."""
+    references: list[Reference]
+    """Other pictures whose patches are used, with the channels of the picture; frames of an animation are a batch."""
+    exclude: Tensor | None
+    """Mask of the part of the picture whose patches are not used, (1, 1, h, w)."""
+    note: str | None
+    """A line that says how the pictures differ in channels and what is done about it; None if they do not."""
+    files: Mapping[str, Sequence[Path]]
+    """The files by the name of the argument or flag."""
+
+    def count(self, num_outputs: int) -> int:
+        """Returns the number of outputs: `num_outputs`, or one for each frame of an animation.
+
+        Raises:
+            GPDMError: There are several frames, and `num_outputs` is neither 1 nor their number.
+        """
+        frames = len(self.image)
+        if frames > 1 and num_outputs not in (1, frames):
+            raise GPDMError(f"the picture has {frames} frames, each of which makes one output; leave out --num-outputs")
+        return max(frames, num_outputs)
+
+
+def read_edit_inputs(options: argparse.Namespace, device: torch.device) -> EditInputs:
+    """Reads the files that the command line of an edit names.
+
+    Raises:
+        GPDMError: A file cannot be used. The message names the file.
+    """
+    files = given_files(options)
+    path = files["image"][0]
+    picture = read_picture(path)
+    image = check_picture(picture.images.to(device), str(path))
+    is_opaque = image.shape[1] < picture.frames.shape[1]
+    if any(mask.samefile(path) for mask in files.get("mask", ())):
+        image = _without_own_mask(image, path)
+    others = [(str(other), _picture(other, device)) for other in files.get("reference", ())]
+    named = [(str(path), image), *others]
+    for name, each in named:
+        check_visible(each, name)
+    form = Form.of([image])
+    return EditInputs(
+        image=image,
+        is_opaque=is_opaque,
+        bits=picture.bits,
+        mask=_mask(files.get("mask", ()), device),
+        references=[_in_form(name, other, form) for name, other in others],
+        exclude=_mask(files.get("source-mask", ()), device),
+        note=f"{kinds_of(named)}; all are used as {form.kind}" if differ(named) else None,
+        files=files,
+    )
+
+
+def _picture(path: Path, device: torch.device) -> Tensor:
+    return check_picture(read_picture(path).images.to(device), str(path))
+
+
+def _mask(paths: Sequence[Path], device: torch.device) -> Tensor | None:
+    return read_mask(paths[0]).to(device) if paths else None
+
+
+def _without_own_mask(image: Tensor, path: Path) -> Tensor:
+    """Returns the colours of a picture whose transparency is the mask, as the mask editor saves it."""
+    if not has_alpha(image):
+        raise ImageError(
+            f"{path} is both picture and mask, and nothing in it is transparent; give another file as the mask"
+        )
+    return split_alpha(image)[0]
+
+
+def _in_form(name: str, image: Tensor, form: Form) -> Reference:
+    """Returns a reference with the channels of a form. Without alpha in it, transparent pixels are left out."""
+    _, alpha = split_alpha(image)
+    entered = form.leave(form.enter(image))
+    try:
+        return masked_reference(entered, None if form.alpha or alpha is None else (1 - alpha) / 2)
+    except ImageError:
+        raise ImageError(
+            f"{name} has no pixel that is at least half opaque; give a picture with visible pixels"
+        ) from None
