@@ -1,4 +1,4 @@
-"""What an edit is: a task that changes a part of a picture and leaves the rest as it is, bit for bit."""
+"""Records of edits: tasks that change a part of a picture and leave the rest as it is, bit for bit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..options import Options
@@ -16,9 +15,18 @@ OnEdit = Callable[[float, Tensor], None]
 """A callback after each step, with the fraction of the work that is done, from 0 to 1, and the image (1, C, h, w)."""
 
 
+class EditOptions(Options):
+    """Base of the options of edits."""
+
+    @property
+    def together(self) -> bool:
+        """True if all pictures of a batch change in the same way, as maps of one material do."""
+        return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class EditInput:
-    """What one picture is edited by."""
+    """One picture, and what it is edited with."""
 
     image: Tensor
     """Picture, (1, C, H, W) in [-1, 1]."""
@@ -43,6 +51,8 @@ class Edited:
     source: Tensor
     """Where each changed pixel comes from: number of the reference, row and column in it, (3, H, W), int64; -1 where
     nothing was copied. Without other references, reference 0 is the picture itself."""
+    corner: tuple[int, int] = (0, 0)
+    """Row and column of the result at which the given picture begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +87,10 @@ class Edit:
     """What the picture is."""
     mask_help: str | None
     """What the mask covers; None for an edit without a mask."""
-    options: type[Options]
+    options: type[EditOptions]
     apply: Callable[[EditInput, Any], Edited]
-    """Edits one picture, with the input and the options. The part outside the result's mask is bit for bit the given
-    picture, if the result has its size."""
+    """Edits one picture, with the input and the options. Where the result's mask is 0, it has the pixels of the given
+    picture."""
     takes_references: bool = True
     """Whether patches of other pictures can be used, and a part of the picture can be excluded."""
     aliases: tuple[str, ...] = ()
@@ -96,8 +106,3 @@ class Edit:
     def file(self) -> str:
         """The name of its workflow file, without suffix."""
         return self.title.lower().replace(" ", "_")
-
-
-def restored(image: Tensor, given: Tensor, mask: Tensor) -> Tensor:
-    """Returns an image with the pixels of the given one where the mask is 0, bit for bit."""
-    return torch.where(mask > 0, image, given)

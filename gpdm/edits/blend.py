@@ -38,9 +38,7 @@ def blended(
     return image + _solution(-sum(changes, torch.zeros_like(image)) * hole, hole)
 
 
-def _changes(
-    image: Tensor, store: PatchStore, known: Tensor, index: Tensor, axis: int, largest_step: float
-) -> Tensor:
+def _changes(image: Tensor, store: PatchStore, known: Tensor, index: Tensor, axis: int, largest_step: float) -> Tensor:
     """Returns by how much the wanted differences to the next pixels along an axis differ from those of the image.
 
     The shape is that of the image, less one pixel along the axis.

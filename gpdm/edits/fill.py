@@ -82,10 +82,10 @@ def fill(
         Wexler, Shechtman and Irani, Space-Time Completion of Video, PAMI 2007; Newson et al., Non-Local Patch-Based
         Image Inpainting, IPOL 2017.
     """
-    patch_size = usable_patch_size(references, patch_size)
+    patch_size = usable_patch_size(references, min(patch_size, *size_of(image)))
     scales = level_scales(hole, patch_size, coarsest)
     scales = [*(scale for scale in scales[:-1] if usable(references, patch_size, scale)), 1.0]
-    generator = Generator().manual_seed(seed)
+    generator = Generator().manual_seed(seed % 2**64)
     current, filled = image if start is None else start, None
     for number, scale in enumerate(scales):
         level = _Level.at(scale, image, hole, references, patch_size)
@@ -123,11 +123,12 @@ def usable_patch_size(references: Sequence[Reference], patch_size: int) -> int:
     Raises:
         GPDMError: Not even patches of three pixels may be used.
     """
-    for size in range(patch_size, 2, -2):
+    for size in range(patch_size, 2, -1):
         if usable(references, size, 1.0):
             return size
     raise GPDMError(
-        "outside the mask there is no 3x3 patch to fill it with; mask less, or give another picture as the reference"
+        "there is no 3x3 patch without masked pixels to fill the hole with; mask less, or give another picture as the "
+        "reference; the picture itself needs at least 3x3 pixels"
     )
 
 
@@ -162,9 +163,7 @@ class _Level:
     scale: float
 
     @classmethod
-    def at(
-        cls, scale: float, image: Tensor, hole: Tensor, references: Sequence[Reference], patch_size: int
-    ) -> _Level:
+    def at(cls, scale: float, image: Tensor, hole: Tensor, references: Sequence[Reference], patch_size: int) -> _Level:
         size = scaled(size_of(image), scale)
         known_image, fraction = resize_known(image, (~hole).to(image), size)
         hole = fraction < 0.5

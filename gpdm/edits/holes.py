@@ -11,21 +11,23 @@ from torch import Tensor
 
 from ..errors import ImageError, OptionError
 from ..images import check_alike, resize, size_of
-from ..options import Options, option
+from ..options import option
 from ..references import Reference
-from .base import Edit, Edited, EditExample, EditInput, restored
+from .base import Edit, Edited, EditExample, EditInput, EditOptions
 from .fill import fill
-from .masks import depths, grown
+from .masks import depths, grown, thickness
 from .populate import populated
 
 MIN_GROWTH, GROWTH = 4, 0.01
 """Pixels by which a mask grows: this fraction of the shorter side, and at least so many."""
+START_THICKNESS = 4
+"""Thickness of a hole that starts from what it shows, at the coarsest level, in patches."""
 MIN_CONTEXT = 64
 """Minimum width of what is used around a hole, in pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class HoleOptions(Options):
+class HoleOptions(EditOptions):
     """Options of edits that fill a hole."""
 
     grow: int = option(
@@ -53,7 +55,8 @@ class HoleOptions(Options):
     )
     patch_size: int = option(
         7,
-        "Side of the square patches, in pixels. Higher continues larger structures and copies larger pieces.",
+        "Side of the square patches, in pixels; smaller ones are used where none of this size is free of the mask. Higher "
+        "continues larger structures and copies larger pieces.",
         ge=3,
         le=31,
         advanced=True,
@@ -87,8 +90,8 @@ class RemoveOptions(HoleOptions):
 class OutpaintOptions(HoleOptions):
     """Options of `outpaint`. The mask is what is added, so that it does not grow unless asked."""
 
-    left: int = option(64, "Number of pixels to add at the left.", ge=0, le=8192)
-    right: int = option(64, "Number of pixels to add at the right.", ge=0, le=8192)
+    left: int = option(0, "Number of pixels to add at the left.", ge=0, le=8192)
+    right: int = option(0, "Number of pixels to add at the right.", ge=0, le=8192)
     top: int = option(0, "Number of pixels to add at the top.", ge=0, le=8192)
     bottom: int = option(0, "Number of pixels to add at the bottom.", ge=0, le=8192)
 
@@ -139,13 +142,19 @@ def fill_hole(
     if entry.exclude is not None:
         usable = usable * (resize(entry.exclude.to(image), size_of(image)) < 0.5)
     if not entry.references and not bool(usable.any()):
-        raise ImageError("the mask covers the entire picture; leave a part uncovered, or give a reference")
+        raise ImageError(
+            "nothing is left to fill the hole with: the mask, with the part that is excluded, covers the entire picture; "
+            "leave a part uncovered, or give another picture as the reference"
+        )
     rows, columns = window_of(hole, options.context)
     part, hole_part = image[..., rows, columns], hole[..., rows, columns]
     references: Sequence[Reference] = entry.references or [Reference(part, usable[..., rows, columns])]
     for reference in entry.references:
         check_alike(reference.image, "reference", image, "image")
-    begin, coarsest = (None if start is None else start[..., rows, columns]), None
+    begin, coarsest = None, None
+    if start is not None:
+        # At a smaller scale the surroundings would decide.
+        begin, coarsest = start[..., rows, columns], START_THICKNESS * options.patch_size / thickness(hole_part)
     if intent == "populate":
         begin, coarsest = populated(part, hole_part, references, begin, entry.seed, options.patch_size)
     filled = fill(
@@ -163,7 +172,7 @@ def fill_hole(
     if options.feather:
         ramp = (depths(hole_part) / (options.feather + 1)).clamp(max=1).to(image)
         inside = part + ramp * (inside - part)
-    result[..., rows, columns] = restored(inside, part, hole_part)
+    result[..., rows, columns] = torch.where(hole_part, inside, part)
     shift = filled.source.new_tensor([0, *([rows.start, columns.start] if not entry.references else [0, 0])])
     source[:, rows, columns] = torch.where(filled.source >= 0, filled.source + shift[:, None, None], -1)
     return Edited(result, hole.to(image), source)
@@ -200,7 +209,7 @@ def outpaint(entry: EditInput, options: OutpaintOptions) -> Edited:
     if not entry.references:  # rows and columns of the picture as it is given
         shift = source.new_tensor([0, top, left])[:, None, None]
         source = torch.where(source >= 0, source - shift, -1)
-    return replace(edited, source=source)
+    return replace(edited, source=source, corner=(top, left))
 
 
 EDITS = (
@@ -257,7 +266,7 @@ EDITS = (
         example=EditExample(
             image="canyon.jpg",
             mask=None,
-            values={},
+            values={"left": 64, "right": 64},
             note="64 pixels are added at the left and at the right.",
         ),
     ),

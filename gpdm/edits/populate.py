@@ -57,12 +57,14 @@ def populated(
     coarse = round(min(size) * COARSE_THICKNESS * patch_size / (thick * POPULATED_SCALE))
     result = synthesize(
         scaled_references,
-        init=smooth_fill(small, (fraction >= 0.5).to(image)) if start is None else resize_known(begin, torch.ones_like(known), size)[0],
+        init=smooth_fill(small, (fraction >= 0.5).to(image))
+        if start is None
+        else resize_known(begin, torch.ones_like(known), size)[0],
         seed=seed,
-        loss=SWDLoss(num_proj=64),
+        loss=SWDLoss(),
         pyramid=PyramidSchedule(coarse_dim=min(max(coarse, round(1.6 * patch_size)), min(size))),
         guess=InitialGuess(source="image", image_noise_sigma=0.5),
-        optimizer=Optimizer(num_steps=300, fine_steps=150),
+        optimizer=Optimizer(num_steps=300, fine_steps=100),
         keep=Keep(small, (fraction >= 0.5).to(image)),
     )
     return result.images, POPULATED_SCALE

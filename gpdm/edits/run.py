@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ..errors import ImageError
+from ..errors import ImageError, OptionError
 from ..images import check_image
 from ..options import check_int
+from ..pictures.forms import Form
 from ..references import Images, as_references
 from .base import Edit, Edited, EditInput, OnEdit
 
@@ -45,7 +46,8 @@ def run_edit(
     Arguments:
         edit: One of `EDITS`.
         image: Pictures, (B, C, H, W) in [-1, 1]. With one picture and `num_outputs` above 1, output i has seed + i.
-        mask: Masks of any size, (h, w), (1, 1, h, w) or (B, 1, h, w), values from 0 to 1, for an edit with a mask.
+        mask: Masks of any size, (h, w), (B, h, w) or (B, 1, h, w) with B 1 or that of the pictures, values
+            from 0 to 1, for an edit with a mask.
         references: Pictures whose patches are used in place of those of the picture itself.
         exclude: Masks of the part of the picture whose patches are not used, as `mask`.
         seed: Any integer.
@@ -60,29 +62,51 @@ def run_edit(
     """
     chosen = edit.options(**options)
     check_image(image, "image")
-    masks = _masks(mask, "mask", len(image))
     if edit.mask_help is not None and mask is None:
         raise ImageError(f"{edit.name} needs a mask; paint the part of the picture that changes")
-    excluded, given = _masks(exclude, "exclude", len(image)), [] if references is None else as_references(references)
+    batch = len(image)
+    if chosen.together:
+        image = image.flatten(0, 1)[None]
+    elif batch > 1 and num_outputs not in (1, batch):
+        raise OptionError(
+            "num_outputs", num_outputs, f"a batch of {batch} pictures makes one output from each; set it to 1"
+        )
     count = len(image) if len(image) > 1 else check_int("num_outputs", num_outputs, 1)
+    masks, excluded = (_masks(each, name, len(image)) for each, name in ((mask, "mask"), (exclude, "exclude")))
+    given, form = [] if references is None else as_references(references), None
+    if image.shape[1] in (2, 4) and not chosen.together:  # colours under transparent pixels have no influence
+        form = Form.of([image])
+        given = [replace(x, image=form.enter(x.image)) for x in given]
     results: list[Edited] = []
     with torch.no_grad():
         for i in range(count):
             which = i % len(image)
+            picture = image[which : which + 1]
             entry = EditInput(
-                image=image[which : which + 1],
+                image=picture if form is None else form.enter(picture),
                 mask=masks[which],
                 references=given,
                 exclude=excluded[which],
                 seed=check_int("seed", seed) + i,
                 on_step=_part(on_step, i, count),
             )
-            results.append(edit.apply(entry, chosen))
-    return Edits(
-        torch.cat([x.image for x in results]),
-        torch.cat([x.mask for x in results]),
-        torch.stack([x.source for x in results]),
-    )
+            edited = edit.apply(entry, chosen)
+            if form is not None:
+                edited = replace(edited, image=form.leave(edited.image))
+            results.append(_exact(edited, picture))
+    images = torch.cat([x.image for x in results])
+    if chosen.together:
+        images = images.unflatten(1, (batch, -1)).flatten(0, 1)
+    return Edits(images, torch.cat([x.mask for x in results]), torch.stack([x.source for x in results]))
+
+
+def _exact(edited: Edited, picture: Tensor) -> Edited:
+    """Returns a result that has the pixels of the given picture, (1, C, H, W), where the mask is 0, bit for bit."""
+    (top, left), image = edited.corner, edited.image.clone()
+    rows, columns = slice(top, top + picture.shape[2]), slice(left, left + picture.shape[3])
+    inside = image[..., rows, columns]
+    inside.copy_(torch.where(edited.mask[..., rows, columns] > 0, inside, picture))
+    return replace(edited, image=image)
 
 
 def as_edit_function(edit: Edit) -> Callable[..., Edits]:
@@ -105,7 +129,7 @@ def _masks(mask: Tensor | None, name: str, number: int) -> list[Tensor | None]:
     """Returns one mask (1, 1, h, w) for each of the pictures; None if there is none."""
     if mask is None:
         return [None] * number
-    maps = mask[None, None] if mask.dim() == 2 else mask
+    maps = mask[None, None] if mask.dim() == 2 else mask[:, None] if mask.dim() == 3 else mask
     maps = check_image(maps.float() if not maps.is_floating_point() else maps, name)
     if maps.shape[1] != 1 or maps.amin() < 0 or maps.amax() > 1:
         raise ImageError(f"{name} has shape {tuple(mask.shape)}; it must be one map with values from 0 to 1")

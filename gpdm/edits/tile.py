@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ..errors import ImageError
 from ..images import check_alike, resize, size_of
-from ..options import Options, option
+from ..options import option
 from ..references import Reference
-from .base import Edit, Edited, EditExample, EditInput
+from .base import Edit, Edited, EditExample, EditInput, EditOptions
 from .fill import fill
 
 BAND = 1 / 4
@@ -25,7 +25,7 @@ brightness at opposite borders."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class TileOptions(Options):
+class TileOptions(EditOptions):
     """Options of `make_tileable`."""
 
     axes: str = option(
@@ -40,6 +40,12 @@ class TileOptions(Options):
         ge=0,
         le=4096,
     )
+    batch: str = option(
+        "separate",
+        "What a batch of pictures is: separate pictures, or maps of one material, such as colour, normals and roughness, "
+        "which then all change in the same places.",
+        choices=("separate", "maps"),
+    )
     patch_size: int = option(
         7,
         "Side of the square patches, in pixels. Higher continues larger structures and copies larger pieces.",
@@ -47,6 +53,11 @@ class TileOptions(Options):
         le=31,
         advanced=True,
     )
+
+    @property
+    def together(self) -> bool:
+        """True for maps of one material."""
+        return self.batch == "maps"
 
 
 def make_tileable(entry: EditInput, options: TileOptions) -> Edited:

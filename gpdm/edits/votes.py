@@ -33,7 +33,7 @@ def weighted_mean(image: Tensor, lattice: Lattice, store: PatchStore, first: Ten
 
 
 def best_patch(lattice: Lattice, store: PatchStore, first: Tensor, weight: Tensor, size: tuple[int, int]) -> Tensor:
-    """Returns for each pixel of an image of `size` the index of its pixel in the match of the best patch that covers it.
+    """Returns the index of each pixel of an image of `size` in the match of the best patch that covers it.
 
     The best patch is that of the largest weight.
 

@@ -32,6 +32,7 @@ ROOMS = {
     "guess": "errors options borders images references canvas pyramid",
     "synthesis": "errors options borders images references canvas pyramid memory guess losses optimizers",
     "tasks": "errors options images pictures references canvas pyramid guess losses optimizers synthesis",
+    "edits": "errors options borders images pictures references canvas pyramid patches guess losses optimizers synthesis",
     "evaluation": "errors options borders images references patches transport synthesis",
 }
 """Every room of the core, a module or a folder of gpdm/, with the rooms it may import. The terminal (cli) and the list of public
@@ -82,7 +83,7 @@ def test_a_room_imports_only_what_is_below(room: str) -> None:
 
 def test_the_top_level_is_small_enough_to_take_in() -> None:
     assert len(list((ROOT / "gpdm").glob("*.py"))) <= 12
-    assert len(list((ROOT / "gpdm").glob("*/__init__.py"))) <= 9
+    assert len(list((ROOT / "gpdm").glob("*/__init__.py"))) <= 10
 
 
 def test_chains_of_imports_are_short_and_have_no_circle() -> None:
