@@ -3,16 +3,17 @@
 A new edit is a record in a file here and two entries in this file.
 """
 
-from . import holes, tile
+from . import holes, objects, tile
 from .base import Edit, Edited
 from .run import Edits, as_edit_function, run_edit
 
-EDITS = {edit.name: edit for edit in (*holes.EDITS, *tile.EDITS)}
+EDITS = {edit.name: edit for edit in (*holes.EDITS, *tile.EDITS, *objects.EDITS)}
 """Every edit by its name."""
 
 inpaint = as_edit_function(EDITS["inpaint"])
 remove = as_edit_function(EDITS["remove"])
 outpaint = as_edit_function(EDITS["outpaint"])
+boost = as_edit_function(EDITS["boost"])
 make_tileable = as_edit_function(EDITS["make_tileable"])
 
-__all__ = ["EDITS", "Edit", "Edited", "Edits", "inpaint", "make_tileable", "outpaint", "remove", "run_edit"]
+__all__ = ["EDITS", "Edit", "Edited", "Edits", "boost", "inpaint", "make_tileable", "outpaint", "remove", "run_edit"]

@@ -51,7 +51,7 @@ class Edited:
     source: Tensor
     """Where each changed pixel comes from: number of the reference, row and column in it, (3, H, W), int64; -1 where
     nothing was copied. Without other references, reference 0 is the picture itself."""
-    corner: tuple[int, int] = (0, 0)
+    origin: tuple[int, int] = (0, 0)
     """Row and column of the result at which the given picture begins."""
 
 

@@ -209,7 +209,7 @@ def outpaint(entry: EditInput, options: OutpaintOptions) -> Edited:
     if not entry.references:  # rows and columns of the picture as it is given
         shift = source.new_tensor([0, top, left])[:, None, None]
         source = torch.where(source >= 0, source - shift, -1)
-    return replace(edited, source=source, corner=(top, left))
+    return replace(edited, source=source, origin=(top, left))
 
 
 EDITS = (

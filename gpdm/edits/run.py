@@ -102,7 +102,7 @@ def run_edit(
 
 def _exact(edited: Edited, picture: Tensor) -> Edited:
     """Returns a result that has the pixels of the given picture, (1, C, H, W), where the mask is 0, bit for bit."""
-    (top, left), image = edited.corner, edited.image.clone()
+    (top, left), image = edited.origin, edited.image.clone()
     rows, columns = slice(top, top + picture.shape[2]), slice(left, left + picture.shape[3])
     inside = image[..., rows, columns]
     inside.copy_(torch.where(edited.mask[..., rows, columns] > 0, inside, picture))

@@ -100,7 +100,7 @@ def test_chains_of_imports_are_short_and_have_no_circle() -> None:
     chain = [longest]
     while below := [each for each in imported(CORE[chain[-1]]) if each in CORE]:
         chain.append(max(below, key=heights.__getitem__))
-    assert len(chain) <= 10, chain
+    assert len(chain) <= 11, chain
 
 
 def test_only_kernels_know_triton() -> None:
