@@ -11,22 +11,13 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from gpdm import diversity, evaluate, evaluation_maps, evaluation_plot, evaluation_text
+from gpdm import diversity, evaluate, evaluation_maps, evaluation_plot, evaluation_text, source_map
 from gpdm.evaluation.copying import PATCH_SIZE
 from gpdm.evaluation.drawing import LINE_COLOUR, SERIES_COLOURS, Axes
 from gpdm.evaluation.judgement import judge
+from gpdm.evaluation.maps import CORNER_COLOURS, MAX_ERROR, copy_map, copy_map_key, error_map
 from gpdm.evaluation.metrics import DESCRIPTIONS, Evaluation
-from gpdm.evaluation.report import (
-    CORNER_COLOURS,
-    MAX_DECIBELS,
-    MAX_ERROR,
-    copy_map,
-    copy_map_key,
-    distance_axes,
-    error_map,
-    pale,
-    spectra_axes,
-)
+from gpdm.evaluation.report import MAX_DECIBELS, distance_axes, pale, spectra_axes
 from gpdm.evaluation.sifid import LAYERS, load_inception, sifid
 from library.problems import picture
 
