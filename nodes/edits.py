@@ -97,9 +97,12 @@ class EditNode:
                     **options,
                 )
             )
+            images, changed = convert.from_core(results.images), results.masks[:, 0].contiguous()
+            if images.shape[1:3] == image.shape[1:3]:
+                images = convert.with_unchanged(images, image, changed)
             return (
-                here.intermediate(convert.from_core(results.images)),
-                here.intermediate(results.masks[:, 0].contiguous()),
+                here.intermediate(images),
+                here.intermediate(changed),
                 here.intermediate(convert.from_core(_source_maps(results, prepared.source_sizes))),
             )
 
