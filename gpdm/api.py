@@ -4,6 +4,7 @@ from .borders import BORDERS as BORDERS
 from .canvas import SYMMETRIES as SYMMETRIES
 from .canvas import Canvas as Canvas
 from .canvas import Keep as Keep
+from .edits import *  # noqa: F403
 from .edits.pictures import prepare_edit as prepare_edit
 from .errors import GPDMError as GPDMError
 from .errors import ImageError as ImageError
@@ -61,7 +62,6 @@ from .references import masked_reference as masked_reference
 from .synthesis import StepInfo as StepInfo
 from .synthesis import Synthesis as Synthesis
 from .synthesis import synthesize as synthesize
-from .edits import *  # noqa: F403
 from .tasks import *  # noqa: F403  (tasks list what they export, so that a new one is a line there)
 from .transport.binned import binned_sliced_wasserstein as binned_sliced_wasserstein
 from .transport.sorted import sliced_wasserstein as sliced_wasserstein

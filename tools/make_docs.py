@@ -1,4 +1,4 @@
-"""Writes the help pages web/docs/<NodeId>.md and the lists of README.md from the nodes and the records of tasks and edits.
+"""Writes the help pages web/docs/<NodeId>.md and the lists of README.md from nodes and the records of tasks and edits.
 
 python tools/make_docs.py            write them
 python tools/make_docs.py --check    exit 1 if a file on disk differs
@@ -182,7 +182,9 @@ def edit_list() -> str:
             "In the terminal:",
             "",
             "```",
-            *_command_line(f"gpdm {edit.command} {' '.join(files)}", f"{_flags(example.values)} -o {edit.command}.png".strip()),
+            *_command_line(
+                f"gpdm {edit.command} {' '.join(files)}", f"{_flags(example.values)} -o {edit.command}.png".strip()
+            ),
             "```",
             "",
         ]

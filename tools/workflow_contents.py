@@ -1,4 +1,6 @@
-"""Contents of the shipped workflow files. Those of tasks and edits follow from their records; the others are written here.
+"""Contents of the shipped workflow files.
+
+Those of tasks and edits follow from their records; the others are written here.
 
 A shipped file is a promise: change values and texts here, never node ids or the order of inputs in the nodes.
 """
@@ -397,7 +399,7 @@ SHOWN: dict[str, Callable[[int], list[Box]]] = {"make_tileable": two_by_two}
 
 
 def edit_workflow(edit: Edit) -> list[Column]:
-    """Returns the workflow of an edit: the picture with its mask, its node with the values of its example, and the result.
+    """Returns the workflow of an edit: its picture and mask, its node with the values of its example, and the result.
 
     The mask is that of the picture's own file, or comes from another file.
     """

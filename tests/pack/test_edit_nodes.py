@@ -97,7 +97,7 @@ def test_runs_under_inference_mode_with_defaults(comfyui_pack: ModuleType, termi
     assert images.shape[::3] == (1, 3) and images.shape == sources.shape and mask.shape == images.shape[:3]
     for tensor in (images, mask, sources):
         assert tensor.dtype == torch.float32 and tensor.is_contiguous() and not tensor.is_inference()
-        assert 0 <= tensor.min() and tensor.max() <= 1
+        assert tensor.min() >= 0 and tensor.max() <= 1
     assert set(mask.unique().tolist()) <= {0.0, 1.0} and mask.any()
 
 
@@ -208,7 +208,7 @@ def test_an_empty_exclude_changes_nothing(comfyui_pack: ModuleType, terminal: Te
 
 @WITH_REFERENCES
 def test_exclude_is_refused_beside_references(comfyui_pack: ModuleType, terminal: TerminalHost, edit: Edit) -> None:
-    with pytest.raises(GPDMError, match="references and exclude are both connected.*disconnect one"):
+    with pytest.raises(GPDMError, match=r"references and exclude are both connected.*disconnect one"):
         edited(comfyui_pack, edit, exclude=left_half(), references=reference(comfyui_pack, image(seed=9)))
 
 
@@ -232,7 +232,9 @@ def test_pictures_and_references_with_other_channels(
     assert "all are used as RGB" in caplog.text
     new = images[mask > 0]
     known = other[..., :3].expand(-1, -1, -1, 3)[0, :, SIZE[1] // 2 if channels == 4 else 0 :].reshape(-1, 3)
-    assert torch.cdist(new, known, compute_mode="donot_use_mm_for_euclid_dist").amin(1).max() < 1e-6, "a pixel is not one of the reference"
+    assert torch.cdist(new, known, compute_mode="donot_use_mm_for_euclid_dist").amin(1).max() < 1e-6, (
+        "a pixel is not one of the reference"
+    )
 
 
 @EVERY_EDIT
