@@ -16,6 +16,7 @@ from ..gpdm import (
     Level,
     OutputOptions,
     PatchNN,
+    PreparedEdit,
     Reference,
     picture_bytes,
     prepare_edit,
@@ -68,34 +69,28 @@ class EditNode:
         # ComfyUI runs nodes under inference mode, in which nothing can be optimised by gradients of autograd.
         with torch.inference_mode(False):
             device = here.device()
-            masks, excluded = (
-                None if given is None else convert.to_map(given, name).to(device)
-                for name, given in (("mask", mask), ("exclude", exclude))
-            )
-            if references and excluded is not None and bool(excluded.any()):
-                raise GPDMError(
-                    "references and exclude are both connected: exclude is a part of image, whose patches references "
-                    "replace; disconnect one, or mask the reference on GPDM Reference"
-                )
             prepared = prepare_edit(
                 convert.to_core(image.to(device), "image"),
                 [convert.moved(reference, device) for reference in references] or None,
             )
+            masks, excluded = (
+                None if given is None else convert.to_map(given, name).to(device)
+                for name, given in (("mask", mask), ("exclude", exclude))
+            )
+            _check(prepared, excluded, num_outputs)
             here.make_room(_required_bytes(prepared.image, prepared.source_sizes))
             if prepared.note:
                 here.say(prepared.note)
-            results = prepared.finish(
-                run_edit(
-                    self.EDIT,
-                    prepared.image,
-                    masks,
-                    references=prepared.references,
-                    exclude=excluded,
-                    seed=seed,
-                    num_outputs=num_outputs,
-                    on_step=host.Reporter(here).report,
-                    **options,
-                )
+            results = run_edit(
+                self.EDIT,
+                prepared.image,
+                masks,
+                references=prepared.references,
+                exclude=excluded,
+                seed=seed,
+                num_outputs=num_outputs,
+                on_step=host.Reporter(here).report,
+                **options,
             )
             images, changed = convert.from_core(results.images), results.masks[:, 0].contiguous()
             if images.shape[1:3] == image.shape[1:3]:
@@ -124,7 +119,7 @@ def _num_outputs() -> inputs.Input:
     ((kind, options),) = inputs.widgets(OutputOptions, ["num_outputs"]).values()
     tooltip = (
         "Number of results of one picture; result i (from 0) equals a single run with seed + i. A batch of pictures "
-        "gives one result of each, whatever the number."
+        "gives one result of each; then use 1 or the size of the batch."
     )
     return (kind, {**options, "tooltip": tooltip})
 
@@ -137,6 +132,21 @@ _SOCKETS = {
         "Part of the picture whose patches are not used, as painted in the mask editor. An empty mask excludes nothing."
     ),
 }
+
+
+def _check(prepared: PreparedEdit, exclude: Tensor | None, num_outputs: int) -> None:
+    """Raises `GPDMError` for inputs that exclude each other."""
+    batch = len(prepared.image)
+    if batch > 1 and num_outputs not in (1, batch):
+        raise GPDMError(
+            f"num_outputs is {num_outputs} and image is a batch of {batch}, each of which makes one result; set "
+            "num_outputs to 1"
+        )
+    if prepared.references is not None and exclude is not None and bool(exclude.any()):
+        raise GPDMError(
+            "references and exclude are both connected: exclude is a part of image, whose patches references replace; "
+            "disconnect one, or mask the reference on GPDM Reference"
+        )
 
 
 def _required_bytes(image: Tensor, source_sizes: Sequence[tuple[int, int]]) -> int:

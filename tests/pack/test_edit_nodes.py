@@ -152,6 +152,19 @@ def test_a_batch_gives_one_result_of_each(
     assert torch.equal(images[1:], second[0]) and torch.equal(mask[1:], second[1])
 
 
+@EVERY_EDIT
+@pytest.mark.parametrize(("number", "fits"), [(2, True), (3, False)])
+def test_the_number_of_results_fits_a_batch(
+    comfyui_pack: ModuleType, terminal: TerminalHost, edit: Edit, number: int, fits: bool
+) -> None:
+    given = {"image": image(batch=2), "num_outputs": number}
+    if fits:
+        assert len(edited(comfyui_pack, edit, **given)[0]) == 2
+    else:
+        with pytest.raises(GPDMError, match="num_outputs is 3 and image is a batch of 2"):
+            edited(comfyui_pack, edit, **given)
+
+
 @MASKED
 def test_an_empty_mask_says_what_to_do(comfyui_pack: ModuleType, terminal: TerminalHost, edit: Edit) -> None:
     """Load Image gives a mask of 64 x 64 zeros for a picture without transparency."""
