@@ -85,9 +85,10 @@ def test_an_edit_is_in_the_table_of_nodes_and_has_a_command(edit: gpdm.Edit) -> 
     assert f"| GPDM {edit.title} |" in README.split("**Which node do I take?**", 1)[1].split("**Which setting", 1)[0]
     command = re.search(rf"^gpdm {edit.command} (?:.*\\\n)?.*$", README, re.MULTILINE)
     assert command is not None
-    files = re.findall(r"workflows/inputs/\S+", command[0])
-    assert len(files) == 1 + (edit.mask_help is not None)
-    assert all((ROOT / file).is_file() for file in files)
+    options = build_parser().parse_args(command[0].replace("\\\n", " ").split()[1:])
+    assert (options.edit.edit, str(options.out)) == (edit.name, f"{edit.command}.png")
+    for file in (options.image, *([] if edit.mask_help is None else [options.mask])):
+        assert (ROOT / file).is_file()
 
 
 def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,13 +108,14 @@ def test_what_is_outside_the_mask_is_bit_for_bit_the_picture(
     # Values near 0, which conversion to the core and back rounds.
     with torch.inference_mode():
         given = torch.rand(1, *SIZE, 3, generator=torch.Generator().manual_seed(5)) ** 4
+        if edit.mask_help is None:  # the values of 16 bits are exact in a result of another size too
+            given = (given * 65535).round() / 65535
     images, mask, _ = edited(comfyui_pack, edit, image=given)
     if images.shape == given.shape:
         assert torch.equal(images[mask == 0], given[mask == 0])
         assert not torch.equal(images, given)
     else:
-        kept = images[mask == 0].view(given.shape)
-        assert torch.equal((kept * 65535).round(), (given * 65535).round())
+        assert torch.equal(images[mask == 0].view(given.shape), given)
 
 
 @EVERY_EDIT
@@ -235,21 +236,25 @@ def test_a_region_is_refused(comfyui_pack: ModuleType, terminal: TerminalHost, e
 
 
 @WITH_REFERENCES
-@pytest.mark.parametrize("channels", [1, 4])
-def test_pictures_and_references_with_other_channels(
-    comfyui_pack: ModuleType, terminal: TerminalHost, caplog: pytest.LogCaptureFixture, edit: Edit, channels: int
+def test_a_grey_reference_is_used_as_rgb(
+    comfyui_pack: ModuleType, terminal: TerminalHost, caplog: pytest.LogCaptureFixture, edit: Edit
 ) -> None:
-    other = image(channels, seed=2).clone()
-    if channels == 4:  # transparent at the left
-        other[..., 3], other[:, :, : SIZE[1] // 2, 3] = 1, 0
-    images, mask, _ = edited(comfyui_pack, edit, references=reference(comfyui_pack, other))
-    assert images.shape[-1] == 3
-    assert "all are used as RGB" in caplog.text
+    grey = image(1, seed=2)
+    images, _, _ = edited(comfyui_pack, edit, references=reference(comfyui_pack, grey))
+    assert "image is RGB, reference is grey; all are used as RGB" in caplog.text
+    expected = edited(comfyui_pack, edit, references=reference(comfyui_pack, grey.expand(-1, -1, -1, 3)))
+    assert torch.equal(images, expected[0])
+
+
+@WITH_REFERENCES
+def test_transparent_pixels_of_a_reference_are_not_used(
+    comfyui_pack: ModuleType, terminal: TerminalHost, caplog: pytest.LogCaptureFixture, edit: Edit
+) -> None:
+    red_hidden = torch.cat([coloured(RED, BLUE), 1 - left_half()[..., None]], -1)
+    images, mask, _ = edited(comfyui_pack, edit, image=coloured(BLUE), references=reference(comfyui_pack, red_hidden))
+    assert "image is RGB, reference is RGBA; all are used as RGB" in caplog.text
     new = images[mask > 0]
-    known = other[..., :3].expand(-1, -1, -1, 3)[0, :, SIZE[1] // 2 if channels == 4 else 0 :].reshape(-1, 3)
-    assert torch.cdist(new, known, compute_mode="donot_use_mm_for_euclid_dist").amin(1).max() < 1e-6, (
-        "a pixel is not one of the reference"
-    )
+    assert new[:, 2].min() > 0.6 and new[:, :2].max() < 0.02
 
 
 @EVERY_EDIT

@@ -200,6 +200,14 @@ def test_result_is_the_core_result(comfyui_pack: ModuleType, terminal: TerminalH
     assert torch.allclose(images, ((core + 1) / 2).movedim(1, -1), atol=1e-6)
 
 
+@pytest.mark.parametrize("values", [255, 65535])
+def test_values_of_files_survive_the_way_to_the_core_and_back(comfyui_pack: ModuleType, values: int) -> None:
+    """Save Image cuts off the fraction, so that a value that is a little too low would be saved as the next lower one."""
+    convert = comfyui_pack.nodes.convert
+    given = (torch.arange(values + 1) / values).view(1, 1, -1, 1).expand(-1, -1, -1, 3)
+    assert torch.equal(convert.from_core(convert.to_core(given, "image")), given)
+
+
 def test_init_and_guess(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
     synthesize, guess = node(comfyui_pack, "GPDM_Synthesize"), node(comfyui_pack, "GPDM_InitialGuess")
     start = image(26, 30, seed=4)
