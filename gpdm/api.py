@@ -5,17 +5,20 @@ from .canvas import SYMMETRIES as SYMMETRIES
 from .canvas import Canvas as Canvas
 from .canvas import Keep as Keep
 from .edits import *  # noqa: F403
+from .edits.pictures import PreparedEdit as PreparedEdit
+from .edits.pictures import prepare_edit as prepare_edit
 from .errors import GPDMError as GPDMError
 from .errors import ImageError as ImageError
 from .errors import OptionError as OptionError
 from .evaluation.inception_weights import load_inception_file as load_inception_file
 from .evaluation.judgement import judge as judge
 from .evaluation.loss_curve import loss_curve as loss_curve
+from .evaluation.maps import evaluation_maps as evaluation_maps
+from .evaluation.maps import source_map as source_map
 from .evaluation.metrics import Evaluation as Evaluation
 from .evaluation.metrics import EvaluationOptions as EvaluationOptions
 from .evaluation.metrics import diversity as diversity
 from .evaluation.metrics import evaluate as evaluate
-from .evaluation.report import evaluation_maps as evaluation_maps
 from .evaluation.report import evaluation_plot as evaluation_plot
 from .evaluation.report import evaluation_text as evaluation_text
 from .evaluation.sifid import sifid as sifid

@@ -64,9 +64,35 @@ def moved(reference: Reference, device: torch.device) -> Reference:
 
 def from_core(images: Tensor) -> Tensor:
     """Returns grey, grey+alpha, RGB or RGBA pictures as an IMAGE with 3 or 4 channels, which all nodes take."""
-    if images.shape[1] < 3:
-        images = torch.cat([images[:, :1].expand(-1, 3, -1, -1), images[:, 1:]], 1)
-    return ((images + 1) / 2).movedim(1, -1).contiguous()
+    return _snapped((_with_colours(images) + 1) / 2).movedim(1, -1).contiguous()
+
+
+def with_unchanged(images: Tensor, given: Tensor, masks: Tensor) -> Tensor:
+    """Returns IMAGEs with the pixels of the given ones, bit for bit, where MASKs are 0: conversion rounds.
+
+    Arguments:
+        images: IMAGEs (N, H, W, C) as `from_core` returns them.
+        given: IMAGEs (B, H, W, C) that they were made from, in turn.
+        masks: MASKs (N, H, W).
+    """
+    plain = _with_colours(given.to(images).clamp(0, 1).movedim(-1, 1)).movedim(1, -1)[..., : images.shape[-1]]
+    return torch.where(masks[..., None] > 0, images, plain[[i % len(plain) for i in range(len(images))]])
+
+
+def _snapped(values: Tensor) -> Tensor:
+    """Returns values from 0 to 1; those that rounding has moved off the values of 8 or 16 bits are exact again.
+
+    The way to [-1, 1] and back rounds, and Save Image of ComfyUI cuts off the fraction: of the 256 values of 8 bits, 63
+    dark ones would be saved one too low.
+    """
+    steps = values.new_tensor(65535.0)  # as a tensor, since a GPU multiplies by the rounded inverse of a number
+    nearest = (values * steps).round() / steps
+    return torch.where((values - nearest).abs() < 2**-23, nearest, values)
+
+
+def _with_colours(images: Tensor) -> Tensor:
+    """Returns grey, grey+alpha, RGB or RGBA pictures (B, C, H, W) as RGB or RGBA."""
+    return images if images.shape[1] > 2 else torch.cat([images[:, :1].expand(-1, 3, -1, -1), images[:, 1:]], 1)
 
 
 def from_picture(picture: Image.Image) -> Tensor:

@@ -123,7 +123,10 @@ def current() -> Host:
 
 
 class Reporter:
-    """An `on_step` that checks for cancel at every step, moves the progress bar and shows a few previews a second."""
+    """Checks for cancel at every step, moves the progress bar and shows a few previews a second.
+
+    It is the `on_step` of a synthesis; that of an edit is its method `report`.
+    """
 
     def __init__(self, host: Host) -> None:
         self.host = host
@@ -132,22 +135,26 @@ class Reporter:
         self.part = -1
 
     def __call__(self, info: StepInfo) -> None:
+        # Of several outputs the first, so that the preview does not flicker.
+        self.report(info.done, info.image if info.output == 0 else None)
+
+    def report(self, done: float, image: Tensor | None) -> None:
+        """Reports the fraction of the work that is done, and an image (1, C, H, W) for the preview, if there is one."""
         self.host.check_cancelled()
         self.bar = self.bar or self.host.progress(PARTS_OF_PROGRESS)
-        part, preview = round(info.done * PARTS_OF_PROGRESS), self._preview(info)
+        part, preview = round(done * PARTS_OF_PROGRESS), self._preview(image)
         # An update is a message to the browser, and takes longer than a small level's step on a GPU.
         if part != self.part or preview is not None:
             self.part = part
             self.bar.update(part, preview)
 
-    def _preview(self, info: StepInfo) -> Image.Image | None:
+    def _preview(self, image: Tensor | None) -> Image.Image | None:
         now = time.monotonic()
-        # Of several outputs the first, so that the preview does not flicker.
-        if info.output > 0 or now < self.next_preview:
+        if image is None or now < self.next_preview:
             return None
         self.next_preview = now + 1 / PREVIEWS_PER_SECOND
         # Most of a large picture is left behind before it leaves its device.
-        image = to_preview(info.image)
+        image = to_preview(image)
         factor = max(image.shape[2:]) // LARGEST_PREVIEW
         picture = to_pil(F.avg_pool2d(image, factor) if factor > 1 else image).convert("RGB")
         picture.thumbnail((LARGEST_PREVIEW, LARGEST_PREVIEW))

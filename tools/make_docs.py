@@ -1,4 +1,4 @@
-"""Writes the help pages web/docs/<NodeId>.md and the lists of README.md from the nodes and the records of tasks.
+"""Writes the help pages web/docs/<NodeId>.md and the lists of README.md from nodes and the records of tasks and edits.
 
 python tools/make_docs.py            write them
 python tools/make_docs.py --check    exit 1 if a file on disk differs
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gpdm import QUALITIES, TASKS, Changes, Task, describe
+from gpdm import EDITS, QUALITIES, TASKS, Changes, Edit, Task, describe
 from gpdm.cli.pack import load_pack
 from gpdm.evaluation.metrics import DESCRIPTIONS
 
@@ -29,8 +29,9 @@ def page(node: Any) -> str:
     rows = [(group, name, spec) for group, table in groups.items() for name, spec in table.items()]
     common = [_input_row(*row) for row in rows if not row[2][1].get("advanced")]
     advanced = [_input_row(*row) for row in rows if row[2][1].get("advanced")]
-    task = getattr(node, "TASK", None)
-    advice = [] if task is None else [*_wrapped(getattr(node, "ADVICE", task.advice)), ""]
+    task, edit = getattr(node, "TASK", None), getattr(node, "EDIT", None)
+    record = edit or task
+    advice = [] if record is None else [*_wrapped(getattr(node, "ADVICE", record.advice)), ""]
     lines = [
         f"# {node.DISPLAY_NAME}",
         "",
@@ -56,6 +57,8 @@ def page(node: Any) -> str:
             else "gpdm reshuffle REFERENCE --init PICTURE -o OUT.png    (without the size options)"
         )
         lines += ["", "## In the terminal", "", f"    {command}"]
+    if edit is not None:
+        lines += ["", "## In the terminal", "", f"    {_edit_command(edit)}"]
     if node.ID == "GPDM_Evaluate":
         lines += ["", "## Scores", "", "| score | what it is |", "| --- | --- |"]
         lines += [f"| {name} | {text} |" for name, text in DESCRIPTIONS.items()]
@@ -112,6 +115,14 @@ def _command(task: Task) -> str:
     return f"gpdm {task.command} {' '.join(picture.name.upper() for picture in task.pictures)} -o OUT.png"
 
 
+def _edit_command(edit: Edit) -> str:
+    return f"gpdm {edit.command} IMAGE {'' if edit.mask_help is None else 'MASK '}-o OUT.png"
+
+
+def _flags(values: Mapping[str, Any]) -> str:
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in values.items())
+
+
 def _command_line(command: str, flags: str) -> list[str]:
     """Returns a command on one line, or on two if one is too long."""
     line = f"{command} {flags}"
@@ -127,7 +138,7 @@ def task_list() -> str:
     lines = []
     for task in TASKS.values():
         pictures = " ".join(f"workflows/inputs/{task.example.pictures[picture.name]}" for picture in task.pictures)
-        values = " ".join(f"--{name.replace('_', '-')} {value}" for name, value in task.example.values.items())
+        values = _flags(task.example.values)
         lines += [
             f"### {task.title}",
             "",
@@ -151,11 +162,41 @@ def task_list() -> str:
     return "\n".join(lines)
 
 
+def edit_list() -> str:
+    """Returns the section of the README that shows every edit."""
+    lines = []
+    for edit in EDITS.values():
+        example = edit.example
+        files = [f"workflows/inputs/{file}" for file in (example.image, example.mask) if file is not None]
+        lines += [
+            f"### {edit.title}",
+            "",
+            *_wrapped(f"{edit.summary} {edit.advice}"),
+            "",
+            f"![{edit.title}](workflows/{edit.file}.jpg)",
+            "",
+            *_wrapped(f"*The picture; the result. {example.note}*"),
+            "",
+            f"Node: **GPDM {edit.title}**.",
+            f"Workflow file: [{edit.file}.json](workflows/{edit.file}.json).",
+            "In the terminal:",
+            "",
+            "```",
+            *_command_line(
+                f"gpdm {edit.command} {' '.join(files)}", f"{_flags(example.values)} -o {edit.command}.png".strip()
+            ),
+            "```",
+            "",
+        ]
+    return "\n".join(lines)
+
+
 def node_list() -> str:
     """Returns the section of the README that names every node."""
     headings = {
         "GPDM": "General",
         "GPDM/tasks": "Tasks",
+        "GPDM/edits": "Edits: each changes a part of a picture",
         "GPDM/options": "Options: each replaces one part of a task's settings",
         "GPDM/measure": "Measure",
     }
@@ -172,7 +213,7 @@ def node_list() -> str:
 
 def readme(text: str) -> str:
     """Returns the README with its generated sections written anew."""
-    for name, content in (("tasks", task_list()), ("nodes", node_list())):
+    for name, content in (("tasks", task_list()), ("edits", edit_list()), ("nodes", node_list())):
         begin, end = f"<!-- {name}: written by tools/make_docs.py -->", f"<!-- end of {name} -->"
         text = re.sub(f"{begin}.*?{end}", lambda _, c=content, b=begin, e=end: f"{b}\n\n{c}{e}", text, flags=re.DOTALL)
     return text

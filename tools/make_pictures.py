@@ -2,6 +2,7 @@
 
     python tools/make_pictures.py            run everything (about ten minutes on two cores), then draw
     python tools/make_pictures.py --keep DIR keep results in DIR, and run only what is not there yet
+    python tools/make_pictures.py NAME...    run these workflows only, and draw their thumbnails
 
 diffusion_init.json needs a model. Its thumbnail shows the same GPDM nodes with a photograph in place of the
 diffusion result.
@@ -97,13 +98,8 @@ def titled(title: str, sheet: Image.Image) -> Image.Image:
     return group
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Draws thumbnails and the README's grid.")
-    parser.add_argument("--keep", type=Path, default=None, help="folder that keeps the results")
-    keep = parser.parse_args().keep or Path(tempfile.mkdtemp())
-    strips = {name: strip(*make(name, keep / name)) for name in all_workflows()}
-    for name, sheet in strips.items():
-        at_most(sheet, 768, 768).save(WORKFLOWS / f"{name}.jpg", quality=88)
+def draw_grid(strips: dict[str, Image.Image]) -> None:
+    """Draws the picture at the top of the README from the strips of all workflows."""
     groups = [titled(IN_GRID[name], strips[name]) for name in IN_GRID]
     pairs = [groups[i : i + 2] for i in range(0, len(groups), 2)]
     widths = [max(pair[column].width for pair in pairs) for column in (0, 1)]
@@ -116,6 +112,21 @@ def main() -> None:
         y += max(group.height for group in pair) + 2 * GAP
     PICTURES.mkdir(parents=True, exist_ok=True)
     grid.save(PICTURES / "grid.jpg", quality=88)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draws thumbnails and the README's grid.")
+    parser.add_argument("--keep", type=Path, default=None, help="folder that keeps the results")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="workflow to draw; without one, all and the grid")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(all_workflows()):
+        parser.error(f"there is no workflow {', '.join(unknown)}; there are {', '.join(all_workflows())}")
+    keep = options.keep or Path(tempfile.mkdtemp())
+    strips = {name: strip(*make(name, keep / name)) for name in options.names or all_workflows()}
+    for name, sheet in strips.items():
+        at_most(sheet, 768, 768).save(WORKFLOWS / f"{name}.jpg", quality=88)
+    if not options.names:
+        draw_grid(strips)
 
 
 if __name__ == "__main__":

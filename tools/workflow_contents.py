@@ -1,14 +1,17 @@
-"""Contents of the shipped workflow files. Those of tasks follow from their records; the others are written here.
+"""Contents of the shipped workflow files.
+
+Those of tasks and edits follow from their records; the others are written here.
 
 A shipped file is a promise: change values and texts here, never node ids or the order of inputs in the nodes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from gpdm import TASKS, Task
+from gpdm import EDITS, TASKS, Edit, Task
 
 
 @dataclass
@@ -51,6 +54,10 @@ def save_slot(index: int, slot: int, prefix: str) -> Box:
 
 def curve(index: int) -> Box:
     return Box("PreviewImage", links={"images": (index, 1)}, title="Loss curve")
+
+
+def sources(index: int) -> Box:
+    return Box("PreviewImage", links={"images": (index, 2)}, title="Where each pixel came from")
 
 
 def two_by_two(index: int) -> list[Box]:
@@ -381,7 +388,45 @@ def task_workflow(task: Task) -> list[Column]:
     ]
 
 
+MASK_HOW = (
+    "The part that changes is painted: right-click the picture and choose Open in MaskEditor to see it, or to paint "
+    "another.\n\n"
+)
+
+
+SHOWN: dict[str, Callable[[int], list[Box]]] = {"make_tileable": two_by_two}
+"""Boxes behind the node of an edit that show its result in another way, by the name of the edit."""
+
+
+def edit_workflow(edit: Edit) -> list[Column]:
+    """Returns the workflow of an edit: its picture and mask, its node with the values of its example, and the result.
+
+    The mask is that of the picture's own file, or comes from another file.
+    """
+    example = edit.example
+    loads, links = [load(example.image, "Picture")], {"image": (0, 0)}
+    if example.mask is not None:
+        links["mask"] = (0, 1)
+        if example.mask != example.image:
+            loads.append(Box("LoadImageMask", {"image": example.mask, "channel": "alpha"}, title="Part that changes"))
+            links["mask"] = (1, 0)
+    files = dict.fromkeys(file for file in (example.image, example.mask) if file is not None)
+    hint = HOW.format(files=" and ".join(files)) + ("" if example.mask is None else MASK_HOW)
+    made = len(loads) + 1
+    shown = SHOWN[edit.name](made) if edit.name in SHOWN else []
+    saved = [save(made, f"GPDM_{edit.command}")]
+    if shown:
+        saved.append(save(made + len(shown), f"GPDM_{edit.command}_shown"))
+    return [
+        Column("1  The picture", [*loads, note(f"{hint}{example.note} {edit.advice}")]),
+        Column(f"2  {edit.title.capitalize()}", [Box(edit.node_id, {"seed": 0, **example.values}, links)]),
+        *([Column("3  Copies of it", shown, drop=DROP)] if shown else []),
+        Column("4  Result" if shown else "3  Result", [*saved, sources(made)]),
+    ]
+
+
 def all_workflows() -> dict[str, list[Column]]:
     """Returns the columns of every shipped file, by its name without suffix."""
     tasks = {task.file: task_workflow(task) for task in TASKS.values()}
-    return {**tasks, **WORKFLOWS}
+    edits = {edit.file: edit_workflow(edit) for edit in EDITS.values()}
+    return {**tasks, **edits, **WORKFLOWS}

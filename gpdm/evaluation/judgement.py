@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..images import size_of
 from ..references import Images, as_references
+from .maps import evaluation_maps
 from .metrics import Evaluation, EvaluationOptions, diversity, evaluate
-from .report import evaluation_maps, evaluation_plot, evaluation_text
+from .report import evaluation_plot, evaluation_text
 from .sifid import Inception, sifid
 
 

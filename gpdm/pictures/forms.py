@@ -129,6 +129,12 @@ def has_alpha(image: Tensor) -> bool:
     return image.shape[1] in (2, 4)
 
 
+def opacity(alpha: Tensor) -> Tensor:
+    """Returns alpha (B, 1, H, W) in [-1, 1] as weights from 0 to 1; 0 where a pixel is less than half opaque."""
+    weight = (alpha + 1) / 2
+    return torch.where(weight >= 0.5, weight, torch.zeros_like(weight))
+
+
 def premultiplied(colours: Tensor, alpha: Tensor) -> Tensor:
     """Returns colours (B, C, H, W) times alpha (B, 1, H, W) on the scale from 0 to 1, all in [-1, 1]."""
     return torch.where(alpha >= 1, colours, (colours + 1) * ((alpha + 1) / 2) - 1)

@@ -19,6 +19,7 @@ from ..pictures.forms import (
     has_alpha,
     is_grey,
     kinds_of,
+    opacity,
     split_alpha,
 )
 from ..references import Images, Reference, named_references
@@ -154,6 +155,4 @@ def _entered(reference: Reference, form: Form) -> Reference:
     image = form.enter(reference.image)
     if form.alpha or alpha is None:
         return replace(reference, image=image)
-    opacity = (alpha + 1) / 2
-    opacity = torch.where(opacity >= 0.5, opacity, torch.zeros_like(opacity))
-    return replace(reference, image=image, weight=reference.weight * opacity)
+    return replace(reference, image=image, weight=reference.weight * opacity(alpha))

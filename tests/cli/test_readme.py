@@ -43,7 +43,7 @@ def test_quick_start_makes_a_picture_as_large_as_its_sample() -> None:
 
 def test_sections_come_in_their_order() -> None:
     titles = re.findall(r"^## (.*)$", README, re.MULTILINE)
-    assert titles[:6] == ["Quick start", "Install in ComfyUI", "Nodes", "Tasks", "Python", "Tests"]
+    assert titles[:7] == ["Quick start", "Install in ComfyUI", "Nodes", "Tasks", "Edits", "Python", "Tests"]
 
 
 def test_everything_it_links_to_is_there() -> None:
@@ -78,6 +78,17 @@ def test_the_command_of_a_task_is_one_that_runs(task: gpdm.Task) -> None:
         files = getattr(options, given.name)
         for file in [files] if given.start else files:
             assert (ROOT / file).is_file()
+
+
+@pytest.mark.parametrize("edit", gpdm.EDITS.values(), ids=gpdm.EDITS)
+def test_an_edit_is_in_the_table_of_nodes_and_has_a_command(edit: gpdm.Edit) -> None:
+    assert f"| GPDM {edit.title} |" in README.split("**Which node do I take?**", 1)[1].split("**Which setting", 1)[0]
+    command = re.search(rf"^gpdm {edit.command} (?:.*\\\n)?.*$", README, re.MULTILINE)
+    assert command is not None
+    options = build_parser().parse_args(command[0].replace("\\\n", " ").split()[1:])
+    assert (options.edit.edit, str(options.out)) == (edit.name, f"{edit.command}.png")
+    for file in (options.image, *([] if edit.mask_help is None else [options.mask])):
+        assert (ROOT / file).is_file()
 
 
 def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,6 +14,7 @@ from gpdm import (
     ImageError,
     OptionError,
     Reference,
+    boost,
     inpaint,
     make_tileable,
     outpaint,

@@ -11,22 +11,13 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from gpdm import diversity, evaluate, evaluation_maps, evaluation_plot, evaluation_text
+from gpdm import diversity, evaluate, evaluation_maps, evaluation_plot, evaluation_text, source_map
 from gpdm.evaluation.copying import PATCH_SIZE
 from gpdm.evaluation.drawing import LINE_COLOUR, SERIES_COLOURS, Axes
 from gpdm.evaluation.judgement import judge
+from gpdm.evaluation.maps import CORNER_COLOURS, MAX_ERROR, UNCHANGED, copy_map, copy_map_key, error_map
 from gpdm.evaluation.metrics import DESCRIPTIONS, Evaluation
-from gpdm.evaluation.report import (
-    CORNER_COLOURS,
-    MAX_DECIBELS,
-    MAX_ERROR,
-    copy_map,
-    copy_map_key,
-    distance_axes,
-    error_map,
-    pale,
-    spectra_axes,
-)
+from gpdm.evaluation.report import MAX_DECIBELS, distance_axes, pale, spectra_axes
 from gpdm.evaluation.sifid import LAYERS, load_inception, sifid
 from library.problems import picture
 
@@ -254,6 +245,34 @@ def test_each_reference_has_other_colours_in_copy_maps(index: int, columns: slic
     result = copy_map(evaluate(references, image).sources, references, (height, width))
     expected = (gradient(64, 94) * 2 - 1)[:, :height, columns]
     assert torch.allclose(result[0, :, 3:-3, 3:-3], expected[:, 3:-3, 3:-3], atol=1e-5)
+
+
+def positions(height: int, width: int, reference: int = 0) -> Tensor:
+    """The sources of a copy of a reference, (3, h, w)."""
+    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    return torch.stack([torch.full_like(rows, reference), rows, columns])
+
+
+def test_the_source_map_of_a_copy_is_the_gradient_of_the_key() -> None:
+    result = source_map(positions(48, 60), [(48, 60)], REFERENCE)
+    assert torch.allclose(result[0] / 2 + 0.5, gradient(48, 60), atol=1e-6)
+
+
+@pytest.mark.parametrize(("reference", "columns"), [(0, slice(0, 30)), (1, slice(30, 50))])
+def test_each_reference_has_its_part_of_the_colours_in_source_maps(reference: int, columns: slice) -> None:
+    sizes = [(40, 30), (40, 20)]
+    result = source_map(positions(*sizes[reference], reference), sizes, torch.zeros(1, 3, *sizes[reference]))
+    assert torch.allclose(result[0] / 2 + 0.5, gradient(40, 50)[..., columns], atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_what_has_no_source_is_the_image_darkened(channels: int) -> None:
+    image, source = picture(48, 60, channels, seed=3), positions(48, 60)
+    source[:, :, 30:] = -1
+    result = source_map(source, [(48, 60)], image)
+    assert torch.allclose(result[0, :, :, :30] / 2 + 0.5, gradient(48, 60)[..., :30], atol=1e-6)
+    colours = image[:, :3] if channels > 2 else image[:, :1].expand(-1, 3, -1, -1)
+    assert torch.allclose((result + 1)[..., 30:], UNCHANGED * (colours + 1)[..., 30:], atol=1e-6)
 
 
 def test_error_maps_are_bright_at_errors_and_black_elsewhere() -> None:

@@ -10,6 +10,8 @@ from types import ModuleType
 
 import pytest
 
+from gpdm import EDITS, TASKS, Edit, Task
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("gpdm", "nodes", "tools", "benchmarks")
 FILES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
@@ -114,6 +116,13 @@ def test_tooltips_are_one_or_two_sentences(comfyui_pack: ModuleType) -> None:
             if not (is_phrase(text) and text.endswith(".") and len(sentences) <= 2):
                 wrong.append(f"{name}.{place}: {text}")
     assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("record", [*TASKS.values(), *EDITS.values()], ids=lambda record: record.name)
+def test_texts_of_records_are_sentences(record: Task | Edit) -> None:
+    """Summary and helps are tooltips too, which are checked above; advice and note stand in help pages and files."""
+    for text in (record.summary, record.advice, record.example.note):
+        assert is_phrase(text) and text.endswith(".") and not text[0].islower(), text
 
 
 def test_the_loss_node_shows_seven_widgets_at_most(comfyui_pack: ModuleType) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import runpy
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from gpdm import (
+    EDITS,
     TASKS,
     BidirectionalLoss,
     Canvas,
@@ -43,6 +43,7 @@ from gpdm.cli.host import Bar, TerminalHost
 from gpdm.cli.pack import load_pack
 from gpdm.evaluation.sifid import LAYERS
 from library.problems import picture
+from pack.hosts import HalfHost, RecordingHost
 
 SCHEMAS = Path(__file__).with_name("schemas.json")
 RECORD = runpy.run_path(str(Path(__file__).resolve().parents[2] / "tools" / "record_schemas.py"))
@@ -61,6 +62,7 @@ IDS = [
     "GPDM_Evaluate",
     "GPDM_Reference",
     "GPDM_Canvas",
+    *(edit.node_id for edit in EDITS.values()),
 ]
 
 
@@ -198,6 +200,14 @@ def test_result_is_the_core_result(comfyui_pack: ModuleType, terminal: TerminalH
     assert torch.allclose(images, ((core + 1) / 2).movedim(1, -1), atol=1e-6)
 
 
+@pytest.mark.parametrize("values", [255, 65535])
+def test_values_of_files_survive_the_way_to_the_core_and_back(comfyui_pack: ModuleType, values: int) -> None:
+    """Save Image cuts off the fraction, so that a value that is a little too low would be saved as the next lower one."""
+    convert = comfyui_pack.nodes.convert
+    given = (torch.arange(values + 1) / values).view(1, 1, -1, 1).expand(-1, -1, -1, 3)
+    assert torch.equal(convert.from_core(convert.to_core(given, "image")), given)
+
+
 def test_init_and_guess(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
     synthesize, guess = node(comfyui_pack, "GPDM_Synthesize"), node(comfyui_pack, "GPDM_InitialGuess")
     start = image(26, 30, seed=4)
@@ -326,35 +336,6 @@ def test_a_batch_of_references_is_one_distribution(comfyui_pack: ModuleType, ter
     assert images.shape[0] == 1
 
 
-class RecordingHost(TerminalHost):
-    """Counts what a node tells its host, and cancels when told to."""
-
-    def __init__(self, cancel_at: int = 10**9) -> None:
-        super().__init__(torch.device("cpu"))
-        self.steps, self.previews, self.checks, self.cancel_at, self.rooms = [], [], 0, cancel_at, []
-        self.threads: set[int] = set()
-
-    def make_room(self, required: int) -> None:
-        self.rooms.append(required)
-
-    def check_cancelled(self) -> None:
-        self.checks += 1
-        if self.checks == self.cancel_at:
-            raise InterruptedError
-
-    def progress(self, total: int) -> Any:
-        host = self
-
-        class Bar:
-            def update(self, step: int, preview: Any) -> None:
-                host.threads.add(threading.get_ident())
-                host.steps.append((step, total))
-                if preview is not None:
-                    host.previews.append(preview)
-
-        return Bar()
-
-
 def test_progress_previews_and_cancel(comfyui_pack: ModuleType) -> None:
     node_class = node(comfyui_pack, "GPDM_Reshuffle")
     quick = {
@@ -450,10 +431,6 @@ def test_what_is_no_image_is_refused(comfyui_pack: ModuleType, terminal: Termina
 
 
 def test_results_go_where_the_host_wants_them(comfyui_pack: ModuleType) -> None:
-    class HalfHost(TerminalHost):
-        def intermediate(self, image: Tensor) -> Tensor:
-            return image.half()
-
     before = comfyui_pack.nodes.host.use(HalfHost(torch.device("cpu")))
     try:
         node_class = node(comfyui_pack, "GPDM_Reshuffle")
@@ -553,10 +530,6 @@ def test_evaluate_refuses_what_it_cannot_judge(comfyui_pack: ModuleType, termina
 
 
 def test_pictures_of_evaluate_go_where_the_host_wants_them(comfyui_pack: ModuleType) -> None:
-    class HalfHost(TerminalHost):
-        def intermediate(self, image: Tensor) -> Tensor:
-            return image.half()
-
     before = comfyui_pack.nodes.host.use(HalfHost(torch.device("cpu")))
     try:
         _, plot, maps = judged(comfyui_pack, images=image(48, 50))

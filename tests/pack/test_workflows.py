@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gpdm import TASKS, Keep, from_pil
+from gpdm import EDITS, TASKS, Keep, from_pil
 from gpdm.cli.definitions import all_definitions
 from gpdm.cli.main import main
 from gpdm.cli.validation import validate
@@ -22,9 +22,11 @@ from gpdm.cli.workflow import Link, read_prompt
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "workflows").glob("*.json"))
 TASK_FILES = {task.file: task for task in TASKS.values()}
+EDIT_FILES = {edit.file: edit for edit in EDITS.values()}
 NAMES = sorted(
     [
         *TASK_FILES,
+        *EDIT_FILES,
         "compare",
         "composed",
         "diffusion_init",
@@ -154,6 +156,42 @@ def test_the_workflow_of_a_task_shows_its_example(name: str) -> None:
     assert making.inputs.items() >= task.example.values.items()
     (note,) = [node["widgets_values"][0] for node in nodes if node["type"] == "Note"]
     assert task.example.note in note and task.advice in note
+
+
+def small_copy(file: str, folder: Path, size: tuple[int, int] = (48, 40)) -> Path:
+    """A small copy of a sample picture, with its mask."""
+    with Image.open(ROOT / "workflows" / "inputs" / file) as picture:
+        picture.resize(size).save(folder / f"{Path(file).stem}.png")
+    return folder / f"{Path(file).stem}.png"
+
+
+@pytest.mark.parametrize("name", EDIT_FILES)
+def test_the_workflow_of_an_edit_runs_headless(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On small copies of its pictures, with a seed from outside."""
+    edit, file = EDIT_FILES[name], ROOT / "workflows" / f"{name}.json"
+    loads = [node for node in read(file)["nodes"] if node["type"] in ("LoadImage", "LoadImageMask")]
+    copies = [small_copy(node["widgets_values"][0], tmp_path) for node in loads]
+    arguments = [text for copy in copies for text in ("--image", str(copy))]
+    out = tmp_path / "out"
+    assert main(["run", str(file), "--out", str(out), "--device", "cpu", "--seed", "3", "--json", *arguments]) == 0
+    saved = [Path(path) for path in json.loads(capsys.readouterr().out)["saved"]]
+    assert [path.name for path in saved if path.name.startswith(f"GPDM_{edit.command}_0")]
+    assert [path.name for path in saved if path.name.startswith("preview_")], "the map of sources"
+    assert pixels(saved[0]).shape[2] >= 40
+
+
+@pytest.mark.parametrize("name", EDIT_FILES)
+def test_the_workflow_of_an_edit_shows_its_example(name: str) -> None:
+    edit, nodes = EDIT_FILES[name], read(ROOT / "workflows" / f"{name}.json")["nodes"]
+    loaded = [node["widgets_values"][0] for node in nodes if node["type"] in ("LoadImage", "LoadImageMask")]
+    example = edit.example
+    assert loaded == list(dict.fromkeys(file for file in (example.image, example.mask) if file is not None))
+    prompt = read_prompt(read(ROOT / "workflows" / f"{name}.json"), all_definitions())
+    (making,) = [node for node in prompt.values() if node.type == edit.node_id]
+    assert making.inputs.items() >= example.values.items()
+    assert isinstance(making.inputs.get("mask"), Link) == (example.mask is not None)
+    (note,) = [node["widgets_values"][0] for node in nodes if node["type"] == "Note"]
+    assert example.note in note and edit.advice in note
 
 
 def run_small(name: str, folder: Path, *more: str) -> list[Path]:

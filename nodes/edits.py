@@ -1,0 +1,165 @@
+"""One node per edit, made from its record. The edit changes a part of a picture and leaves the rest as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..gpdm import (
+    EDITS,
+    Edit,
+    Edits,
+    GPDMError,
+    Level,
+    OutputOptions,
+    PatchNN,
+    PreparedEdit,
+    Reference,
+    picture_bytes,
+    prepare_edit,
+    run_edit,
+    source_map,
+)
+from . import convert, host, inputs
+
+
+class EditNode:
+    """Base of the nodes of edits. Inputs and execution follow from the record."""
+
+    EDIT: Edit
+
+    RETURN_TYPES = ("IMAGE", "MASK", "IMAGE")
+    RETURN_NAMES = ("images", "mask", "sources")
+    OUTPUT_TOOLTIPS = (
+        "The edited pictures, as one batch.",
+        "The part of each picture that was changed, for example as the noise mask of a latent.",
+        "For each picture, the positions that its new pixels were copied from, as colours: red at the top left, yellow "
+        "at the top right, blue and green below. What was not copied is darkened.",
+    )
+    FUNCTION = "execute"
+    CATEGORY = "GPDM/edits"
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        edit = cls.EDIT
+        return {
+            "required": {
+                "image": inputs.image(edit.image_help),
+                **({} if edit.mask_help is None else {"mask": inputs.mask(edit.mask_help)}),
+                "seed": inputs.SEED,
+                **inputs.widgets(edit.options),
+            },
+            "optional": {"num_outputs": _num_outputs(), **(_SOCKETS if edit.takes_references else {})},
+        }
+
+    def execute(
+        self,
+        image: Tensor,
+        seed: int,
+        mask: Tensor | None = None,
+        num_outputs: int = 1,
+        references: Sequence[Reference] = (),
+        exclude: Tensor | None = None,
+        **options: Any,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        here = host.current()
+        # ComfyUI runs nodes under inference mode, in which nothing can be optimised by gradients of autograd.
+        with torch.inference_mode(False):
+            device = here.device()
+            prepared = prepare_edit(
+                convert.to_core(image.to(device), "image"),
+                [convert.moved(reference, device) for reference in references] or None,
+            )
+            masks, excluded = (
+                None if given is None else convert.to_map(given, name).to(device)
+                for name, given in (("mask", mask), ("exclude", exclude))
+            )
+            _check(prepared, excluded, num_outputs)
+            here.make_room(_required_bytes(prepared.image, prepared.source_sizes))
+            if prepared.note:
+                here.say(prepared.note)
+            results = run_edit(
+                self.EDIT,
+                prepared.image,
+                masks,
+                references=prepared.references,
+                exclude=excluded,
+                seed=seed,
+                num_outputs=num_outputs,
+                on_step=host.Reporter(here).report,
+                **options,
+            )
+            images, changed = convert.from_core(results.images), results.masks[:, 0].contiguous()
+            if images.shape[1:3] == image.shape[1:3]:
+                images = convert.with_unchanged(images, image, changed)
+            return (
+                here.intermediate(images),
+                here.intermediate(changed),
+                here.intermediate(convert.from_core(_source_maps(results, prepared.source_sizes))),
+            )
+
+
+def edit_node(edit: Edit) -> type[EditNode]:
+    """Returns the node class of an edit."""
+    attributes = {
+        "ID": edit.node_id,
+        "DISPLAY_NAME": f"GPDM {edit.title}",
+        "DESCRIPTION": edit.summary,
+        "SEARCH_ALIASES": list(edit.aliases),
+        "EDIT": edit,
+    }
+    return type(edit.node_id.replace("_", ""), (EditNode,), attributes)
+
+
+def _num_outputs() -> inputs.Input:
+    """Returns the widget for the number of results."""
+    ((kind, options),) = inputs.widgets(OutputOptions, ["num_outputs"]).values()
+    tooltip = (
+        "Number of results of one picture; result i (from 0) equals a single run with seed + i. A batch of pictures "
+        "gives one result of each; then use 1 or the size of the batch."
+    )
+    return (kind, {**options, "tooltip": tooltip})
+
+
+_SOCKETS = {
+    "references": inputs.references(
+        "References from GPDM Reference, whose patches are used in place of those of the picture itself."
+    ),
+    "exclude": inputs.mask(
+        "Part of the picture whose patches are not used, as painted in the mask editor. An empty mask excludes nothing."
+    ),
+}
+
+
+def _check(prepared: PreparedEdit, exclude: Tensor | None, num_outputs: int) -> None:
+    """Raises `GPDMError` for inputs that exclude each other."""
+    batch = len(prepared.image)
+    if batch > 1 and num_outputs not in (1, batch):
+        raise GPDMError(
+            f"num_outputs is {num_outputs} and image is a batch of {batch}, each of which makes one result; set "
+            "num_outputs to 1"
+        )
+    if prepared.references is not None and exclude is not None and bool(exclude.any()):
+        raise GPDMError(
+            "references and exclude are both connected: exclude is a part of image, whose patches references replace; "
+            "disconnect one, or mask the reference on GPDM Reference"
+        )
+
+
+def _required_bytes(image: Tensor, source_sizes: Sequence[tuple[int, int]]) -> int:
+    """Returns what an edit may take at most, if all of the picture changes: its images, and the search for patches."""
+    level = Level(0, 1.0, (image.shape[-2], image.shape[-1]), tuple(source_sizes))
+    pictures = picture_bytes(level.pixels, level.reference_pixels, image.shape[1], len(image))
+    return pictures + PatchNN(search="approximate").memory(None, level)[1]
+
+
+def _source_maps(results: Edits, sizes: Sequence[tuple[int, int]]) -> Tensor:
+    """Returns the map of each result, (N, 3, H, W) in [-1, 1]."""
+    pairs = zip(results.sources, results.images.split(1), strict=True)
+    return torch.cat([source_map(source, sizes, image) for source, image in pairs])
+
+
+NODES = [edit_node(edit) for edit in EDITS.values()]
