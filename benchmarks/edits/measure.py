@@ -99,14 +99,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--outputs", type=Path, default=OUTPUTS, help="folder of the outputs")
 
 
+def chosen_cases(words: Sequence[str]) -> dict[str, HoleCase | TileCase]:
+    """Returns the cases whose name contains one of the words.
+
+    Raises:
+        SystemExit: There are none.
+    """
+    chosen = {name: case for name, case in CASES.items() if any(word in name for word in words)}
+    if not chosen:
+        raise SystemExit(f"no case has {' or '.join(words)} in its name; the cases are {', '.join(CASES)}")
+    return chosen
+
+
 def run(options: argparse.Namespace) -> None:
     """Measures the cases and methods that are asked for."""
     torch.set_num_threads(options.threads)
     options.outputs.mkdir(parents=True, exist_ok=True)
     origin, missing = provenance("cpu"), set[str]()
-    for name, case in CASES.items():
-        if not any(word in name for word in options.cases):
-            continue
+    for name, case in chosen_cases(options.cases).items():
         for method in methods_of(case):
             if method not in options.methods or method in missing:
                 continue

@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 import gpdm
 
-from .cases import HOLES, LONGER_SIDE, TILES, HoleCase, TileCase
+from .cases import CASES, LONGER_SIDE, HoleCase, TileCase
 from .measure import output_file
 from .methods import FILLS, painted
 from .methods import TILES as TILE_METHODS
@@ -17,21 +17,20 @@ GAP, TITLE = 8, 18
 Picture = Image.Image
 
 
-def hole_pictures(case: HoleCase, outputs: Path) -> dict[str, Picture]:
-    """Returns the picture with its hole in magenta, and the output of each method that exists, by title.
+def case_pictures(case: HoleCase | TileCase, outputs: Path) -> dict[str, Picture]:
+    """Returns the pictures of a case by title, of those methods that have an output; none if there is no output.
 
-    Of a picture that is larger than the others, the middle is shown.
+    A picture with a hole comes first, with the hole in magenta; of a picture that is larger than the others, the middle
+    is shown. A picture that is made tileable is rolled, so that opposite borders meet in the middle.
     """
-    pictures = {"hole": gpdm.to_pil(painted(*case.load()))} | saved_pictures(case.name, list(FILLS), outputs)
-    if case.timed:
-        return {title: middle(picture) for title, picture in pictures.items()}
-    return pictures
-
-
-def tile_pictures(case: TileCase, outputs: Path) -> dict[str, Picture]:
-    """Returns the output of each method that exists by title, rolled so that opposite borders meet in the middle."""
-    pictures = saved_pictures(case.name, list(TILE_METHODS), outputs)
-    return {title: rolled(picture, case.axes) for title, picture in pictures.items()}
+    if isinstance(case, TileCase):
+        tiles = saved_pictures(case.name, list(TILE_METHODS), outputs)
+        return {method: rolled(picture, case.axes) for method, picture in tiles.items()}
+    fills = saved_pictures(case.name, list(FILLS), outputs)
+    if not fills:
+        return {}
+    pictures = {"hole": gpdm.to_pil(painted(*case.load())), **fills}
+    return {title: middle(picture) for title, picture in pictures.items()} if case.timed else pictures
 
 
 def saved_pictures(case: str, methods: list[str], outputs: Path) -> dict[str, Picture]:
@@ -67,9 +66,7 @@ def band(title: str, pictures: dict[str, Picture], columns: int) -> Picture:
 
 def write_sheet(outputs: Path, file: Path) -> None:
     """Writes the contact sheet of all cases that have an output."""
-    rows = {case.name: hole_pictures(case, outputs) for case in HOLES}
-    rows = {name: pictures for name, pictures in rows.items() if len(pictures) > 1}
-    rows |= {case.name: pictures for case in TILES if (pictures := tile_pictures(case, outputs))}
+    rows = {name: pictures for name, case in CASES.items() if (pictures := case_pictures(case, outputs))}
     if not rows:
         print(f"{file.name} is left out: {outputs} has no outputs")
         return
@@ -80,4 +77,4 @@ def write_sheet(outputs: Path, file: Path) -> None:
     for part in bands:
         sheet.paste(part, (0, top))
         top += part.height
-    sheet.save(file, quality=88, optimize=True)
+    sheet.save(file, quality=82, optimize=True)
