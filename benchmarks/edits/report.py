@@ -10,7 +10,7 @@ from typing import Any
 from ..common import read_rows
 from ..targets import Target, target_table
 from .cases import KINDS, TIMED_HOLES
-from .methods import FILLS, GMIC, OPENCV, OURS, TILES
+from .methods import FILLS, GIVEN, GMIC, OPENCV, OURS, TILES
 from .sheet import write_sheet
 
 Row = Mapping[str, Any]
@@ -86,9 +86,11 @@ def fill_table(rows: Sequence[Row]) -> str:
 def tile_table(rows: Sequence[Row]) -> str:
     """Returns the medians of every method over the pictures that are made tileable."""
     lines = [
-        "| method | cases | wrap-around | lowest to highest | sharpness of the band | lowest | changed | seconds |",
-        "|" + " --- |" * 8,
+        "| method | cases | wrap-around | lowest to highest | sharpness of the band | lowest | over that as given, by case | "
+        "changed | seconds |",
+        "|" + " --- |" * 9,
     ]
+    given = of(rows, GIVEN, "tile")
     for method in TILES:
         own = of(rows, method, "tile")
         if own:
@@ -96,6 +98,7 @@ def tile_table(rows: Sequence[Row]) -> str:
             columns = [
                 f"{median(across):.2f} | {min(across):.2f} to {max(across):.2f}",
                 f"{median(sharp):.2f} | {min(sharp):.2f}",
+                number(paired(own, given, "sharpness")),
                 number(values(own, "changed")),
                 number(values(own, "seconds"), 1),
             ]
