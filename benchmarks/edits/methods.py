@@ -1,0 +1,160 @@
+"""The methods that are compared: this package, G'MIC, OpenCV, a cross-fade, and the picture as it is.
+
+A method that is not installed raises `NotInstalled` with what is missing.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+import gpdm
+
+from .measures import BAND
+
+PAINT = (1.0, -1.0, 1.0)
+"""Colour of the hole in the pictures that the methods are given: magenta, so that a leak would be seen."""
+GMIC_FILL = "inpaint_matchpatch[0] [1],0,9,10,5,1 round[0]"
+"""G'MIC's patch matching at all scales, with patches of 9 pixels, 10 iterations, a blend of 5 and outer blending. Its
+output is rounded, since a file of it would have most values lowered by 1."""
+GMIC_TILE = "fx_make_seamless 0,0,0"
+"""G'MIC's seamless picture by diffusion (a Poisson equation), without equalised light."""
+
+
+class NotInstalled(Exception):
+    """A method that this machine lacks."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output of a method."""
+
+    image: Tensor
+    """Picture, (1, 3, H, W) in [-1, 1]."""
+    mask: Tensor
+    """Where the method may change the picture, bool, (1, 1, H, W)."""
+
+
+Fill = Callable[[Tensor, Tensor], Output]
+"""Fills a hole of a picture, (1, 3, H, W), given its mask, bool, (1, 1, H, W)."""
+Tile = Callable[[Tensor, str], Output]
+"""Makes a picture tileable along axes: x, y or both."""
+
+
+def painted(image: Tensor, mask: Tensor) -> Tensor:
+    """Returns a picture whose hole has the colour `PAINT`."""
+    return torch.where(mask, image.new_tensor(PAINT)[:, None, None], image)
+
+
+def fill_ours(image: Tensor, mask: Tensor) -> Output:
+    """Fills a hole with `gpdm.inpaint`; the mask does not grow, so that all methods fill the same pixels."""
+    edits = gpdm.inpaint(image, mask.to(image), grow=0)
+    return Output(edits.images, edits.masks > 0)
+
+
+def fill_gmic(image: Tensor, mask: Tensor) -> Output:
+    """Fills a hole with G'MIC's inpaint_matchpatch."""
+    return Output(run_gmic(GMIC_FILL, image, mask.to(image) * 2 - 1), mask)
+
+
+def fill_opencv(image: Tensor, mask: Tensor) -> Output:
+    """Fills a hole with OpenCV's shift-map."""
+    try:
+        from cv2 import xphoto  # type: ignore[import-not-found]
+    except ImportError as error:
+        raise NotInstalled("it needs OpenCV's xphoto (pip install opencv-contrib-python-headless)") from error
+    source = np.ascontiguousarray(np.asarray(gpdm.to_pil(image))[..., ::-1])
+    known = np.where(mask[0, 0].numpy(), 0, 255).astype(np.uint8)
+    target = np.zeros_like(source)
+    xphoto.inpaint(source, known, target, xphoto.INPAINT_SHIFTMAP)
+    return Output(gpdm.from_pil(Image.fromarray(np.ascontiguousarray(target[..., ::-1]))), mask)
+
+
+def tile_ours(image: Tensor, axes: str) -> Output:
+    """Makes a picture tileable with the edit make_tileable."""
+    edit = gpdm.EDITS.get("make_tileable")
+    if edit is None:
+        raise NotInstalled("this version has no edit make_tileable")
+    edits = gpdm.run_edit(edit, image, axes=axes)
+    return Output(edits.images, edits.masks > 0)
+
+
+def tile_gmic(image: Tensor, axes: str) -> Output:
+    """Makes a picture tileable in both directions with G'MIC's fx_make_seamless, which changes every pixel."""
+    return Output(run_gmic(GMIC_TILE, image), torch.ones_like(image[:, :1], dtype=torch.bool))
+
+
+def tile_fade(image: Tensor, axes: str) -> Output:
+    """Fades a picture into its mirrored image towards the borders, over half of `BAND`."""
+    faded, mask = image, torch.zeros_like(image[:, :1], dtype=torch.bool)
+    for axis, name in ((2, "y"), (3, "x")):
+        if axes in (name, "both"):
+            length = image.shape[axis]
+            place = torch.arange(length)
+            depth = torch.minimum(place, length - 1 - place).to(image)
+            share = (0.5 * (1 - depth / (BAND // 2)).clamp(min=0)).view(-1, *[1] * (3 - axis))
+            faded, mask = faded + share * (faded.flip(axis) - faded), mask | (share > 0)
+    return Output(faded, mask)
+
+
+def run_gmic(command: str, *images: Tensor) -> Tensor:
+    """Returns the first picture that a G'MIC command makes, (1, 3, H, W) in [-1, 1] with 8 bits.
+
+    Raises:
+        NotInstalled: The program gmic is missing.
+        CalledProcessError: It fails.
+    """
+    if shutil.which("gmic") is None:
+        raise NotInstalled("it needs the program gmic (https://gmic.eu)")
+    with tempfile.TemporaryDirectory() as name:
+        files = [Path(name) / f"{i}.png" for i in range(len(images))]
+        for image, file in zip(images, files, strict=True):
+            gpdm.to_pil(image).save(file)
+        output = Path(name) / "output.png"
+        words = ["gmic", *map(str, files), *command.split(), "-o[0]", str(output)]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
+        subprocess.run(words, check=True, capture_output=True, env=environment)
+        with Image.open(output) as picture:
+            return gpdm.from_pil(picture.convert("RGB"))
+
+
+def timed(function: Callable[[], Output]) -> tuple[Output, float]:
+    """Returns an output, and the seconds of processor time that it took, with those of programs that were run."""
+    started = processor_time()
+    output = function()
+    return output, processor_time() - started
+
+
+def processor_time() -> float:
+    """Returns the seconds of processor time of this process and of the programs that it has run."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
+
+
+OURS, GMIC, OPENCV, TRUTH, GIVEN, FADE = "gpdm", "G'MIC", "OpenCV", "truth", "as given", "cross-fade"
+FILLS: dict[str, Fill] = {
+    TRUTH: Output,
+    OURS: fill_ours,
+    GMIC: fill_gmic,
+    OPENCV: fill_opencv,
+}
+"""Methods that fill a hole. Truth is the picture itself."""
+TILES: dict[str, Tile] = {
+    GIVEN: lambda image, axes: Output(image, torch.zeros_like(image[:, :1], dtype=torch.bool)),
+    OURS: tile_ours,
+    GMIC: tile_gmic,
+    FADE: tile_fade,
+}
+"""Methods that make a picture tileable."""
