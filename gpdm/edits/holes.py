@@ -226,10 +226,10 @@ EDITS = (
         apply=inpaint,
         aliases=("gpdm", "fill", "hole", "repair", "restore", "scratch", "content aware fill", "heal", "lama"),
         example=EditExample(
-            image="dahlia_painted.png",
-            mask="dahlia_painted.png",
+            image="cat_scratched.png",
+            mask="cat_scratched.png",
             values={},
-            note="The painted part is filled with patches from around it.",
+            note="The scratches under the mask are gone. Everything else is the picture as it was, bit for bit.",
         ),
     ),
     Edit(
@@ -245,10 +245,10 @@ EDITS = (
         apply=remove,
         aliases=("gpdm", "object removal", "erase", "eraser", "content aware fill", "watermark"),
         example=EditExample(
-            image="pavilion_painted.png",
-            mask="pavilion_painted.png",
+            image="astronaut_painted.png",
+            mask="astronaut_painted.png",
             values={},
-            note="The painted object is gone.",
+            note="The model of the space shuttle under the mask is gone.",
         ),
     ),
     Edit(

@@ -8,6 +8,8 @@ import torch
 
 from ..errors import ImageError
 from ..images import resize, size_of
+from ..losses.swd import SWDLoss
+from ..optimizers.gradient import Optimizer
 from ..options import option
 from ..pyramid import PyramidSchedule
 from ..references import Reference
@@ -54,7 +56,9 @@ def boost(entry: EditInput, options: BoostOptions) -> Edited:
     result = synthesize(
         Reference(image, 1 + (options.times - 1) * mask),
         seed=entry.seed,
+        loss=SWDLoss(num_proj=16),
         pyramid=PyramidSchedule(coarse_dim=options.coarse_dim),
+        optimizer=Optimizer(num_steps=300, fine_steps=100),
         on_step=on_step,
     )
     nothing = torch.full((3, *size), -1, dtype=torch.int64, device=image.device)

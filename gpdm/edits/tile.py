@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from ..errors import ImageError
-from ..images import check_alike, resize, size_of
+from ..images import Size, check_alike, resize, size_of
 from ..options import option
 from ..references import Reference
-from .base import Edit, Edited, EditExample, EditInput, EditOptions
+from .base import Edit, Edited, EditExample, EditInput, EditOptions, OnEdit
 from .fill import fill
 
 BAND = 1 / 4
@@ -70,33 +71,89 @@ def make_tileable(entry: EditInput, options: TileOptions) -> Edited:
                 f"the picture is {size[1]}x{size[0]}, too small for a band of {band} pixels and patches of "
                 f"{options.patch_size}; give a larger picture, or lower band"
             )
-    # The borders meet in the middle, where the band is a hole of a picture without a seam elsewhere.
-    shifts = [image.shape[axis] // 2 for axis in axes]
-    rolled, hole = image.roll(shifts, axes), torch.zeros_like(image[:, :1], dtype=torch.bool)
-    for axis, shift in zip(axes, shifts, strict=True):
-        hole.narrow(axis, shift - band // 2, band).fill_(True)
-    # The band as it is would come back, seam and all: up to the border it goes on from what is outside the band.
-    usable = (~hole).to(image)
-    if entry.exclude is not None:
-        usable = usable * (resize(entry.exclude.to(image), size) < 0.5).roll(shifts, axes)
     for reference in entry.references:
         check_alike(reference.image, "reference", image, "image")
-    filled = fill(
-        rolled,
-        hole,
-        entry.references or [Reference(rolled, usable)],
-        patch_size=options.patch_size,
-        seed=entry.seed,
-        largest_step=LARGEST_STEP,
-        on_step=entry.on_step,
-    )
-    back = [-shift for shift in shifts]
-    result = torch.where(hole, filled.image, rolled).roll(back, axes)
-    source = filled.source.roll(back, [axis - 1 for axis in axes])
-    if not entry.references:  # rows and columns of the picture as it is given
-        for axis, shift in zip(axes, shifts, strict=True):
-            source[axis - 1] = torch.where(source[0] >= 0, (source[axis - 1] - shift) % image.shape[axis], -1)
-    return Edited(result, hole.to(image).roll(back, axes), source)
+    excluded = None if entry.exclude is None else resize(entry.exclude.to(image), size) >= 0.5
+    parts = _parts(size, options.axes, band, image.device)
+    changed = torch.stack([part.original(part.hole) for part in parts]).any(0)
+    # The band itself is not copied: up to the border it goes on from what is outside, and the seam would come back.
+    usable = ~changed if excluded is None else ~(changed | excluded)
+    source = torch.full((3, *size), -1, dtype=torch.int64, device=image.device)
+    for number, part in enumerate(parts):
+        rolled = part.rolled(image)
+        filled = fill(
+            rolled,
+            part.hole,
+            entry.references or [Reference(rolled, part.rolled(usable).to(image))],
+            patch_size=options.patch_size,
+            seed=entry.seed,
+            largest_step=LARGEST_STEP,
+            on_step=_part_of(entry.on_step, number, len(parts)),
+        )
+        image = part.original(torch.where(part.hole, filled.image, rolled))
+        found = part.original(filled.source[None])[0]
+        if not entry.references:  # rows and columns of the picture as it is given
+            offset = torch.tensor([0, *part.shifts], device=image.device)[:, None, None]
+            modulus = torch.tensor([1, *size], device=image.device)[:, None, None]
+            found = torch.where(found >= 0, (found - offset) % modulus, -1)
+        source = torch.where(found >= 0, found, source)
+    return Edited(image, changed.to(image), source)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A part of the band, in a picture that is rolled so that this part is surrounded by what is known."""
+
+    shifts: tuple[int, int]
+    """Pixels down and right by which the picture is rolled."""
+    hole: Tensor
+    """The part, bool, (1, 1, H, W)."""
+
+    def rolled(self, image: Tensor) -> Tensor:
+        """Returns a picture (B, C, H, W) rolled."""
+        return image.roll(self.shifts, (2, 3))
+
+    def original(self, image: Tensor) -> Tensor:
+        """Returns a rolled picture (B, C, H, W) as it was before."""
+        return image.roll((-self.shifts[0], -self.shifts[1]), (2, 3))
+
+
+def _parts(size: Size, axes: str, band: int, device: torch.device) -> list[_Part]:
+    """Returns the parts of the band in the order in which they are filled.
+
+    For both axes the band is a cross, in a picture whose borders meet in the middle. Its arms end before the borders of
+    that picture, across which they go on; these two ends are filled last.
+    """
+    middle, half = (size[0] // 2, size[1] // 2), band // 2
+    rows, columns = (slice(centre - half, centre - half + band) for centre in middle)
+
+    def part(shifts: tuple[int, int], *areas: tuple[slice, slice]) -> _Part:
+        hole = torch.zeros(1, 1, *size, dtype=torch.bool, device=device)
+        for area in areas:
+            hole[0, 0, area[0], area[1]] = True
+        return _Part(shifts, hole)
+
+    if axes != "both":
+        return [
+            part((0, middle[1]), (slice(None), columns)) if axes == "x" else part((middle[0], 0), (rows, slice(None)))
+        ]
+    inner = [slice(half, length - half) for length in size]
+    return [
+        part(middle, (inner[0], columns), (rows, inner[1])),
+        part((0, middle[1]), (_end(size[0], half), columns)),
+        part((middle[0], 0), (rows, _end(size[1], half))),
+    ]
+
+
+def _end(length: int, half: int) -> slice:
+    """Returns the pixels along an axis that lie within `half` of the border of the picture rolled by half its length."""
+    centre = length - length // 2
+    return slice(centre - half, centre + half)
+
+
+def _part_of(on_step: OnEdit | None, number: int, count: int) -> OnEdit | None:
+    """Returns the callback of one of several parts, for which the fraction of all work is reported."""
+    return None if on_step is None else lambda done, image: on_step((number + done) / count, image)
 
 
 EDITS = (
@@ -112,10 +169,10 @@ EDITS = (
         apply=make_tileable,
         aliases=("gpdm", "seamless", "tiling", "texture", "repeat", "pattern", "offset"),
         example=EditExample(
-            image="wood.jpg",
+            image="starry_night.jpg",
             mask=None,
             values={},
-            note="Copies of the output join without a seam in both directions.",
+            note="Copies of the output join without a seam in both directions; only a band at its borders differs from the painting.",
         ),
     ),
 )

@@ -96,6 +96,17 @@ def test_only_a_band_changes_when_a_picture_is_made_tileable(axes: str, rows: in
     assert torch.equal(mask, expected)
 
 
+def test_no_row_or_column_has_a_seam_after_both_axes_are_made_tileable() -> None:
+    """A bright half meets a dark one at both borders; the band spreads the step along its entire length."""
+    image = torch.rand(1, 1, 64, 72, generator=torch.Generator().manual_seed(0)) * 0.1
+    image += torch.linspace(-0.3, 0.3, 72) + torch.linspace(-0.2, 0.2, 64)[:, None]
+    result = make_tileable(image, band=24).images
+    for axis in (2, 3):
+        steps = (result - result.roll(1, axis)).abs()
+        before = (image - image.roll(1, axis)).abs()
+        assert before.max() > 0.4 > 0.3 > steps.max()
+
+
 def test_sources_are_where_the_pixels_come_from() -> None:
     image = waves()
     result = inpaint(image, ellipse(48, 60), grow=0)
