@@ -20,8 +20,8 @@ def blended(
 ) -> Tensor:
     """Returns an image whose copied pixels keep the differences to their neighbours that they have in the reference.
 
-    Where two neighbours come from different places, their difference is the mean of those at both places, unless it
-    would change a lot. Pixels that are not copied stay as they are (Poisson's equation).
+    Where two neighbours come from different places, their difference becomes the mean of those at both places, unless
+    it would change a lot. Pixels that are not copied stay as they are (Poisson's equation).
 
     Arguments:
         image: Image with the copied pixels, (1, C, H, W).
@@ -55,8 +55,9 @@ def _changes(image: Tensor, store: PatchStore, known: Tensor, index: Tensor, axi
         values = store.pixels.index_select(0, flat + step) - store.pixels.index_select(0, flat)
         total += torch.where(exists, values.T.reshape(given.shape), 0)
         number += exists.to(number)
-    wanted = torch.where(number > 0, total / number.clamp(min=1), given)
-    change = wanted - given
+    # If the reference ends at both places, no difference is wanted.
+    inside = ((here >= 0) | (after >= 0)).expand_as(given)
+    change = torch.where(inside, total / number.clamp(min=1) - given, 0)
     size = change.abs().amax(1, keepdim=True)
     return change * (1 - (size / largest_step).clamp(max=1) ** 4)
 
