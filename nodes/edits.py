@@ -11,12 +11,10 @@ from torch import Tensor
 from ..gpdm import (
     EDITS,
     Edit,
-    Edits,
     GPDMError,
     Level,
     OutputOptions,
     PatchNN,
-    PreparedEdit,
     Reference,
     picture_bytes,
     prepare_edit,
@@ -77,7 +75,11 @@ class EditNode:
                 None if given is None else convert.to_map(given, name).to(device)
                 for name, given in (("mask", mask), ("exclude", exclude))
             )
-            _check(prepared, excluded, num_outputs)
+            if prepared.references is not None and excluded is not None and bool(excluded.any()):
+                raise GPDMError(
+                    "references and exclude are both connected: exclude is a part of image, whose patches references "
+                    "replace; disconnect one, or mask the reference on GPDM Reference"
+                )
             here.make_room(_required_bytes(prepared.image, prepared.source_sizes))
             if prepared.note:
                 here.say(prepared.note)
@@ -92,13 +94,15 @@ class EditNode:
                 on_step=host.Reporter(here).report,
                 **options,
             )
-            images, changed = convert.from_core(results.images), results.masks[:, 0].contiguous()
+            images, changed = convert.from_core(results.images), results.masks[:, 0]
+            # Maps of one material share a mask and their sources.
+            changed, sources = (x.repeat_interleave(len(images) // len(x), 0) for x in (changed, results.sources))
             if images.shape[1:3] == image.shape[1:3]:
                 images = convert.with_unchanged(images, image, changed)
             return (
                 here.intermediate(images),
                 here.intermediate(changed),
-                here.intermediate(convert.from_core(_source_maps(results, prepared.source_sizes))),
+                here.intermediate(convert.from_core(_source_maps(sources, prepared.source_sizes, results.images))),
             )
 
 
@@ -134,21 +138,6 @@ _SOCKETS = {
 }
 
 
-def _check(prepared: PreparedEdit, exclude: Tensor | None, num_outputs: int) -> None:
-    """Raises `GPDMError` for inputs that exclude each other."""
-    batch = len(prepared.image)
-    if batch > 1 and num_outputs not in (1, batch):
-        raise GPDMError(
-            f"num_outputs is {num_outputs} and image is a batch of {batch}, each of which makes one result; set "
-            "num_outputs to 1"
-        )
-    if prepared.references is not None and exclude is not None and bool(exclude.any()):
-        raise GPDMError(
-            "references and exclude are both connected: exclude is a part of image, whose patches references replace; "
-            "disconnect one, or mask the reference on GPDM Reference"
-        )
-
-
 def _required_bytes(image: Tensor, source_sizes: Sequence[tuple[int, int]]) -> int:
     """Returns what an edit may take at most, if all of the picture changes: its images, and the search for patches."""
     level = Level(0, 1.0, (image.shape[-2], image.shape[-1]), tuple(source_sizes))
@@ -156,9 +145,9 @@ def _required_bytes(image: Tensor, source_sizes: Sequence[tuple[int, int]]) -> i
     return pictures + PatchNN(search="approximate").memory(None, level)[1]
 
 
-def _source_maps(results: Edits, sizes: Sequence[tuple[int, int]]) -> Tensor:
-    """Returns the map of each result, (N, 3, H, W) in [-1, 1]."""
-    pairs = zip(results.sources, results.images.split(1), strict=True)
+def _source_maps(sources: Tensor, sizes: Sequence[tuple[int, int]], images: Tensor) -> Tensor:
+    """Returns the map of each result (N, 3, H, W), (N, 3, H, W) in [-1, 1]."""
+    pairs = zip(sources, images.split(1), strict=True)
     return torch.cat([source_map(source, sizes, image) for source, image in pairs])
 
 

@@ -396,6 +396,8 @@ MASK_HOW = (
 
 SHOWN: dict[str, Callable[[int], list[Box]]] = {"make_tileable": two_by_two}
 """Boxes behind the node of an edit that show its result in another way, by the name of the edit."""
+WITHOUT_SOURCES = ("boost",)
+"""Edits whose pixels are copied from nowhere, by name."""
 
 
 def edit_workflow(edit: Edit) -> list[Column]:
@@ -417,11 +419,13 @@ def edit_workflow(edit: Edit) -> list[Column]:
     saved = [save(made, f"GPDM_{edit.command}")]
     if shown:
         saved.append(save(made + len(shown), f"GPDM_{edit.command}_shown"))
+    if edit.name not in WITHOUT_SOURCES:
+        saved.append(sources(made))
     return [
         Column("1  The picture", [*loads, note(f"{hint}{example.note} {edit.advice}")]),
         Column(f"2  {edit.title.capitalize()}", [Box(edit.node_id, {"seed": 0, **example.values}, links)]),
         *([Column("3  Copies of it", shown, drop=DROP)] if shown else []),
-        Column("4  Result" if shown else "3  Result", [*saved, sources(made)]),
+        Column("4  Result" if shown else "3  Result", saved),
     ]
 
 

@@ -164,8 +164,21 @@ def test_the_number_of_results_fits_a_batch(
     if fits:
         assert len(edited(comfyui_pack, edit, **given)[0]) == 2
     else:
-        with pytest.raises(GPDMError, match="num_outputs is 3 and image is a batch of 2"):
+        with pytest.raises(GPDMError, match=r"num_outputs = 3.*set it to 1"):
             edited(comfyui_pack, edit, **given)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_maps_of_one_material_change_together(comfyui_pack: ModuleType, terminal: TerminalHost, number: int) -> None:
+    given = torch.cat([image(), image(seed=1)])
+    images, mask, sources = edited(comfyui_pack, EDITS["make_tileable"], image=given, batch="maps", num_outputs=number)
+    assert len(images) == len(mask) == len(sources) == 2 * number
+    for i in range(0, 2 * number, 2):
+        assert torch.equal(mask[i], mask[i + 1])
+        moved = sources[i : i + 2][mask[i : i + 2] > 0].view(2, -1, 3)
+        assert torch.equal(moved[0], moved[1])
+    kept = (mask == 0).view(number, 2, *SIZE)
+    assert torch.equal(images.view(number, *given.shape)[kept], given.expand(number, -1, -1, -1, -1)[kept])
 
 
 @MASKED
@@ -281,7 +294,7 @@ def test_progress_previews_and_cancel(comfyui_pack: ModuleType, edit: Edit) -> N
         comfyui_pack.nodes.host.use(cancelling := RecordingHost(cancel_at=3))
         with pytest.raises(InterruptedError):
             edited(comfyui_pack, edit)
-        assert len(cancelling.steps) == 2, "cancelled within one step"
+        assert cancelling.checks == 3, "cancelled within one step"
     finally:
         comfyui_pack.nodes.host.use(before)
 
