@@ -132,10 +132,10 @@ def upsample(
 ) -> Tensor:
     """Returns an image enlarged to `size` by its Fourier series.
 
-    The Fourier series of an axis that does not wrap is that of the image and its mirror image. Any interpolation from few
-    neighbours (bilinear, bicubic) makes some positions sharper than others, in a pattern that depends on how the new
-    pixels lie among the old ones; in textures of fine grain the optimisation turns it into a lattice of straight lines,
-    and at borders that wrap into a seam. At edges the series exceeds the range of the image a little.
+    The Fourier series of an axis that does not wrap is that of the image and its mirror image. Any interpolation from
+    few neighbours (bilinear, bicubic) makes some positions sharper than others, in a pattern that depends on how the
+    new pixels lie among the old ones. In textures of fine grain the optimisation turns it into a lattice of straight
+    lines, and at borders that wrap into a seam. At edges the series exceeds the range of the image a little.
 
     Arguments:
         image: The smaller image, (B, C, H, W).
@@ -157,7 +157,7 @@ def upsample(
 
 
 def _resample_mirrored(image: Tensor, axis: int, length: int) -> Tensor:
-    """Evaluates the Fourier series of an image and its mirror image along one axis, at the `length` pixels of the image."""
+    """Evaluates the Fourier series of an image and its mirror image along one axis, at `length` pixels of the image."""
     mirrored = torch.cat([image, image.flip(axis)], axis)
     first = 0.5 * image.shape[axis] / length - 0.5
     return _resample_circular(mirrored, axis, 2 * length, first).narrow(axis, 0, length)
