@@ -3,17 +3,30 @@
 A new edit is a record in a file here and two entries in this file.
 """
 
-from . import holes, objects, tile
+from . import holes, objects, paste, tile
 from .base import Edit, Edited
 from .run import Edits, as_edit_function, run_edit
 
-EDITS = {edit.name: edit for edit in (*holes.EDITS, *tile.EDITS, *objects.EDITS)}
+EDITS = {edit.name: edit for edit in (*holes.EDITS, *tile.EDITS, *objects.EDITS, *paste.EDITS)}
 """Every edit by its name."""
 
 inpaint = as_edit_function(EDITS["inpaint"])
 remove = as_edit_function(EDITS["remove"])
 outpaint = as_edit_function(EDITS["outpaint"])
 boost = as_edit_function(EDITS["boost"])
+harmonise = as_edit_function(EDITS["harmonise"])
 make_tileable = as_edit_function(EDITS["make_tileable"])
 
-__all__ = ["EDITS", "Edit", "Edited", "Edits", "boost", "inpaint", "make_tileable", "outpaint", "remove", "run_edit"]
+__all__ = [
+    "EDITS",
+    "Edit",
+    "Edited",
+    "Edits",
+    "boost",
+    "harmonise",
+    "inpaint",
+    "make_tileable",
+    "outpaint",
+    "remove",
+    "run_edit",
+]

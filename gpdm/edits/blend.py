@@ -38,6 +38,31 @@ def blended(
     return image + _solution(-sum(changes, torch.zeros_like(image)) * hole, hole)
 
 
+def membrane(image: Tensor, mask: Tensor, largest_step: float = LARGEST_STEP) -> Tensor:
+    """Returns what to add to an image so that the difference across the border of a mask becomes small.
+
+    It is 0 outside the mask, and smooth inside (Laplace's equation). Large differences are kept.
+
+    Arguments:
+        image: Image, (1, C, H, W).
+        mask: Where the image may change, bool, (1, 1, H, W).
+        largest_step: Difference across the border from which it is kept.
+    """
+    inside, changes = mask.to(image), torch.zeros_like(image)
+    for axis in (2, 3):
+        length = image.shape[axis] - 1
+        across = mask.narrow(axis, 0, length) != mask.narrow(axis, 1, length)
+        step = image.narrow(axis, 1, length) - image.narrow(axis, 0, length)
+        changes += _divergence(torch.where(across, _limited(-step, largest_step), 0), axis)
+    return _solution(-changes * inside, inside)
+
+
+def _limited(change: Tensor, largest_step: float) -> Tensor:
+    """Returns changes of differences, which fall to 0 where they reach `largest_step` in one of the channels."""
+    size = change.abs().amax(1, keepdim=True)
+    return change * (1 - (size / largest_step).clamp(max=1) ** 4)
+
+
 def _changes(image: Tensor, store: PatchStore, known: Tensor, index: Tensor, axis: int, largest_step: float) -> Tensor:
     """Returns by how much the wanted differences to the next pixels along an axis differ from those of the image.
 
@@ -58,8 +83,7 @@ def _changes(image: Tensor, store: PatchStore, known: Tensor, index: Tensor, axi
     # If the reference ends at both places, no difference is wanted.
     inside = ((here >= 0) | (after >= 0)).expand_as(given)
     change = torch.where(inside, total / number.clamp(min=1) - given, 0)
-    size = change.abs().amax(1, keepdim=True)
-    return change * (1 - (size / largest_step).clamp(max=1) ** 4)
+    return _limited(change, largest_step)
 
 
 def _divergence(differences: Tensor, axis: int) -> Tensor:

@@ -29,6 +29,9 @@ COARSE_STEPS, FINE_STEPS = 10, 4
 """Steps of a level below and above that scale."""
 START_NOISE = 0.05
 """Standard deviation of the noise that is added to the start, so that seeds differ."""
+BLENDED_THICKNESS = 2
+"""Thickness of a hole, in patches, above which its pieces are blended. Scratches are filled with such small pieces that
+blending would soften them."""
 FALLOFF = 1.3
 """Factor by which the vote of a patch weighs less for each pixel of depth."""
 MAX_KEYS = 2**16
@@ -231,5 +234,7 @@ class _Level:
         source = torch.stack([number, rows - tops[number], columns])
         maps = [(x.map() > 0).to(x.image) for x in self.references]
         known = PatchStore(maps, store.patch_size).pixels[:, 0] > 0
-        image = blended(copied(self.image, store, index), store, known, index, largest_step)
+        image = copied(self.image, store, index)
+        if thickness(self.hole) > BLENDED_THICKNESS * store.patch_size:
+            image = blended(image, store, known, index, largest_step)
         return Filled(image, torch.where(index >= 0, source, -1))

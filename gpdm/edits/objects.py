@@ -23,8 +23,8 @@ class BoostOptions(EditOptions):
 
     times: float = option(
         3.0,
-        "How many times as often patches under the mask occur in the new picture. Above 4 what is repeated runs together; "
-        "below 1 it becomes rarer.",
+        "Number of times as often that patches under the mask occur in the new picture. Higher repeats more of them, which run "
+        "together above 4; below 1 they become rarer.",
         ge=0.0,
         le=100.0,
         step=0.5,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..canvas import Keep
 from ..guess import InitialGuess
-from ..images import resize_known, scaled, size_of
+from ..images import resize, resize_known, scaled, size_of
 from ..losses.swd import SWDLoss
 from ..optimizers.gradient import Optimizer
 from ..pyramid import PyramidSchedule
@@ -25,7 +25,7 @@ COARSE_THICKNESS = 1.5
 
 
 def populated(
-    image: Tensor, hole: Tensor, references: Sequence[Reference], start: Tensor | None, seed: int, patch_size: int
+    image: Tensor, hole: Tensor, references: Sequence[Reference], shown: bool, seed: int, patch_size: int
 ) -> tuple[Tensor, float]:
     """Returns an image whose hole holds the patches of its surroundings in their amounts, and the scale it is made at.
 
@@ -35,16 +35,16 @@ def populated(
         image: Image, (1, C, H, W).
         hole: Which pixels are filled, bool, (1, 1, H, W).
         references: Where patches come from.
-        start: Image to start from, (1, C, H, W); None: it is interpolated.
+        shown: Whether to start from what the image shows inside the hole. If not, it is interpolated.
         seed: Seed of the noise in the start.
         patch_size: Side of the patches, in pixels.
     """
     size = scaled(size_of(image), POPULATED_SCALE)
     thick = thickness(hole)
     known = (~hole).to(image)
-    begin = smooth_fill(image, known) if start is None else start
+    begin = image if shown else smooth_fill(image, known)
     if thick * POPULATED_SCALE < COARSE_THICKNESS * patch_size or min(size) < 2 * patch_size:
-        return begin, 1.0  # the hole is too thin for more than copying
+        return begin, COARSE_THICKNESS * patch_size / thick  # too thin for more than copying
     small, fraction = resize_known(image, known, size)
     distance = depths(fraction >= 0.5).clamp(min=0)  # pixels to the hole
     nearness = torch.exp(-((distance / (thick * POPULATED_SCALE)) ** 2) / 2).to(image)
@@ -57,9 +57,7 @@ def populated(
     coarse = round(min(size) * COARSE_THICKNESS * patch_size / (thick * POPULATED_SCALE))
     result = synthesize(
         scaled_references,
-        init=smooth_fill(small, (fraction >= 0.5).to(image))
-        if start is None
-        else resize_known(begin, torch.ones_like(known), size)[0],
+        init=resize(begin, size),
         seed=seed,
         loss=SWDLoss(),
         pyramid=PyramidSchedule(coarse_dim=min(max(coarse, round(1.6 * patch_size)), min(size))),

@@ -42,8 +42,8 @@ class TileOptions(EditOptions):
     )
     batch: str = option(
         "separate",
-        "What a batch of pictures is: separate pictures, or maps of one material, such as colour, normals and roughness, "
-        "which then all change in the same places.",
+        "separate changes each picture of a batch by itself. maps takes them as maps of one material, such as colour and "
+        "normals, and changes all in the same places.",
         choices=("separate", "maps"),
     )
     patch_size: int = option(
@@ -146,7 +146,7 @@ def _parts(size: Size, axes: str, band: int, device: torch.device) -> list[_Part
 
 
 def _end(length: int, half: int) -> slice:
-    """Returns the pixels along an axis that lie within `half` of the border of the picture rolled by half its length."""
+    """Returns the pixels along an axis within `half` pixels of the border of the picture rolled by half its length."""
     centre = length - length // 2
     return slice(centre - half, centre + half)
 

@@ -15,6 +15,7 @@ from gpdm import (
     OptionError,
     Reference,
     boost,
+    harmonise,
     inpaint,
     make_tileable,
     outpaint,
@@ -341,3 +342,33 @@ def test_boosting_makes_what_is_covered_more_frequent() -> None:
     assert bright[0] < 0.8 * bright[1] < bright[1] < bright[2] / 1.5
     with pytest.raises(ImageError, match="the mask is empty"):
         boost(image, 0 * mask)
+
+
+def test_a_paste_of_another_brightness_takes_on_that_of_its_surroundings() -> None:
+    image = torch.rand(1, 3, 60, 60, generator=torch.Generator().manual_seed(0)) * 0.1
+    mask = ellipse(60, 60)
+    brighter = image + 0.2 * mask
+    result = harmonise(brighter, mask, edge=0).images
+    inside = (mask > 0).expand_as(image)
+    assert (brighter - image)[inside].mean() == pytest.approx(0.2, abs=1e-4)
+    assert (result - image)[inside].mean().abs() < 0.03
+    assert torch.equal(harmonise(brighter, mask, edge=0, colour=0.0).images, brighter)
+
+
+def test_an_object_of_a_very_different_colour_keeps_it() -> None:
+    image = torch.zeros(1, 3, 60, 60)
+    mask = ellipse(60, 60)
+    image[:, 0] += 0.9 * mask[0]
+    assert torch.equal(harmonise(image, mask, edge=0).images, image)
+
+
+@pytest.mark.parametrize("edge", [3, 6])
+def test_the_edge_of_a_paste_is_made_anew_on_both_sides(edge: int) -> None:
+    image, mask = waves(60, 60), torch.zeros(60, 60)
+    mask[20:40, 20:40] = 1
+    result = harmonise(image, mask, edge=edge)
+    expected = torch.zeros(60, 60)
+    expected[20 - edge : 40 + edge, 20 - edge : 40 + edge] = 1
+    assert torch.equal(result.masks[0, 0], expected)
+    copied = result.sources[0, 0] >= 0
+    assert not copied[20 + edge : 40 - edge, 20 + edge : 40 - edge].any() and copied[20, 20] and copied[20 - edge, 30]
