@@ -196,7 +196,7 @@ def node_list() -> str:
     headings = {
         "GPDM": "General",
         "GPDM/tasks": "Tasks",
-        "GPDM/edits": "Edits: each changes a part of a picture",
+        "GPDM/edits": "Edits: a part of a picture is changed, the rest stays",
         "GPDM/options": "Options: each replaces one part of a task's settings",
         "GPDM/measure": "Measure",
     }

@@ -396,8 +396,6 @@ MASK_HOW = (
 
 SHOWN: dict[str, Callable[[int], list[Box]]] = {"make_tileable": two_by_two}
 """Boxes behind the node of an edit that show its result in another way, by the name of the edit."""
-WITHOUT_SOURCES = ("boost",)
-"""Edits whose pixels are copied from nowhere, by name."""
 
 
 def edit_workflow(edit: Edit) -> list[Column]:
@@ -419,7 +417,7 @@ def edit_workflow(edit: Edit) -> list[Column]:
     saved = [save(made, f"GPDM_{edit.command}")]
     if shown:
         saved.append(save(made + len(shown), f"GPDM_{edit.command}_shown"))
-    if edit.name not in WITHOUT_SOURCES:
+    if edit.keeps_rest:
         saved.append(sources(made))
     return [
         Column("1  The picture", [*loads, note(f"{hint}{example.note} {edit.advice}")]),

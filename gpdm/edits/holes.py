@@ -11,15 +11,15 @@ import torch.nn.functional as F
 from ..errors import OptionError
 from ..images import resize, size_of
 from ..options import option
-from .base import Edit, Edited, EditExample, EditInput
+from .base import Edit, Edited, EditExample, EditInput, EditOptions
 from .hole import HoleOptions, fill_hole, from_picture, hole_of
 from .masks import grown
 from .populate import populated
 
 
 @dataclass(frozen=True, kw_only=True)
-class InpaintOptions(HoleOptions):
-    """Options of `inpaint`."""
+class Intent(EditOptions):
+    """What a hole is filled with, and from where it starts."""
 
     intent: str = option(
         "continue",
@@ -36,18 +36,28 @@ class InpaintOptions(HoleOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class InpaintOptions(HoleOptions, Intent):
+    """Options of `inpaint`. Those of the second base come first."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RemoveOptions(HoleOptions):
     """Options of `remove`."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class OutpaintOptions(HoleOptions):
-    """Options of `outpaint`. The mask is what is added, so that it does not grow unless asked."""
+class Sides(EditOptions):
+    """What is added at each side of a picture."""
 
     left: int = option(0, "Number of pixels to add at the left.", ge=0, le=8192)
     right: int = option(0, "Number of pixels to add at the right.", ge=0, le=8192)
     top: int = option(0, "Number of pixels to add at the top.", ge=0, le=8192)
     bottom: int = option(0, "Number of pixels to add at the bottom.", ge=0, le=8192)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutpaintOptions(HoleOptions, Sides):
+    """Options of `outpaint`. The mask is what is added, so that it does not grow unless asked."""
 
 
 def inpaint(entry: EditInput, options: InpaintOptions) -> Edited:
@@ -133,7 +143,7 @@ EDITS = (
         summary="Extends a picture beyond its borders with patches of its own. The picture itself stays as it is, bit for bit.",
         advice="Add up to a quarter of the picture at a time; further out there is less to go by. Texture, water, sky "
         "and meadows work well, rows of objects break up.",
-        image_help="Picture to extend.",
+        image_help="Picture to extend beyond its borders.",
         mask_help=None,
         options=OutpaintOptions,
         apply=outpaint,

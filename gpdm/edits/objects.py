@@ -78,6 +78,7 @@ EDITS = (
         options=BoostOptions,
         apply=boost,
         takes_references=False,
+        keeps_rest=False,
         aliases=("gpdm", "duplicate", "repeat object", "more of", "multiply", "clone"),
         example=EditExample(
             image="dahlia_painted.png",

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ImageError, OptionError
+from ..errors import GPDMError, ImageError, OptionError
 from ..images import check_image
 from ..options import check_int
 from ..pictures.forms import Form
@@ -72,6 +72,10 @@ def run_edit(
             "num_outputs", num_outputs, f"a batch of {batch} pictures makes one output from each; set it to 1"
         )
     count = len(image) if len(image) > 1 else check_int("num_outputs", num_outputs, 1)
+    if references is not None and exclude is not None and bool(exclude.any()):
+        raise GPDMError(
+            "exclude is a part of the picture, whose patches the references replace; leave out exclude or references"
+        )
     masks, excluded = (_masks(each, name, len(image)) for each, name in ((mask, "mask"), (exclude, "exclude")))
     given, form = [] if references is None else as_references(references), None
     if image.shape[1] in (2, 4) and not chosen.together:  # colours under transparent pixels have no influence
@@ -102,7 +106,7 @@ def run_edit(
 
 def _exact(edited: Edited, picture: Tensor) -> Edited:
     """Returns a result that has the pixels of the given picture, (1, C, H, W), where the mask is 0, bit for bit."""
-    (top, left), image = edited.origin, edited.image.clone()
+    (top, left), image = edited.origin, edited.image.clamp(-1, 1)  # blending may exceed the range a little
     rows, columns = slice(top, top + picture.shape[2]), slice(left, left + picture.shape[3])
     inside = image[..., rows, columns]
     inside.copy_(torch.where(edited.mask[..., rows, columns] > 0, inside, picture))

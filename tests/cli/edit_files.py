@@ -34,7 +34,8 @@ def write_files() -> None:
 
 def command(edit: Edit, out: str = "out.png") -> list[str]:
     """The arguments of an edit of in.png."""
-    return [edit.command, "in.png", *(["hole.png"] if edit.mask_help else []), "-o", out, *CPU]
+    flags = ["--left", "6"] if edit.name == "outpaint" else []
+    return [edit.command, "in.png", *(["hole.png"] if edit.mask_help else []), "-o", out, *flags, *CPU]
 
 
 def values(name: str) -> np.ndarray:

@@ -120,7 +120,7 @@ def test_a_wrong_call_is_one_line(capsys: pytest.CaptureFixture[str], arguments:
         ("inpaint clear.png hole.png -o out.jpg", "cannot write out.jpg: .jpg has no transparency and the output has"),
         ("inpaint in.png text.png -o out.png", "text.png: it is not a picture that Pillow can read"),
         ("inpaint in.png black.png -o out.png", "the mask is empty; paint the part of the picture that changes"),
-        ("inpaint in.png white.png -o out.png", "the mask covers the entire picture; leave a part uncovered"),
+        ("inpaint in.png white.png -o out.png", "nothing is left to fill the hole with"),
         ("remove in.png black.png -o out.png", "the mask is empty"),
         ("inpaint in.png in.png -o out.png", "in.png is both picture and mask, and nothing in it is transparent"),
         ("inpaint none.png hole.png -o out.png", "none.png is transparent everywhere"),

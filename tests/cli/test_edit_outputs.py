@@ -14,7 +14,9 @@ from gpdm import EDITS, Edit
 from gpdm.cli.main import main
 from gpdm.cli.pictures import read_picture
 
-EVERY_EDIT = pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+EVERY_EDIT = pytest.mark.parametrize(
+    "edit", [edit for edit in EDITS.values() if edit.keeps_rest], ids=lambda edit: edit.name
+)
 
 pytestmark = pytest.mark.usefixtures("edit_folder")
 
