@@ -21,6 +21,8 @@ BORDER_HELP = (
     "bottom. free does not tile; the option tile of a task sets this too."
 )
 """Help text of the options called border."""
+FOURIER_SIDE = 64
+"""Shorter side of a level, in pixels, from which `upsample` uses the Fourier series along axes that do not wrap."""
 JOIN_WIDTH = 7
 """Width of the band that `join_borders` changes at each border that wraps, in pixels: the default patch size."""
 
@@ -132,10 +134,14 @@ def upsample(
 ) -> Tensor:
     """Returns an image enlarged to `size` by its Fourier series.
 
+    Along free axes of images smaller than `FOURIER_SIDE` interpolation is bilinear, which removes what noise is left
+    after few steps.
+
     The Fourier series of an axis that does not wrap is that of the image and its mirror image. Any interpolation from
     few neighbours (bilinear, bicubic) makes some positions sharper than others, in a pattern that depends on how the
     new pixels lie among the old ones. In textures of fine grain the optimisation turns it into a lattice of straight
-    lines, and at borders that wrap into a seam. At edges the series exceeds the range of the image a little.
+    lines, and at borders that wrap into a seam. Unless both axes wrap, values are clamped to the range of each channel,
+    which the series exceeds at edges.
 
     Arguments:
         image: The smaller image, (B, C, H, W).
@@ -144,16 +150,20 @@ def upsample(
         old_offset: Offset of the smaller image's grid along axes that wrap, in its pixels.
         new_offset: Offset of the larger image's grid along axes that wrap, in its pixels.
     """
+    low, high = image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True)
     for axis, (length, circular) in enumerate(zip(size, wraps(border), strict=True), start=2):
         step = image.shape[axis] / length
-        if not circular and step != 1:
+        if not circular and step != 1 and min(size) < FOURIER_SIDE:
+            one_axis = (length, image.shape[3]) if axis == 2 else (image.shape[2], length)
+            image = F.interpolate(image, size=one_axis, mode="bilinear", antialias=True)
+        elif not circular and step != 1:
             # One channel at a time, since the mirrored image is twice as large.
             image = torch.cat([_resample_mirrored(channel, axis, length) for channel in image.split(1, 1)], 1)
         elif circular:
             first = (0.5 + new_offset) * step - 0.5 - old_offset
             if step != 1 or first:
                 image = _resample_circular(image, axis, length, first)
-    return image
+    return image if all(wraps(border)) else torch.clamp(image, low, high)
 
 
 def _resample_mirrored(image: Tensor, axis: int, length: int) -> Tensor:

@@ -94,7 +94,7 @@ class Edit:
     takes_references: bool = True
     """Whether patches of other pictures can be used, and a part of the picture can be excluded."""
     keeps_rest: bool = True
-    """Whether the picture stays as it is outside the mask. If not, the result is a new picture, and no pixel is copied."""
+    """Whether the picture stays as it is outside the mask. If not, the result is a new picture, without sources."""
     aliases: tuple[str, ...] = ()
     """Words under which people look for it."""
     example: EditExample

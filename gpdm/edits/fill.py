@@ -34,6 +34,8 @@ BLENDED_THICKNESS = 2
 blending would soften them."""
 FALLOFF = 1.3
 """Factor by which the vote of a patch weighs less for each pixel of depth."""
+DENSE_PATCHES = 2**13
+"""Number of patches that touch the hole up to which all are matched; of more, those in every second row and column."""
 MAX_KEYS = 2**16
 """Number of reference patches in the lists of a search."""
 
@@ -173,10 +175,12 @@ class _Level:
         references = [reference.at(scale) for reference in references]
         masks = [patch_weights(x.map().to(x.image), patch_size, exclude=True) > 0 for x in references]
         touching = patch_weights(hole.to(image), patch_size) > 0
-        rows, columns = (torch.arange(number, device=image.device) for number in touching.shape)
+        step = 1 if int(touching.sum()) <= DENSE_PATCHES else 2
+        rows, columns = (_spaced(number, step).to(image.device) for number in touching.shape)
+        chosen = (rows[:, None], columns)
         search = PatchSearch([x.image for x in references], patch_size, masks, max_keys=MAX_KEYS)
-        lattice = Lattice.of(rows, columns, touching)
-        depth = patch_weights(depths(hole).to(image), patch_size).flatten()[lattice.index]
+        lattice = Lattice.of(rows, columns, touching[chosen])
+        depth = patch_weights(depths(hole).to(image), patch_size)[chosen].flatten()[lattice.index]
         return cls(known_image, hole, (fraction > 0).to(image), references, masks, search, lattice, depth, scale)
 
     def begin(self, current: Tensor, is_start: bool, filled: bool) -> Tensor:
@@ -238,3 +242,8 @@ class _Level:
         if thickness(self.hole) > BLENDED_THICKNESS * store.patch_size:
             image = blended(image, store, known, index, largest_step)
         return Filled(image, torch.where(index >= 0, source, -1))
+
+
+def _spaced(number: int, spacing: int) -> Tensor:
+    """Returns every so many of the first `number` whole numbers, and the last, ascending, int64."""
+    return torch.cat([torch.arange(0, number - 1, spacing), torch.tensor([number - 1])])

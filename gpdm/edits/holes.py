@@ -19,7 +19,7 @@ from .populate import populated
 
 @dataclass(frozen=True, kw_only=True)
 class Intent(EditOptions):
-    """What a hole is filled with, and from where it starts."""
+    """Options of what a hole is filled with, and of its start."""
 
     intent: str = option(
         "continue",
@@ -47,7 +47,7 @@ class RemoveOptions(HoleOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Sides(EditOptions):
-    """What is added at each side of a picture."""
+    """Numbers of pixels that are added at each side of a picture."""
 
     left: int = option(0, "Number of pixels to add at the left.", ge=0, le=8192)
     right: int = option(0, "Number of pixels to add at the right.", ge=0, le=8192)

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from gpdm.borders import (
     BORDERS,
+    FOURIER_SIDE,
     JOIN_WIDTH,
     gaussian_blur,
     interpolate,
@@ -56,7 +57,8 @@ def test_free_borders_are_interpolated_by_torch() -> None:
 def test_upsampling_makes_no_position_sharper_than_others(border: str) -> None:
     """White noise keeps its variance in every row and column, away from free borders."""
     noise = torch.randn(4000, 1, 40, 40, generator=torch.Generator().manual_seed(0))
-    larger = upsample(noise, (63, 64), border)[..., 8:-8, 8:-8]
+    noise[..., :2, 0] = torch.tensor([-100.0, 100.0])  # so that no value near the middle is clamped
+    larger = upsample(noise, (65, 64), border)[..., 8:-8, 8:-8]
     for axis in (2, 3):
         variances = larger.square().mean([each for each in range(4) if each != axis])
         assert variances.max() / variances.min() < 1.08  # bicubic: 1.5
@@ -78,9 +80,16 @@ def test_upsampling_along_free_axes_reproduces_half_waves_exactly() -> None:
         x = (torch.arange(number, dtype=torch.float64) + 0.5) / number
         return 0.3 + torch.cos(3 * math.pi * x) + 0.5 * torch.cos(14 * math.pi * x)
 
-    expected = wave(33).expand(1, 2, 4, 33)
-    assert torch.allclose(upsample(wave(20).expand(1, 2, 4, 20), (4, 33), "free"), expected, atol=1e-12)
-    assert torch.allclose(upsample(wave(20).expand(1, 2, 4, 20).mT, (33, 4), "free"), expected.mT, atol=1e-12)
+    low, high = wave(40).min(), wave(40).max()
+    expected = wave(66).clamp(low, high).expand(1, 2, 64, 66)
+    assert torch.allclose(upsample(wave(40).expand(1, 2, 64, 40), (64, 66), "free"), expected, atol=1e-12)
+    assert torch.allclose(upsample(wave(40).expand(1, 2, 64, 40).mT, (66, 64), "free"), expected.mT, atol=1e-12)
+
+
+def test_small_levels_are_enlarged_bilinearly_along_free_axes() -> None:
+    image = torch.rand(1, 3, 21, 30, generator=torch.Generator().manual_seed(0))
+    expected = F.interpolate(image, size=(FOURIER_SIDE - 1, 70), mode="bilinear")
+    assert torch.allclose(upsample(image, (FOURIER_SIDE - 1, 70), "free"), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("old_length", [20, 21])
