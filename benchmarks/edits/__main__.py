@@ -1,6 +1,6 @@
 """How well are holes filled and pictures made tileable, beside G'MIC, OpenCV and the true picture?
 
-    python -m benchmarks.edits                                   everything: some twenty minutes on one core
+    python -m benchmarks.edits                                   everything: some ten minutes on one core
     python -m benchmarks.edits --cases ellipse --methods gpdm    part of it; other rows stay
     python -m benchmarks.edits --report                          the table and the contact sheet alone
 
@@ -9,7 +9,8 @@ and a rectangle that touches the border; a picture of 512 x 512 with two sizes o
 are made tileable. Every method is given the picture with the hole painted magenta, and fills the same pixels. A method
 that is not installed is left out: G'MIC is the program gmic, OpenCV the package opencv-contrib-python-headless.
 
-Writes edits.md and edits_sheet.jpg beside the rows. Seconds are of processor time, with that of programs that are run.
+Writes edits.md and edits_sheet.jpg beside the rows. Measures of a hole are medians of three seeds, where a method has
+some; the sheet shows the first. Seconds are of processor time, with that of programs that are run.
 """
 
 from __future__ import annotations

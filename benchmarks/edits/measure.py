@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -16,11 +17,13 @@ from gpdm.evaluation.seams import seam_gradients
 from ..common import RESULTS, ROOT, Rows, provenance
 from .cases import CASES, HoleCase, TileCase
 from .measures import band_mask, changed_outside, patch_distance, seam, sharpness
-from .methods import FILLS, TILES, TRUTH, NotInstalled, painted, timed
+from .methods import FILLS, RANDOM, TILES, TRUTH, NotInstalled, painted, timed
 
 ROWS = RESULTS / "edits.jsonl"
 OUTPUTS = ROOT / "out" / "edits"
 """Default folder of the outputs; git ignores it."""
+SEEDS = 3
+"""Number of seeds for each hole."""
 BORDERS_OF_AXES = {"x": "circular x", "y": "circular y", "both": "circular"}
 
 
@@ -37,21 +40,33 @@ def as_saved(image: Tensor) -> Tensor:
 def fill_row(case: HoleCase, method: str) -> tuple[dict[str, Any], Tensor]:
     """Returns the measures of a hole filled with a method, as a row, and the output.
 
+    Of a method that depends on a seed these are the medians of `SEEDS` seeds, and the output of the first.
+
     Raises:
         NotInstalled: The method is not installed.
     """
+    results = [fill_measures(case, method, seed) for seed in range(SEEDS if method in RANDOM else 1)]
+    rows = [row for row, _ in results]
+    medians = {name: median(row[name] for row in rows) for name in rows[0]}
+    medians |= {"changed_outside": max(row["changed_outside"] for row in rows)}
+    hole = float(case.load()[1].double().mean())
+    return {"kind": case.kind, "hole": round(hole, 4), "seeds": len(rows), **rounded(medians)}, results[0][1]
+
+
+def fill_measures(case: HoleCase, method: str, seed: int) -> tuple[dict[str, float], Tensor]:
+    """Returns the measures of a hole filled with a method and a seed, and the output."""
     image, mask = case.load()
     given = image if method == TRUTH else painted(image, mask)
-    output, seconds = timed(lambda: FILLS[method](given, mask))
+    output, seconds = timed(lambda: FILLS[method](given, mask, seed))
     saved = as_saved(output.image)
     row = {
         "changed_outside": changed_outside(output.image, given, mask),
         "sharpness": sharpness(saved, mask),
         "distance": patch_distance(saved, mask),
         "seam": seam(saved, mask),
+        "seconds": round(seconds, 2),
     }
-    hole = float(mask.double().mean())
-    return {"kind": case.kind, "hole": round(hole, 4), **rounded(row), "seconds": round(seconds, 2)}, saved
+    return row, saved
 
 
 def tile_row(case: TileCase, method: str) -> tuple[dict[str, Any], Tensor]:

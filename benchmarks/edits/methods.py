@@ -47,8 +47,8 @@ class Output:
     """Where the method may change the picture, bool, (1, 1, H, W)."""
 
 
-Fill = Callable[[Tensor, Tensor], Output]
-"""Fills a hole of a picture, (1, 3, H, W), given its mask, bool, (1, 1, H, W)."""
+Fill = Callable[[Tensor, Tensor, int], Output]
+"""Fills a hole of a picture, (1, 3, H, W), given its mask, bool, (1, 1, H, W), and a seed."""
 Tile = Callable[[Tensor, str], Output]
 """Makes a picture tileable along axes: x, y or both."""
 
@@ -58,18 +58,18 @@ def painted(image: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, image.new_tensor(PAINT)[:, None, None], image)
 
 
-def fill_ours(image: Tensor, mask: Tensor) -> Output:
+def fill_ours(image: Tensor, mask: Tensor, seed: int) -> Output:
     """Fills a hole with `gpdm.inpaint`; the mask does not grow, so that all methods fill the same pixels."""
-    edits = gpdm.inpaint(image, mask.to(image), grow=0)
+    edits = gpdm.inpaint(image, mask.to(image), grow=0, seed=seed)
     return Output(edits.images, edits.masks > 0)
 
 
-def fill_gmic(image: Tensor, mask: Tensor) -> Output:
-    """Fills a hole with G'MIC's inpaint_matchpatch."""
-    return Output(run_gmic(GMIC_FILL, image, mask.to(image) * 2 - 1), mask)
+def fill_gmic(image: Tensor, mask: Tensor, seed: int) -> Output:
+    """Fills a hole with G'MIC's inpaint_matchpatch; on one thread, the same seed gives the same output."""
+    return Output(run_gmic(f"srand {seed + 1} {GMIC_FILL}", image, mask.to(image) * 2 - 1), mask)
 
 
-def fill_opencv(image: Tensor, mask: Tensor) -> Output:
+def fill_opencv(image: Tensor, mask: Tensor, seed: int) -> Output:
     """Fills a hole with OpenCV's shift-map."""
     try:
         from cv2 import xphoto  # type: ignore[import-not-found]
@@ -145,12 +145,14 @@ def processor_time() -> float:
 
 OURS, GMIC, OPENCV, TRUTH, GIVEN, FADE = "gpdm", "G'MIC", "OpenCV", "truth", "as given", "cross-fade"
 FILLS: dict[str, Fill] = {
-    TRUTH: Output,
+    TRUTH: lambda image, mask, seed: Output(image, mask),
     OURS: fill_ours,
     GMIC: fill_gmic,
     OPENCV: fill_opencv,
 }
 """Methods that fill a hole. Truth is the picture itself."""
+RANDOM = (OURS, GMIC)
+"""Methods that fill a hole differently with each seed."""
 TILES: dict[str, Tile] = {
     GIVEN: lambda image, axes: Output(image, torch.zeros_like(image[:, :1], dtype=torch.bool)),
     OURS: tile_ours,

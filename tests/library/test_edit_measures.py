@@ -11,8 +11,8 @@ from PIL import Image
 from torch import Tensor
 
 import gpdm
-from benchmarks.edits.cases import CASES, HOLES, KINDS
-from benchmarks.edits.measure import chosen_cases, output_file
+from benchmarks.edits.cases import CASES, HOLES, KINDS, HoleCase
+from benchmarks.edits.measure import chosen_cases, fill_measures, fill_row, output_file
 from benchmarks.edits.measures import (
     band_mask,
     changed_outside,
@@ -172,7 +172,7 @@ def test_the_hole_is_hidden_from_the_methods(noise: Tensor, mask: Tensor) -> Non
 
 
 def test_truth_is_the_picture_itself(noise: Tensor, mask: Tensor) -> None:
-    assert FILLS["truth"](noise, mask) == Output(noise, mask)
+    assert FILLS["truth"](noise, mask, 0) == Output(noise, mask)
 
 
 @pytest.mark.parametrize("axes", ["x", "y", "both"])
@@ -229,6 +229,21 @@ def test_the_values_of_the_targets(key: str, value: float) -> None:
 def test_the_tables_have_medians() -> None:
     assert "| all | gpdm | 2 | 0 | 0.700 | 1.40 | 30.00 | 1.40 | 0.90 | 0.200 | 1.0 |" in fill_table(ROWS)
     assert "| gpdm | 1 | 0.50 | 0.50 to 0.50 | 0.90 | 0.90 | - | - | - |" in tile_table(ROWS)
+
+
+def test_a_row_holds_the_median_of_the_seeds(monkeypatch: pytest.MonkeyPatch) -> None:
+    def darkened(image: Tensor, mask: Tensor, seed: int) -> Output:
+        outside = image.clone()
+        outside[..., 0, :seed] = 0  # changes as many pixels outside as the number of the seed
+        return Output(outside + mask * seed * torch.rand(image.shape, generator=torch.Generator().manual_seed(0)), mask)
+
+    monkeypatch.setitem(FILLS, "gpdm", darkened)
+    case = HoleCase("wood", "ellipse")
+    rows = [fill_measures(case, "gpdm", seed)[0] for seed in range(3)]
+    row, _ = fill_row(case, "gpdm")
+    assert row["changed_outside"] == 2
+    assert row["sharpness"] == pytest.approx(sorted(each["sharpness"] for each in rows)[1], rel=1e-5)
+    assert row["seeds"] == 3
 
 
 def test_words_choose_cases() -> None:
