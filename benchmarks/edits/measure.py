@@ -23,7 +23,7 @@ ROWS = RESULTS / "edits.jsonl"
 OUTPUTS = ROOT / "out" / "edits"
 """Default folder of the outputs; git ignores it."""
 SEEDS = 3
-"""Number of seeds for each hole."""
+"""Default number of seeds for each hole."""
 BORDERS_OF_AXES = {"x": "circular x", "y": "circular y", "both": "circular"}
 
 
@@ -37,15 +37,15 @@ def as_saved(image: Tensor) -> Tensor:
     return gpdm.from_pil(gpdm.to_pil(image))
 
 
-def fill_row(case: HoleCase, method: str) -> tuple[dict[str, Any], Tensor]:
+def fill_row(case: HoleCase, method: str, seeds: int = SEEDS) -> tuple[dict[str, Any], Tensor]:
     """Returns the measures of a hole filled with a method, as a row, and the output.
 
-    Of a method that depends on a seed these are the medians of `SEEDS` seeds, and the output of the first.
+    Of a method that depends on a seed these are the medians of so many seeds, and the output of the first.
 
     Raises:
         NotInstalled: The method is not installed.
     """
-    results = [fill_measures(case, method, seed) for seed in range(SEEDS if method in RANDOM else 1)]
+    results = [fill_measures(case, method, seed) for seed in range(seeds if method in RANDOM else 1)]
     rows = [row for row, _ in results]
     medians = {name: median(row[name] for row in rows) for name in rows[0]}
     medians |= {"changed_outside": max(row["changed_outside"] for row in rows)}
@@ -94,9 +94,9 @@ def rounded(row: dict[str, float]) -> dict[str, float]:
     return {name: float(f"{value:.6g}") if isinstance(value, float) else value for name, value in row.items()}
 
 
-def measure(case: HoleCase | TileCase, method: str) -> tuple[dict[str, Any], Tensor]:
+def measure(case: HoleCase | TileCase, method: str, seeds: int) -> tuple[dict[str, Any], Tensor]:
     """Returns the row of a case and a method, and the output."""
-    return fill_row(case, method) if isinstance(case, HoleCase) else tile_row(case, method)
+    return fill_row(case, method, seeds) if isinstance(case, HoleCase) else tile_row(case, method)
 
 
 def methods_of(case: HoleCase | TileCase) -> Sequence[str]:
@@ -109,6 +109,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = list(dict.fromkeys([*FILLS, *TILES]))
     parser.add_argument("--cases", nargs="+", default=[""], metavar="WORD", help="cases whose name contains a word")
     parser.add_argument("--methods", nargs="+", default=names, choices=names, metavar="NAME")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="number of seeds for each hole")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rows", type=Path, default=ROWS, help="file of the rows; a row that exists is replaced")
     parser.add_argument("--outputs", type=Path, default=OUTPUTS, help="folder of the outputs")
@@ -136,7 +137,7 @@ def run(options: argparse.Namespace) -> None:
             if method not in options.methods or method in missing:
                 continue
             try:
-                row, image = measure(case, method)
+                row, image = measure(case, method, options.seeds)
             except NotInstalled as error:
                 print(f"{method} is left out: {error}", flush=True)
                 missing.add(method)
