@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -26,6 +27,16 @@ START_THICKNESS = 4
 """Thickness of a hole that starts from what it shows, at the coarsest level, in patches."""
 MIN_CONTEXT = 64
 """Minimum width of what is used around a hole, in pixels."""
+
+
+def intent_option() -> Any:
+    """Returns the option of what a hole is filled with, for the options of several edits."""
+    return option(
+        "continue",
+        "continue lets lines and surfaces around the hole go on inside. populate fills it with more of what is around, "
+        "such as stones, flowers or stars, and takes longer.",
+        choices=("continue", "populate"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,21 +12,16 @@ from ..errors import OptionError
 from ..images import resize, size_of
 from ..options import option
 from .base import Edit, Edited, EditExample, EditInput, EditOptions
-from .hole import HoleOptions, fill_hole, from_picture, hole_of
+from .hole import HoleOptions, fill_hole, from_picture, hole_of, intent_option
 from .masks import grown
 from .populate import populated
 
 
 @dataclass(frozen=True, kw_only=True)
-class Intent(EditOptions):
+class Start(EditOptions):
     """Options of what a hole is filled with, and of its start."""
 
-    intent: str = option(
-        "continue",
-        "continue lets lines and surfaces around the hole go on inside. populate fills it with more of what is around, "
-        "such as stones or flowers.",
-        choices=("continue", "populate"),
-    )
+    intent: str = intent_option()
     start: str = option(
         "surroundings",
         "surroundings starts from colours interpolated from around the hole. picture starts from what the picture shows "
@@ -36,7 +31,7 @@ class Intent(EditOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InpaintOptions(HoleOptions, Intent):
+class InpaintOptions(HoleOptions, Start):
     """Options of `inpaint`. Those of the second base come first."""
 
 

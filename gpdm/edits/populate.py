@@ -16,10 +16,13 @@ from ..optimizers.gradient import Optimizer
 from ..pyramid import PyramidSchedule
 from ..references import Reference
 from ..synthesis import synthesize
+from .fill import usable
 from .masks import depths, smooth_fill, thickness
 
 POPULATED_SCALE = 0.45
 """Scale up to which the distribution of patches is matched. Above, patches are copied, which is sharper."""
+LOSS = SWDLoss()
+"""The loss of the coarse levels."""
 COARSE_THICKNESS = 1.5
 """Thickness of the hole at the coarsest level, in patches."""
 
@@ -54,13 +57,17 @@ def populated(
         else reference.at(POPULATED_SCALE)
         for reference in references
     ]
-    coarse = round(min(size) * COARSE_THICKNESS * patch_size / (thick * POPULATED_SCALE))
+    coarse = max(round(min(size) * COARSE_THICKNESS * patch_size / (thick * POPULATED_SCALE)), round(1.6 * patch_size))
+    while coarse < min(size) and not usable(scaled_references, LOSS.patch_size, coarse / min(size)):
+        coarse += 1
+    if not usable(scaled_references, LOSS.patch_size, min(coarse / min(size), 1.0)):
+        return begin, COARSE_THICKNESS * patch_size / thick
     result = synthesize(
         scaled_references,
         init=resize(begin, size),
         seed=seed,
-        loss=SWDLoss(),
-        pyramid=PyramidSchedule(coarse_dim=min(max(coarse, round(1.6 * patch_size)), min(size))),
+        loss=LOSS,
+        pyramid=PyramidSchedule(coarse_dim=min(coarse, min(size))),
         guess=InitialGuess(source="image", image_noise_sigma=0.5),
         optimizer=Optimizer(num_steps=300, fine_steps=100),
         keep=Keep(small, (fraction >= 0.5).to(image)),

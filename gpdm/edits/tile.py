@@ -13,6 +13,8 @@ from ..options import option
 from ..references import Reference
 from .base import Edit, Edited, EditExample, EditInput, EditOptions, OnEdit
 from .fill import fill
+from .hole import intent_option
+from .populate import populated
 
 BAND = 1 / 4
 """Width of the band, relative to the shorter side."""
@@ -40,6 +42,7 @@ class TileOptions(EditOptions):
         ge=0,
         le=4096,
     )
+    intent: str = intent_option()
     batch: str = option(
         "separate",
         "separate changes each picture of a batch by itself. maps takes them as maps of one material, such as colour and "
@@ -80,11 +83,16 @@ def make_tileable(entry: EditInput, options: TileOptions) -> Edited:
     usable = ~changed if excluded is None else ~(changed | excluded)
     source = torch.full((3, *size), -1, dtype=torch.int64, device=image.device)
     for number, part in enumerate(parts):
-        rolled = part.rolled(image)
+        rolled, begin, coarsest = part.rolled(image), None, None
+        references = entry.references or [Reference(rolled, part.rolled(usable).to(image))]
+        if options.intent == "populate":
+            begin, coarsest = populated(rolled, part.hole, references, False, entry.seed, options.patch_size)
         filled = fill(
             rolled,
             part.hole,
-            entry.references or [Reference(rolled, part.rolled(usable).to(image))],
+            references,
+            start=begin,
+            coarsest=coarsest,
             patch_size=options.patch_size,
             seed=entry.seed,
             largest_step=LARGEST_STEP,
@@ -162,7 +170,8 @@ EDITS = (
         title="Make Tileable",
         command="tile",
         summary="Makes copies of a finished picture join without a seam. Only a band at the borders changes.",
-        advice="Raise band if objects are cut at the borders, and lower it to keep more of the picture. Other seeds give other bands.",
+        advice="Raise band if objects are cut at the borders, and lower it to keep more of the picture. If small things such as stars are missing in the "
+        "band, set intent to populate. Other seeds give other bands.",
         image_help="Picture to make tileable.",
         mask_help=None,
         options=TileOptions,

@@ -97,6 +97,17 @@ def test_only_a_band_changes_when_a_picture_is_made_tileable(axes: str, rows: in
     assert torch.equal(mask, expected)
 
 
+def test_a_populated_band_has_more_of_sparse_things() -> None:
+    """Bright points on a dark picture: continuing the dark is what costs least."""
+    generator = torch.Generator().manual_seed(0)
+    image = -0.9 + 1.6 * (torch.rand(1, 1, 72, 72, generator=generator) > 0.97).float()
+    bright = [
+        float((make_tileable(image, band=32, intent=intent).images > 0)[..., 20:52, :8].float().mean())
+        for intent in ("continue", "populate")
+    ]
+    assert bright[1] > 2 * bright[0] + 0.002
+
+
 def test_no_row_or_column_has_a_seam_after_both_axes_are_made_tileable() -> None:
     """A bright half meets a dark one at both borders; the band spreads the step along its entire length."""
     image = torch.rand(1, 1, 64, 72, generator=torch.Generator().manual_seed(0)) * 0.1
