@@ -120,6 +120,25 @@ def resize_known(image: Tensor, known: Tensor, size: Size, border: str = "free")
     return torch.where(fraction > 0, resize(image * known, size, border) / fraction.clamp(min=1e-4), 0), fraction
 
 
+def smooth_fill(image: Tensor, known: Tensor) -> Tensor:
+    """Returns an image (1, C, H, W) whose unknown pixels are interpolated smoothly from the known ones.
+
+    It is filled at half the size first, and so on (pull-push).
+
+    Arguments:
+        image: Image.
+        known: 1 where it is known, 0 elsewhere, (1, 1, H, W).
+    """
+    if bool((known > 0).all()):
+        return image
+    if min(size_of(image)) == 1:
+        mean = (image * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1e-6)
+        return torch.where(known > 0, image, mean)
+    half, fraction = resize_known(image, known, scaled(size_of(image), 0.5))
+    filled = smooth_fill(half, (fraction > 0).to(image))
+    return torch.where(known > 0, image, resize(filled, size_of(image)))
+
+
 def to_preview(image: Tensor) -> Tensor:
     """Returns the channels of an image (1, C, H, W) for a preview: all, or the first three of more than four."""
     return image if image.shape[1] <= 4 else image[:, :3]

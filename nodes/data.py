@@ -89,11 +89,12 @@ class GPDMCanvas:
             "required": inputs.widgets(OutputOptions, ("tile", "symmetry")),
             "optional": {
                 "keep_mask": inputs.mask(
-                    "Pixels that stay exactly as they are, as painted in the mask editor. An empty mask keeps nothing."
+                    "Pixels that stay exactly as they are, as painted in the mask editor; an empty mask keeps nothing. In an output "
+                    "of another shape, as Retarget makes, they are moved and not stretched."
                 ),
                 "keep_image": inputs.image(
                     "Picture that supplies the kept pixels; by default the start picture, or else the reference. It must "
-                    "have the output's aspect ratio and at least its size, so Retarget needs one here."
+                    "have the output's aspect ratio and at least its size."
                 ),
             },
         }

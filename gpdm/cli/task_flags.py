@@ -109,7 +109,7 @@ def _add_keep_flags(group: Any) -> None:
         "--keep",
         type=file_path,
         metavar="FILE",
-        help="Mask of the pixels that stay exactly as they are: white, or transparent.",
+        help="Mask of the pixels that stay exactly as they are: white, or transparent. In an output of another shape they are moved, not stretched.",
     )
     group.add_argument(
         "--keep-picture",

@@ -10,13 +10,13 @@ from torch import Generator, Tensor
 
 from ..borders import patch_weights, upsample
 from ..errors import GPDMError
-from ..images import resize, resize_known, scaled, size_of
+from ..images import resize, resize_known, scaled, size_of, smooth_fill
 from ..patches.lattice import Lattice
 from ..patches.search import PatchSearch
 from ..patches.store import PatchStore
 from ..references import Reference
 from .blend import LARGEST_STEP, blended
-from .masks import depths, smooth_fill, thickness
+from .masks import depths, thickness
 from .votes import best_patch, copied, weighted_mean
 
 COARSE_THICKNESS = 1.5

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from ..images import resize, resize_known, scaled, size_of
 
 
 def grown(mask: Tensor, pixels: int) -> Tensor:
@@ -37,22 +34,3 @@ def depths(hole: Tensor) -> Tensor:
 def thickness(hole: Tensor) -> int:
     """Returns the thickness of a hole (1, 1, H, W), bool, in pixels: twice its largest depth; 0 if there is none."""
     return 2 * int(depths(hole).max())
-
-
-def smooth_fill(image: Tensor, known: Tensor) -> Tensor:
-    """Returns an image (1, C, H, W) whose unknown pixels are interpolated smoothly from the known ones.
-
-    It is filled at half the size first, and so on (pull-push).
-
-    Arguments:
-        image: Image.
-        known: 1 where it is known, 0 elsewhere, (1, 1, H, W).
-    """
-    if bool((known > 0).all()):
-        return image
-    if min(size_of(image)) == 1:
-        mean = (image * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1e-6)
-        return torch.where(known > 0, image, mean)
-    half, fraction = resize_known(image, known, scaled(size_of(image), 0.5))
-    filled = smooth_fill(half, (fraction > 0).to(image))
-    return torch.where(known > 0, image, resize(filled, size_of(image)))

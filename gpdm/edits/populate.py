@@ -10,14 +10,14 @@ from torch import Tensor
 
 from ..canvas import Keep
 from ..guess import InitialGuess
-from ..images import resize, resize_known, scaled, size_of
+from ..images import resize, resize_known, scaled, size_of, smooth_fill
 from ..losses.swd import SWDLoss
 from ..optimizers.gradient import Optimizer
 from ..pyramid import PyramidSchedule
 from ..references import Reference
 from ..synthesis import synthesize
 from .fill import usable
-from .masks import depths, smooth_fill, thickness
+from .masks import depths, thickness
 
 POPULATED_SCALE = 0.45
 """Scale up to which the distribution of patches is matched. Above, patches are copied, which is sharper."""

@@ -40,7 +40,8 @@ TASKS = (
         command="retarget",
         summary="The reference at another size or aspect ratio. The layout is stretched; details keep their size and are repeated or left out.",
         advice="Set width_factor and height_factor, or output_width and output_height in pixels. To keep more of the stretched layout connect a "
-        "GPDM Pyramid Schedule and set coarse_dim above 21. With a value below 21, whole objects are repeated.",
+        "GPDM Pyramid Schedule and set coarse_dim above 21. With a value below 21, whole objects are repeated. To keep an object whole and single, connect a mask of it "
+        "to keep_mask of GPDM Canvas; to lose one, to mask of GPDM Reference.",
         pictures=(Picture(name="reference", help="Picture to bring to another size or aspect ratio."),),
         prepare=by_reference,
         # tests/retarget.py of the reference implementation, without the 7-pixel blur at full size, which has no effect

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from ..canvas import Canvas, Keep
 from ..errors import GPDMError, ImageError, OptionError
-from ..images import Size, check_alike, check_image, resize, scaled, size_of
+from ..images import Size, check_alike, check_image, resize, size_of
 from ..references import Images, as_references
 from ..synthesis import OnStep, Synthesis, synthesize
 from .base import DEFAULT_QUALITY, Picture, Recipe, Task
 from .output import TILES, OutputOptions, Work
+from .protect import has_aspect_ratio, protected
 
 
 def run_task(
@@ -45,8 +46,9 @@ def run_task(
             sets the size, and supplies kept pixels if nothing else does.
         init: Images to start from, (B, C, h, w), for a task without a start picture.
         keep: Pixels to keep. A mask of any size, (H, W) or (1, 1, H, W), keeps pixels of the start, or else of the
-            reference, where it is at least 0.5. A `Keep` also gives the image, which needs the output's aspect ratio
-            and is scaled down to it.
+            reference, where it is at least 0.5. In an output of another aspect ratio, or a larger one, what it covers
+            is moved as one piece (`protect.protected`). A `Keep` also gives the image, which needs the output's aspect
+            ratio and is scaled down to it.
         seed, constraint, value_range, on_step: As in `synthesize`.
         output: Fields of `OutputOptions`, in place of the recipe's.
 
@@ -72,6 +74,14 @@ def run_task(
     kept_image = given[0].image if init is None else init
     work = task.prepare(work, recipe.output)
     _check_regions(work)
+    guess = recipe.guess
+    moves = work.init is None and references is None and not has_aspect_ratio(size_of(kept_image), work.size)
+    if moves and isinstance(keep, Tensor) and bool(keep.any()):
+        work, keep = protected(work, check_image(keep[None, None] if keep.dim() == 2 else keep, "the keep mask"))
+        if guess.source == "reference":
+            guess = replace(guess, source="image")
+        else:
+            work = replace(work, init=None)
     return synthesize(
         work.references,
         init=work.init,
@@ -80,7 +90,7 @@ def run_task(
         seed=seed,
         loss=recipe.loss,
         pyramid=recipe.pyramid,
-        guess=recipe.guess,
+        guess=guess,
         optimizer=recipe.optimizer,
         memory=recipe.output.memory * 2**20 or None,
         border=border,
@@ -168,9 +178,7 @@ def _fitted(keep: Keep | Tensor, image: Tensor, size: Size, border: str) -> Keep
         raise ImageError(f"keep has a batch of {len(keep.image)} pictures; give one")
     mask = keep.mask[None, None] if keep.mask.dim() == 2 else keep.mask
     mask = resize(check_image(mask, "the keep mask").to(keep.image), (height, width))
-    factor = size[0] / height
-    expected = scaled((height, width), factor)
-    if factor > 1 or abs(expected[1] - size[1]) > 1:
+    if not has_aspect_ratio((height, width), size):
         raise ImageError(
             f"the picture with the kept pixels is {width}x{height} and the output is {size[1]}x{size[0]}; give one "
             "with the output's aspect ratio and at least its size (keep_image of GPDM Canvas, --keep-picture)"

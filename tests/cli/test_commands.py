@@ -163,7 +163,10 @@ def test_alpha_is_kept_or_refused(folder: Path, capsys: pytest.CaptureFixture[st
         ),
         (["reshuffle", "ref.png", "-o", "out.png", "--keep", "black.png"], "keeps nothing"),
         (["reshuffle", "ref.png", "-o", "out.png", "--keep-picture", "ref.png"], "needs --keep"),
-        (["retarget", "ref.png", "-o", "out.png", "--keep", "left.png"], "output's aspect ratio"),
+        (
+            ["retarget", "ref.png", "-o", "out.png", "--keep", "left.png", "--keep-picture", "ref.png"],
+            "output's aspect ratio",
+        ),
         (["texture", "ref.png", "-o", "out.png", "--tile", "both", "--border", "circular x"], "set the border to free"),
     ],
 )

@@ -23,7 +23,8 @@ from gpdm import (
     run_edit,
 )
 from gpdm.edits.blend import blended
-from gpdm.edits.masks import depths, grown, smooth_fill, thickness
+from gpdm.edits.masks import depths, grown, thickness
+from gpdm.images import smooth_fill
 from gpdm.patches.store import PatchStore
 from library.problems import picture
 

@@ -180,14 +180,52 @@ def test_the_picture_that_is_kept_may_be_another(task: Task) -> None:
 @pytest.mark.parametrize(
     ("keep", "output", "message"),
     [
-        (torch.ones(30, 34), {"width_factor": 1.5}, "with the output's aspect ratio"),
-        (torch.ones(30, 34), {"width_factor": 2.0, "height_factor": 2.0}, "at least its size"),
+        (Keep(picture(30, 34), torch.ones(30, 34)), {"width_factor": 1.5}, "with the output's aspect ratio"),
+        (Keep(picture(30, 34), torch.ones(30, 34)), {"width_factor": 2.0, "height_factor": 2.0}, "at least its size"),
+        (torch.ones(30, 34), {"width_factor": 1.5}, "covers the entire picture"),
+        (torch.eye(34)[:30], {"width_factor": 0.5}, "30 pixels wide and the output 17"),
         (Keep(picture(30, 34).repeat(2, 1, 1, 1), torch.ones(30, 34)), {}, "batch of 2"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(keep: Keep | Tensor, output: dict, message: str) -> None:
     with pytest.raises(ImageError, match=message):
         reshuffle(picture(30, 34), keep=keep, **output)
+
+
+@pytest.mark.parametrize(
+    ("rows", "columns", "factors", "place"),
+    [
+        ((10, 20), (12, 22), (1.0, 2.0), (10, 29)),  # the middle moves in proportion
+        ((10, 20), (12, 22), (1.0, 0.5), (10, 4)),
+        ((20, 30), (0, 12), (1.5, 1.0), (35, 0)),  # what touches a border stays there
+        ((0, 8), (24, 34), (2.0, 2.0), (0, 58)),
+    ],
+)
+@pytest.mark.parametrize("name", ["retarget", "texture"])
+def test_what_is_kept_is_moved_and_not_stretched(
+    name: str, rows: tuple[int, int], columns: tuple[int, int], factors: tuple[float, float], place: tuple[int, int]
+) -> None:
+    reference, mask = picture(30, 34), torch.zeros(30, 34)
+    mask[slice(*rows), slice(*columns)] = 1
+    recipe = quick(name, height_factor=factors[0], width_factor=factors[1])
+    result = run_task(TASKS[name], reference, recipe=recipe, keep=mask).images
+    height, width = rows[1] - rows[0], columns[1] - columns[0]
+    kept = result[..., place[0] : place[0] + height, place[1] : place[1] + width]
+    assert torch.equal(kept, reference[..., slice(*rows), slice(*columns)])
+
+
+def test_patches_of_a_kept_object_do_not_appear_elsewhere() -> None:
+    """A bright square on a dark picture that becomes twice as wide."""
+    reference = torch.rand(1, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 0.4 - 0.8
+    reference[..., 11:21, 11:21] += 1.4
+    mask = torch.zeros(32, 32)
+    mask[9:23, 9:23] = 1
+    recipe = quick("retarget", width_factor=2.0)
+    bright = [
+        int((run_task(TASKS["retarget"], reference, recipe=recipe, keep=keep).images > 0.2).sum())
+        for keep in (mask, None)
+    ]
+    assert bright[0] == int((reference > 0.2).sum()) < bright[1]
 
 
 def test_what_is_kept_is_scaled_down_with_the_picture() -> None:

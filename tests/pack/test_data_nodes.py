@@ -182,7 +182,7 @@ def test_a_kept_picture_of_another_shape_is_refused(comfyui_pack: ModuleType, te
             "GPDM_Retarget",
             TASKS["retarget"],
             width_factor=1.5,
-            canvas=canvas(comfyui_pack, keep_mask=left()),
+            canvas=canvas(comfyui_pack, keep_mask=left(), keep_image=image()),
         )
 
 
