@@ -139,6 +139,32 @@ WORKFLOWS: dict[str, list[Column]] = {
         Column("4  Two by two copies", two_by_two(3), drop=DROP),
         Column("5  Result", [save(3, "GPDM_keep"), save(5, "GPDM_keep_2x2")]),
     ],
+    "keep_object": [
+        Column(
+            "1  The picture",
+            [
+                load("pavilion_painted.png", "Reference"),
+                note(
+                    HOW.format(files="pavilion_painted.png")
+                    + "A mask is painted over the building: right-click the picture and choose Open in MaskEditor to see or "
+                    "change it. The picture becomes wider; the building is moved, but neither stretched nor repeated."
+                    "\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column("2  What stays whole", [Box("GPDM_Canvas", {}, {"keep_mask": (0, 1)})], drop=DROP),
+        Column(
+            "3  Retarget",
+            [
+                Box(
+                    "GPDM_Retarget",
+                    {"seed": 0, "width_factor": 1.6},
+                    {"reference": (0, 0), "canvas": (2, 0)},
+                )
+            ],
+        ),
+        Column("4  Result", [save(3, "GPDM_keep_object"), curve(3)]),
+    ],
     "regions": [
         Column(
             "1  The pictures",

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 from ..borders import patch_weights, upsample
 from ..errors import GPDMError
 from ..images import resize, resize_known, scaled, size_of, smooth_fill
-from ..patches.lattice import Lattice
+from ..patches.lattice import Lattice, spaced
 from ..patches.search import PatchSearch
 from ..patches.store import PatchStore
 from ..references import Reference
@@ -176,7 +176,7 @@ class _Level:
         masks = [patch_weights(x.map().to(x.image), patch_size, exclude=True) > 0 for x in references]
         touching = patch_weights(hole.to(image), patch_size) > 0
         step = 1 if int(touching.sum()) <= DENSE_PATCHES else 2
-        rows, columns = (_spaced(number, step).to(image.device) for number in touching.shape)
+        rows, columns = (spaced(number, step).to(image.device) for number in touching.shape)
         chosen = (rows[:, None], columns)
         search = PatchSearch([x.image for x in references], patch_size, masks, max_keys=MAX_KEYS)
         lattice = Lattice.of(rows, columns, touching[chosen])
@@ -242,8 +242,3 @@ class _Level:
         if thickness(self.hole) > BLENDED_THICKNESS * store.patch_size:
             image = blended(image, store, known, index, largest_step)
         return Filled(image, torch.where(index >= 0, source, -1))
-
-
-def _spaced(number: int, spacing: int) -> Tensor:
-    """Returns every so many of the first `number` whole numbers, and the last, ascending, int64."""
-    return torch.cat([torch.arange(0, number - 1, spacing), torch.tensor([number - 1])])

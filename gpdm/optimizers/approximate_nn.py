@@ -11,7 +11,7 @@ from ..borders import upsample, wrap, wrap_adjoint_
 from ..canvas import Canvas
 from ..images import check_single, resize, scaled, size_of
 from ..losses.base import OutputState, by_region
-from ..patches.lattice import Lattice
+from ..patches.lattice import Lattice, spaced
 from ..patches.search import MAX_PAIRS, STRIP_PATCHES, PatchSearch, search_bytes
 from ..pyramid import Level
 from ..references import Reference, reference_patch_weights
@@ -64,7 +64,7 @@ class ApproximatePatches:
         self.blurred = [self._search(group, factor) for group, _, _ in groups] if factor < 1 else self.searches
         device = references[0].image.device
         region = region_of_patches([region_canvas for _, region_canvas, _ in groups], patch_size, device)
-        rows, columns = (_spaced(number, min(SPACING, patch_size)).to(device) for number in region.shape)
+        rows, columns = (spaced(number, min(SPACING, patch_size)).to(device) for number in region.shape)
         region = region[rows[:, None], columns]
         self.lattices = [Lattice.of(rows, columns, region == number) for number in range(len(groups))]
 
@@ -118,8 +118,3 @@ class ApproximatePatches:
         """See `Objective.evaluate`."""
         into.add_(image - sample.image)
         return sample.distance
-
-
-def _spaced(number: int, spacing: int) -> Tensor:
-    """Returns every so many of the first `number` whole numbers, and the last, ascending, int64."""
-    return torch.cat([torch.arange(0, number - 1, spacing), torch.tensor([number - 1])])

@@ -76,6 +76,11 @@ class Lattice:
         return strips
 
 
+def spaced(number: int, spacing: int) -> Tensor:
+    """Returns every so many of the first `number` whole numbers, and the last, ascending, int64."""
+    return torch.cat([torch.arange(0, number - 1, spacing), torch.tensor([number - 1])])
+
+
 @dataclass(frozen=True)
 class Strip:
     """A few rows of a lattice, and the strip of the image that their patches cover."""

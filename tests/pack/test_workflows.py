@@ -30,6 +30,7 @@ NAMES = sorted(
         "compare",
         "composed",
         "diffusion_init",
+        "keep_object",
         "keep_part",
         "masked_reference",
         "regions",
@@ -216,6 +217,23 @@ def test_the_kept_part_stays_and_copies_meet(tmp_path: Path) -> None:
     assert torch.allclose(pixels(kept)[0][:, inside], expected.image[0][:, inside], atol=1 / 127)
     assert (pixels(kept)[0][:, ~inside] - expected.image[0][:, ~inside]).abs().mean() > 0.05
     assert torch.equal(pixels(copies), pixels(kept).repeat(1, 1, 2, 2))
+
+
+def test_the_kept_object_is_moved(tmp_path: Path) -> None:
+    small = [text for each in ("height=40", "quality=fast") for text in ("--set", f"GPDM_Retarget.{each}")]
+    (made,) = run_small("keep_object", tmp_path, *small)
+    reference = pixels(ROOT / "workflows" / "inputs" / "pavilion_painted.png")
+    kept = Keep(reference[:, :3], (1 - reference[:, 3:]) / 2).at((40, 60), "free")
+    _, columns = (kept.mask[0, 0] >= 0.5).nonzero().T
+    middle = (int(columns.min()) + int(columns.max()) + 1) / 2
+    shift = round(1.6 * middle) - round(middle)
+    inside = kept.mask[0, 0] >= 0.5
+    best = min(
+        float((pixels(made)[0][:, :, at : at + 60][:, inside] - kept.image[0][:, inside]).abs().mean())
+        for at in (shift - 1, shift, shift + 1)
+    )
+    assert pixels(made).shape[2:] == (40, 96)
+    assert best < 1 / 100
 
 
 @pytest.mark.slow
