@@ -103,7 +103,11 @@ def test_several_styles_are_mixed(folder: Path) -> None:
             "pixels of the output without a reference",
             "(reference: a.png; region: tiny.png)",
         ),
-        (["retarget", "a.png", "--keep", "white.png"], "aspect ratio", "(reference: a.png; keep: white.png)"),
+        (
+            ["retarget", "a.png", "--keep", "white.png"],
+            "covers the entire picture",
+            "(reference: a.png; keep: white.png)",
+        ),
         (
             ["retarget", "a.png", "--keep", "white.png", "--keep-picture", "c.png"],
             "aspect ratio",
