@@ -108,3 +108,8 @@ class Edit:
     def file(self) -> str:
         """The name of its workflow file, without suffix."""
         return self.title.lower().replace(" ", "_")
+
+
+def part_of(on_step: OnEdit | None, number: int, count: int) -> OnEdit | None:
+    """Returns the callback of one of several parts of the work, for which the fraction of all work is reported."""
+    return None if on_step is None else lambda done, image: on_step((number + done) / count, image)

@@ -158,7 +158,6 @@ class _Level:
 
     image: Tensor
     hole: Tensor
-    known: Tensor
     references: list[Reference]
     masks: list[Tensor]
     search: PatchSearch
@@ -181,7 +180,7 @@ class _Level:
         search = PatchSearch([x.image for x in references], patch_size, masks, max_keys=MAX_KEYS)
         lattice = Lattice.of(rows, columns, touching[chosen])
         depth = patch_weights(depths(hole).to(image), patch_size)[chosen].flatten()[lattice.index]
-        return cls(known_image, hole, (fraction > 0).to(image), references, masks, search, lattice, depth, scale)
+        return cls(known_image, hole, references, masks, search, lattice, depth, scale)
 
     def begin(self, current: Tensor, is_start: bool, filled: bool) -> Tensor:
         """Returns the image at the beginning of the level, from that of the level before or the start."""

@@ -1,4 +1,4 @@
-"""Masks of a hole: growing, its depth, and the start of what fills it."""
+"""Masks of a hole: growing, depth and thickness."""
 
 from __future__ import annotations
 

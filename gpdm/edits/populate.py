@@ -16,21 +16,19 @@ from ..optimizers.gradient import Optimizer
 from ..pyramid import PyramidSchedule
 from ..references import Reference
 from ..synthesis import synthesize
-from .fill import usable
+from .fill import COARSE_THICKNESS, usable
 from .masks import depths, thickness
 
 POPULATED_SCALE = 0.45
 """Scale up to which the distribution of patches is matched. Above, patches are copied, which is sharper."""
 LOSS = SWDLoss()
 """The loss of the coarse levels."""
-COARSE_THICKNESS = 1.5
-"""Thickness of the hole at the coarsest level, in patches."""
 
 
 def populated(
     image: Tensor, hole: Tensor, references: Sequence[Reference], shown: bool, seed: int, patch_size: int
 ) -> tuple[Tensor, float]:
-    """Returns an image whose hole holds the patches of its surroundings in their amounts, and the scale it is made at.
+    """Returns an image whose hole holds the patches of its surroundings in their amounts, and a scale to go on from.
 
     Patches of the image itself count less the further they are from the hole.
 

@@ -14,7 +14,7 @@ from ..images import check_image
 from ..options import check_int
 from ..pictures.forms import Form
 from ..references import Images, as_references
-from .base import Edit, Edited, EditInput, OnEdit
+from .base import Edit, Edited, EditInput, OnEdit, part_of
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def run_edit(
                 references=given,
                 exclude=excluded[which],
                 seed=check_int("seed", seed) + i,
-                on_step=_part(on_step, i, count),
+                on_step=part_of(on_step, i, count),
             )
             edited = edit.apply(entry, chosen)
             if form is not None:
@@ -140,10 +140,3 @@ def _masks(mask: Tensor | None, name: str, number: int) -> list[Tensor | None]:
     if len(maps) not in (1, number):
         raise ImageError(f"there are {len(maps)} masks for {number} picture(s); give one, or one for each picture")
     return list(maps.expand(number, -1, -1, -1).split(1))
-
-
-def _part(on_step: OnEdit | None, number: int, count: int) -> OnEdit | None:
-    """Returns the callback of one of several outputs, for which the fraction of all work is reported."""
-    if on_step is None:
-        return None
-    return lambda done, image: on_step((number + done) / count, image)

@@ -11,7 +11,7 @@ from ..errors import ImageError
 from ..images import Size, check_alike, resize, size_of
 from ..options import option
 from ..references import Reference
-from .base import Edit, Edited, EditExample, EditInput, EditOptions, OnEdit
+from .base import Edit, Edited, EditExample, EditInput, EditOptions, part_of
 from .fill import fill
 from .hole import intent_option
 from .populate import populated
@@ -96,7 +96,7 @@ def make_tileable(entry: EditInput, options: TileOptions) -> Edited:
             patch_size=options.patch_size,
             seed=entry.seed,
             largest_step=LARGEST_STEP,
-            on_step=_part_of(entry.on_step, number, len(parts)),
+            on_step=part_of(entry.on_step, number, len(parts)),
         )
         image = part.original(torch.where(part.hole, filled.image, rolled))
         found = part.original(filled.source[None])[0]
@@ -157,11 +157,6 @@ def _end(length: int, half: int) -> slice:
     """Returns the pixels along an axis within `half` pixels of the border of the picture rolled by half its length."""
     centre = length - length // 2
     return slice(centre - half, centre + half)
-
-
-def _part_of(on_step: OnEdit | None, number: int, count: int) -> OnEdit | None:
-    """Returns the callback of one of several parts, for which the fraction of all work is reported."""
-    return None if on_step is None else lambda done, image: on_step((number + done) / count, image)
 
 
 EDITS = (
