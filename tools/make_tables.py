@@ -17,6 +17,7 @@ from gpdm import (
     DEFAULT_QUALITY,
     EDITS,
     QUALITIES,
+    REGIONS,
     SIZE_OPTIONS,
     TASKS,
     Edit,
@@ -75,6 +76,7 @@ def commands() -> str:
     table = {
         "options": {part: option_rows(type(getattr(Recipe(), part))) for part in PARTS},
         "tasks": [task_row(task) for task in TASKS.values()],
+        "regions": task_row(REGIONS),
         "edits": [edit_row(edit) for edit in EDITS.values()],
         "qualities": list(QUALITIES),
         "default_quality": DEFAULT_QUALITY,

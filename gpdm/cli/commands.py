@@ -31,7 +31,7 @@ class TaskCommand:
     """The command of one task."""
 
     task: str
-    """Key of the task in `tasks.TASKS`."""
+    """Name of the task."""
     name: str
     summary: str
     pictures: tuple[PictureArgument, ...]
@@ -73,6 +73,7 @@ class Commands:
     """All commands that are made from the library."""
 
     tasks: tuple[TaskCommand, ...]
+    regions: TaskCommand
     edits: tuple[EditCommand, ...]
     qualities: tuple[str, ...]
     default_quality: str
@@ -87,6 +88,7 @@ def read_commands() -> Commands:
     (weight,) = _specs(table["reference"])
     return Commands(
         tuple(_task(row, parts, weight) for row in table["tasks"]),
+        _task(table["regions"], parts, weight),
         tuple(_edit(row, parts["output"]["num_outputs"]) for row in table["edits"]),
         tuple(table["qualities"]),
         table["default_quality"],

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import GPDMError
-from . import edit_flags, eval_flags, task_flags
+from . import edit_flags, eval_flags, region_flags, task_flags
 from .commands import read_commands
 from .flags import add_common, seed
 from .notices import printed_notices
@@ -56,6 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_common(run)
     for task in commands.tasks:
         task_flags.add_parser(parsers, task, commands)
+    region_flags.add_parser(parsers, commands)
     for edit in commands.edits:
         edit_flags.add_parser(parsers, edit)
     eval_flags.add_eval_parser(parsers, commands.evaluation)
@@ -114,6 +115,11 @@ def _work(options: argparse.Namespace) -> dict[str, Any]:
         from .edits import run_edit_command
 
         return run_edit_command(options)
+    if options.command == "regions":
+        region_flags.check_flags(options)
+        from .tasks import run_regions_command
+
+        return run_regions_command(options)
     task_flags.check_flags(options)
     from .tasks import run_task_command
 

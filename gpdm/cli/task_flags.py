@@ -25,12 +25,7 @@ def add_parser(parsers: Any, task: TaskCommand, commands: Commands) -> None:
         parser.add_argument(picture.name, type=file_path, nargs=None if picture.start else "+", help=picture.help)
     add_output(parser, "a reference")
     add_common(parser)
-    parser.add_argument(
-        "--quality",
-        choices=list(commands.qualities),
-        default=commands.default_quality,
-        help=f"Preset for speed or quality (default {commands.default_quality}). The flags below override single settings; their defaults shown are those of {commands.default_quality}.",
-    )
+    add_quality(parser, commands)
     if not task.has_start:
         parser.add_argument(
             "--init", type=file_path, metavar="FILE", help="Picture to start from; the size factors apply to its size."
@@ -38,11 +33,26 @@ def add_parser(parsers: Any, task: TaskCommand, commands: Commands) -> None:
     group = parser.add_argument_group(f"{task.reference.name} (repeat a flag for the second picture, and so on)")
     _add_reference_flags(group, task.weight)
     _add_keep_flags(parser.add_argument_group("pixels to keep"))
+    add_options(parser, task)
+    parser.set_defaults(task=task)
+
+
+def add_quality(parser: Any, commands: Commands) -> None:
+    """Adds the flag of the quality."""
+    parser.add_argument(
+        "--quality",
+        choices=list(commands.qualities),
+        default=commands.default_quality,
+        help=f"Preset for speed or quality (default {commands.default_quality}). The flags below override single settings; their defaults shown are those of {commands.default_quality}.",
+    )
+
+
+def add_options(parser: Any, task: TaskCommand) -> None:
+    """Adds one flag per option of a task's recipe."""
     for part, specs in task.options.items():
         group = parser.add_argument_group(part)
         for spec in specs:
             add_flag(group, spec)
-    parser.set_defaults(task=task)
 
 
 def check_flags(options: argparse.Namespace) -> None:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
+
+import torch
 
 from ..errors import GPDMError
 from ..guess import count_outputs
 from ..optimizers.gradient import Optimizer
 from ..synthesis import Synthesis
-from ..tasks import TASKS, Recipe, prepare_pictures, run_task
+from ..tasks import REGIONS, TASKS, Recipe, Task, prepare_pictures, run_task
 from .commands import TaskCommand
 from .files import save_image
 from .flags import given_options
 from .host import StepBar, parse_device
-from .inputs import listed, naming_files, read_inputs
+from .inputs import Inputs, listed, naming_files, read_inputs
+from .region_inputs import read_region_inputs
 from .targets import check_target, indexed
 
 
@@ -30,10 +33,20 @@ def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
     Raises:
         GPDMError: A flag or a picture cannot be used; nothing has been computed or written then.
     """
-    task = TASKS[options.task.task]
-    recipe = _recipe(options)
+    return _run(options, TASKS[options.task.task], read_inputs)
+
+
+def run_regions_command(options: argparse.Namespace) -> dict[str, Any]:
+    """Does what `gpdm regions` asks for; see `run_task_command`."""
+    return _run(options, REGIONS, read_region_inputs)
+
+
+def _run(
+    options: argparse.Namespace, task: Task, read: Callable[[argparse.Namespace, torch.device], Inputs]
+) -> dict[str, Any]:
+    recipe = _recipe(options, task)
     device = parse_device(options.device)
-    inputs = read_inputs(options, device)
+    inputs = read(options, device)
     bits = options.bits or (inputs.bits if options.out.suffix.lower() == ".png" else 8)
     with naming_files(inputs.files), StepBar(options.task.name) as bar:
         count = count_outputs(recipe.output.num_outputs, inputs.init if inputs.start is None else inputs.start)
@@ -53,10 +66,10 @@ def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
     return {"saved": [str(path) for path in saved], "device": str(device), **_summary(result, options.seed)}
 
 
-def _recipe(options: argparse.Namespace) -> Recipe:
+def _recipe(options: argparse.Namespace, task: Task) -> Recipe:
     """Returns the settings of the quality, with the flags that are given in place of its values."""
     command: TaskCommand = options.task
-    recipe = TASKS[command.task].recipe(options.quality)
+    recipe = task.recipe(options.quality)
     if getattr(options, "init", None) is not None:
         recipe = recipe.from_image()
     given = {part: given_options(options, specs) for part, specs in command.options.items()}

@@ -154,7 +154,7 @@ def check_loss(loss: Loss, levels: Sequence[Level], references: Sequence[Referen
         GPDMError: A term cannot work at one of the levels, or no patch there has a weight above 0.
     """
     for level in levels:
-        groups = [group for _, group in _groups(masked_at(references, level.scale))]
+        groups = [group for _, group in region_groups(masked_at(references, level.scale))]
         for group in groups or [[]]:  # without references the sizes of the level are checked all the same
             for _, term in loss.terms():
                 term.check(level, group)
@@ -225,7 +225,7 @@ def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[lis
         raise OptionError.saying("the output weight is 0 everywhere; give a map with values above 0")
     if all(reference.region is None for reference in references):
         return [(list(references), canvas, 1.0)]
-    groups = _groups(references)
+    groups = region_groups(references)
     maps = [region if region is None else resize(region, canvas.size, canvas.border) for region, _ in groups]
     covered = torch.stack([region for region in maps if region is not None]).sum(0)
     weights = [(1 - covered).clamp(min=0) if region is None else region for region in maps]
@@ -245,10 +245,10 @@ def by_region(references: Sequence[Reference], canvas: Canvas) -> list[tuple[lis
 
 def count_regions(references: Sequence[Reference]) -> int:
     """Returns the maximum number of groups that `by_region` returns."""
-    return len(_groups(references))
+    return len(region_groups(references))
 
 
-def _groups(references: Sequence[Reference]) -> list[tuple[Tensor | None, list[Reference]]]:
+def region_groups(references: Sequence[Reference]) -> list[tuple[Tensor | None, list[Reference]]]:
     """Returns the regions, each with its references, whose own `region` is None."""
     groups: list[tuple[Tensor | None, list[Reference]]] = []
     for reference in references:

@@ -7,6 +7,7 @@ from . import layout, paint, restyle
 from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task
 from .output import SIZE_OPTIONS, TILES, OutputOptions
 from .pictures import prepare_pictures
+from .regions import REGIONS
 from .run import as_function, run_task
 
 TASKS = {task.name: task for task in (*layout.TASKS, *restyle.TASKS, *paint.TASKS)}
@@ -17,10 +18,12 @@ retarget = as_function(TASKS["retarget"])
 texture = as_function(TASKS["texture"])
 style_transfer = as_function(TASKS["style_transfer"])
 paint = as_function(TASKS["paint"])
+regions = as_function(REGIONS)
 
 __all__ = [
     "DEFAULT_QUALITY",
     "QUALITIES",
+    "REGIONS",
     "SIZE_OPTIONS",
     "TASKS",
     "TILES",
@@ -31,6 +34,7 @@ __all__ = [
     "Task",
     "paint",
     "prepare_pictures",
+    "regions",
     "reshuffle",
     "retarget",
     "run_task",
