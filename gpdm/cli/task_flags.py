@@ -89,11 +89,12 @@ def given_files(options: argparse.Namespace) -> dict[str, list[Path]]:
 def _add_reference_flags(group: Any, weight: OptionSpec) -> None:
     group.add_argument(
         "--mask",
+        "--drop",
         type=file_path,
         action="append",
         default=[],
         metavar="FILE",
-        help=f"Mask of the part to leave out: white, or transparent as the mask editor of ComfyUI saves it. {NONE} means no mask.",
+        help=f"Mask of the part to leave out: white, or transparent as the mask editor of ComfyUI saves it. {NONE} means no mask. A retargeted picture starts without that part, and becomes smaller there first.",
     )
     group.add_argument(
         "--weight",

@@ -92,6 +92,8 @@ class Work:
     """Height and width of the output. Before `Task.prepare`: of the picture that is the reference."""
     init: Tensor | None = None
     """Images that the outputs start from, (B, C, h, w)."""
+    start: Tensor | None = None
+    """Image (1, C, h, w) in place of the first reference, for a guess with source "reference"."""
 
 
 def by_reference(work: Work, output: OutputOptions) -> Work:

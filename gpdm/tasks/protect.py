@@ -54,10 +54,10 @@ def protected(work: Work, mask: Tensor) -> tuple[Work, Keep]:
     image[..., target[0], target[1]] = first.image[..., source[0], source[1]]
     where[..., target[0], target[1]] = kept[..., source[0], source[1]].to(where)
     rim = torch.nn.functional.max_pool2d(kept.to(where), 2 * MARGIN + 1, 1, MARGIN)
-    stretched = resize(smooth_fill(first.image, (rim == 0).to(where)), size)
+    stretched = resize(smooth_fill(first.image, ((rim == 0) & (first.map() > 0)).to(where)), size)
     references = [replace(first, weight=first.map() * (1 - (1 - WEIGHT) * kept.to(where))), *work.references[1:]]
     references = [replace(reference, region=1 - where) for reference in references]
-    return Work(references, size, torch.where(where > 0, image, stretched)), Keep(image, where)
+    return Work(references, size, start=torch.where(where > 0, image, stretched)), Keep(image, where)
 
 
 def _placed(kept: Tensor, size: Size) -> tuple[list[slice], list[slice]]:

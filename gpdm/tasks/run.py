@@ -78,10 +78,8 @@ def run_task(
     moves = work.init is None and references is None and not has_aspect_ratio(size_of(kept_image), work.size)
     if moves and isinstance(keep, Tensor) and bool(keep.any()):
         work, keep = protected(work, check_image(keep[None, None] if keep.dim() == 2 else keep, "the keep mask"))
-        if guess.source == "reference":
-            guess = replace(guess, source="image")
-        else:
-            work = replace(work, init=None)
+    if work.start is not None and guess.source == "reference":
+        guess, work = replace(guess, source="image"), replace(work, init=work.start)
     return synthesize(
         work.references,
         init=work.init,

@@ -441,3 +441,10 @@ def test_eval_answers_a_wrong_call_in_one_line(
     assert stopped.value.code == 2
     assert message in error
     assert len(error.splitlines()) == 1
+
+
+def test_drop_is_another_name_of_mask(folder: Path) -> None:
+    for flag in ("--mask", "--drop"):
+        arguments = ["ref.png", flag, "left.png", "-o", f"out{flag}.png", "--width-factor", "0.8"]
+        assert main(["retarget", *arguments, *QUICK]) == 0
+    assert Path("out--mask.png").read_bytes() == Path("out--drop.png").read_bytes()
