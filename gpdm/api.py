@@ -5,6 +5,7 @@ from .canvas import SYMMETRIES as SYMMETRIES
 from .canvas import Canvas as Canvas
 from .canvas import Keep as Keep
 from .edits import *  # noqa: F403
+from .edits.difference import pasted_part as pasted_part
 from .edits.pictures import PreparedEdit as PreparedEdit
 from .edits.pictures import prepare_edit as prepare_edit
 from .errors import GPDMError as GPDMError

@@ -16,6 +16,7 @@ from ..gpdm import (
     OutputOptions,
     PatchNN,
     Reference,
+    pasted_part,
     picture_bytes,
     prepare_edit,
     run_edit,
@@ -50,7 +51,11 @@ class EditNode:
                 "seed": inputs.SEED,
                 **inputs.widgets(edit.options),
             },
-            "optional": {"num_outputs": _num_outputs(), **(_SOCKETS if edit.takes_references else {})},
+            "optional": {
+                "num_outputs": _num_outputs(),
+                **(_SOCKETS if edit.takes_references else {}),
+                **({} if edit.original_help is None else {"original": inputs.image(edit.original_help)}),
+            },
         }
 
     def execute(
@@ -61,6 +66,7 @@ class EditNode:
         num_outputs: int = 1,
         references: Sequence[Reference] = (),
         exclude: Tensor | None = None,
+        original: Tensor | None = None,
         **options: Any,
     ) -> tuple[Tensor, Tensor, Tensor]:
         here = host.current()
@@ -80,6 +86,13 @@ class EditNode:
                     "references and exclude are both connected: exclude is a part of image, whose patches references "
                     "replace; disconnect one, or mask the reference on GPDM Reference"
                 )
+            if original is not None:
+                if masks is not None and bool(masks.any()):
+                    raise GPDMError(
+                        "mask and original both say what was pasted; leave the mask empty, as Load Image gives it for an "
+                        "opaque picture, or disconnect original"
+                    )
+                masks = pasted_part(prepared.image, convert.to_core(original.to(device), "original"))
             here.make_room(_required_bytes(prepared.image, prepared.source_sizes))
             if prepared.note:
                 here.say(prepared.note)

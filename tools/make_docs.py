@@ -116,7 +116,10 @@ def _command(task: Task) -> str:
 
 
 def _edit_command(edit: Edit) -> str:
-    return f"gpdm {edit.command} IMAGE {'' if edit.mask_help is None else 'MASK '}-o OUT.png"
+    line = f"gpdm {edit.command} IMAGE {'' if edit.mask_help is None else 'MASK '}-o OUT.png"
+    if edit.original_help is None:
+        return line
+    return f"{line}\n    gpdm {edit.command} IMAGE --original ORIGINAL -o OUT.png"
 
 
 def _flags(values: Mapping[str, Any]) -> str:

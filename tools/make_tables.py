@@ -66,6 +66,7 @@ def edit_row(edit: Edit) -> dict[str, Any]:
         "summary": edit.summary,
         "image_help": edit.image_help,
         "mask_help": edit.mask_help,
+        "original_help": edit.original_help,
         "takes_references": edit.takes_references,
         "options": option_rows(edit.options),
     }

@@ -28,9 +28,12 @@ def add_parser(parsers: Any, edit: EditCommand) -> None:
         parser.add_argument(
             "mask",
             type=file_path,
+            nargs=None if edit.original_help is None else "?",
             help=f"{edit.mask_help} White, or transparent as the mask editor of ComfyUI saves it. If it is the same file "
             "as the picture, its transparency is only the mask, and the output is opaque.",
         )
+    if edit.original_help is not None:
+        parser.add_argument("--original", type=file_path, metavar="FILE", help=edit.original_help)
     add_output(parser, "the picture")
     add_common(parser)
     parser.add_argument(
@@ -51,6 +54,11 @@ def check_flags(options: argparse.Namespace) -> None:
     given_options(options, (*edit.options, edit.num_outputs))
     check_device(options.device)
     files = given_files(options)
+    if edit.original_help is not None and bool(files.get("mask")) == bool(files.get("original")):
+        raise GPDMError(
+            f"{edit.name} needs either a mask or --original, the picture before the paste, from which the mask is found; "
+            + ("leave out one of the two" if files.get("mask") else "give one of the two")
+        )
     if files.get("reference") and files.get("source-mask"):
         raise GPDMError(
             "--source-mask leaves out patches of the picture, and --reference replaces all of them; leave out one flag"
@@ -67,7 +75,7 @@ def check_flags(options: argparse.Namespace) -> None:
 
 def given_files(options: argparse.Namespace) -> dict[str, list[Path]]:
     """Returns the picture files of an edit's command by the name of the argument or flag."""
-    return named_files(options, ("image", "mask", "reference", "source_mask"))
+    return named_files(options, ("image", "mask", "original", "reference", "source_mask"))
 
 
 def _add_source_flags(group: Any) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..edits.difference import pasted_part
 from ..errors import GPDMError, ImageError
 from ..pictures.forms import Form, check_picture, check_visible, differ, has_alpha, kinds_of, split_alpha
 from ..references import Reference, masked_reference
 from .edit_flags import given_files
+from .inputs import naming_files
 from .pictures import read_mask, read_picture
 
 
@@ -28,7 +30,8 @@ class EditInputs:
     bits: int
     """Bits per channel of the picture: 8 or 16."""
     mask: Tensor | None
-    """Mask, (1, 1, h, w); None for an edit without one."""
+    """Mask, (1, 1, h, w), or (B, 1, h, w) if it is found from the picture before a change; None for an edit without
+    one."""
     references: list[Reference]
     """Other pictures whose patches are used, with the channels of the picture; frames of an animation are a batch."""
     exclude: Tensor | None
@@ -64,7 +67,8 @@ def read_edit_inputs(options: argparse.Namespace, device: torch.device) -> EditI
     if any(mask.samefile(path) for mask in files.get("mask", ())):
         image = _without_own_mask(image, path)
     others = [(str(other), _picture(other, device)) for other in files.get("reference", ())]
-    named = [(str(path), image), *others]
+    originals = [(str(other), _picture(other, device)) for other in files.get("original", ())]
+    named = [(str(path), image), *originals, *others]
     for name, each in named:
         check_visible(each, name)
     form = Form.of([image])
@@ -72,7 +76,7 @@ def read_edit_inputs(options: argparse.Namespace, device: torch.device) -> EditI
         image=image,
         is_opaque=is_opaque,
         bits=picture.bits,
-        mask=_mask(files.get("mask", ()), device),
+        mask=_pasted(image, originals[0][1], files) if originals else _mask(files.get("mask", ()), device),
         references=[_in_form(name, other, form) for name, other in others],
         exclude=_mask(files.get("source-mask", ()), device),
         note=f"{kinds_of(named)}; all are used as {form.kind}" if differ(named) else None,
@@ -86,6 +90,12 @@ def _picture(path: Path, device: torch.device) -> Tensor:
 
 def _mask(paths: Sequence[Path], device: torch.device) -> Tensor | None:
     return read_mask(paths[0]).to(device) if paths else None
+
+
+def _pasted(image: Tensor, original: Tensor, files: Mapping[str, Sequence[Path]]) -> Tensor:
+    """Returns the mask of what differs between a picture and its original, with the files in the messages."""
+    with naming_files({name: files[name] for name in ("image", "original")}):
+        return pasted_part(image, original)
 
 
 def _without_own_mask(image: Tensor, path: Path) -> Tensor:

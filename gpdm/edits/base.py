@@ -87,6 +87,9 @@ class Edit:
     """What the picture is."""
     mask_help: str | None
     """What the mask covers; None for an edit without a mask."""
+    original_help: str | None = None
+    """What the picture was before a change, from which the mask can be found instead of being given (`pasted_part`);
+    None: it cannot."""
     options: type[EditOptions]
     apply: Callable[[EditInput, Any], Edited]
     """Edits one picture, with the input and the options. Where the result's mask is 0, it has the pixels of the given

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..images import size_of
 from ..options import option
+from ..pictures.forms import split_alpha
 from .base import Edit, Edited, EditExample, EditInput, EditOptions
 from .blend import membrane
 from .hole import HoleOptions, fill_hole, from_picture, hole_of
@@ -16,6 +17,10 @@ from .masks import grown
 
 EDGE = 0.015
 """Width of the edge on each side of the paste, relative to the shorter side."""
+SURROUNDINGS, MIN_SURROUNDINGS = 0.5, 8
+"""Width of what counts as the surroundings of a paste: this fraction of its mean side, and at least so many pixels."""
+MAX_GAIN = 1.5
+"""Factor by which the contrast of a paste changes at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +51,14 @@ class HarmoniseOptions(EditOptions):
         step=0.5,
         advanced=True,
     )
+    match: float = option(
+        0.0,
+        "Fraction by which mean and contrast of the paste's colours first become those of its surroundings. 0.5 suits an object "
+        "from a picture with other light; higher takes its own colours away.",
+        ge=0.0,
+        le=1.0,
+        step=0.1,
+    )
 
 
 def harmonise(entry: EditInput, options: HarmoniseOptions) -> Edited:
@@ -53,6 +66,8 @@ def harmonise(entry: EditInput, options: HarmoniseOptions) -> Edited:
     assert entry.mask is not None
     image, size = entry.image, size_of(entry.image)
     paste = hole_of(entry.mask.to(image), size, 0)
+    if options.match:
+        image = image + options.match * _recolouring(image, paste)
     coloured = image + options.colour * membrane(image, paste)
     width = max(4, round(EDGE * min(size))) if options.edge < 0 else options.edge
     if not width:
@@ -62,6 +77,27 @@ def harmonise(entry: EditInput, options: HarmoniseOptions) -> Edited:
     hole_options = HoleOptions(context=options.context)
     edited = fill_hole(started, edge, hole_options, from_picture(hole_options.patch_size))
     return Edited(edited.image, (edge | paste).to(image), edited.source)
+
+
+def _recolouring(image: Tensor, paste: Tensor) -> Tensor:
+    """Returns what to add to a paste so that it has mean and contrast of its surroundings, per channel.
+
+    The contrast changes by a factor of 1.5 at most. Transparency stays, and transparent surroundings do not count.
+    """
+    width = max(MIN_SURROUNDINGS, round(SURROUNDINGS * float(paste.sum()) ** 0.5))
+    colours, alpha = split_alpha(image)
+    around = grown(paste, width) & ~paste
+    if alpha is not None:
+        around &= alpha >= 0
+    if not bool(around.any()):
+        return torch.zeros_like(image)
+    (own, mean), (other, wanted) = (
+        torch.std_mean(colours[..., part[0, 0]], dim=2, correction=0) for part in (paste, around)
+    )
+    gain = (other / own.clamp(min=1e-6)).clamp(1 / MAX_GAIN, MAX_GAIN)
+    recoloured = (colours - mean[..., None, None]) * gain[..., None, None] + wanted[..., None, None]
+    change = torch.where(paste, recoloured.clamp(-1, 1) - colours, 0)
+    return change if alpha is None else torch.cat([change, torch.zeros_like(alpha)], 1)
 
 
 def _nothing(mask: Tensor) -> Tensor:
@@ -76,9 +112,11 @@ EDITS = (
         command="harmonise",
         summary="Makes a pasted object belong: its colours follow the light around it, and its edge is made of patches of the picture.",
         advice="Paint over the paste with a little of the background that came with it. Lower colour if the object takes on too much of "
-        "its surroundings, and raise edge if a rim remains.",
+        "its surroundings, and raise edge if a rim remains. For an object from a picture with other light set match to 0.5. "
+        "With the picture before the paste as original, no mask is needed.",
         image_help="Picture with a naive paste.",
         mask_help="The pasted part, as painted in the mask editor.",
+        original_help="The picture before the paste. The pasted part is then what differs from it; leave the mask out or empty.",
         options=HarmoniseOptions,
         apply=harmonise,
         aliases=("gpdm", "blend", "paste", "composite", "seamless clone", "poisson", "insert object", "edge"),

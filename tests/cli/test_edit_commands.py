@@ -129,6 +129,12 @@ def test_a_wrong_call_is_one_line(capsys: pytest.CaptureFixture[str], arguments:
         ("inpaint in.png hole.png -o out.png --reference in.png --source-mask hole.png", "leave out one flag"),
         ("inpaint frames.tif hole.png -o out.png --num-outputs 3", "the picture has 2 frames"),
         ("outpaint in.png -o out.png --left 0 --right 0", "left = 0 is not allowed: nothing is added"),
+        ("harmonise in.png -o out.png", "harmonise needs either a mask or --original"),
+        ("harmonise in.png hole.png --original other.png -o out.png", "leave out one of the two"),
+        ("harmonise in.png --original no.png -o out.png", "there is no file no.png"),
+        ("harmonise in.png --original in.png -o out.png", "nothing in the picture differs visibly from original"),
+        ("harmonise white.png --original black.png -o out.png", "100% of the picture differ from original"),
+        ("harmonise in.png --original frames.tif -o out.png", "there are 2 originals for 1 picture(s)"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2_before_any_work(
@@ -144,6 +150,18 @@ def test_a_mistake_is_one_line_and_exit_code_2_before_any_work(
     error = capsys.readouterr().err
     assert message in error and len(error.splitlines()) == 1
     assert sorted(edit_folder.iterdir()) == before
+
+
+def test_a_mask_is_found_from_the_picture_before_the_paste(capsys: pytest.CaptureFixture[str]) -> None:
+    with Image.open("in.png") as original:
+        pasted = original.convert("RGB")
+    pasted.paste((255, 0, 0), (12, 10, 28, 24))
+    pasted.save("pasted.png")
+    command = ["harmonise", "pasted.png", "-o", "out.png", "--edge", "0", "--mask-out", "found.png", *CPU]
+    report(capsys, [*command, "--original", "in.png"])
+    assert np.array_equal(np.argwhere(values("found.png")[..., 0] > 0)[[0, -1]], [[10, 12], [23, 27]])
+    assert main(["harmonise", "pasted.png", "found.png", "-o", "again.png", "--edge", "0", *CPU]) == 0
+    assert np.array_equal(values("again.png"), values("out.png"))
 
 
 def test_an_error_of_the_library_names_the_files(capsys: pytest.CaptureFixture[str]) -> None:

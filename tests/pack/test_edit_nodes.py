@@ -81,7 +81,9 @@ def test_inputs_follow_from_the_record(comfyui_pack: ModuleType, edit: Edit) -> 
     inputs = comfyui_pack.NODE_CLASS_MAPPINGS[edit.node_id].INPUT_TYPES()
     masks = [] if edit.mask_help is None else ["mask"]
     assert list(inputs["required"]) == ["image", *masks, "seed", *(spec.name for spec in describe(edit.options))]
-    assert list(inputs["optional"]) == ["num_outputs", *(["references", "exclude"] if edit.takes_references else [])]
+    sockets = ["references", "exclude"] if edit.takes_references else []
+    originals = [] if edit.original_help is None else ["original"]
+    assert list(inputs["optional"]) == ["num_outputs", *sockets, *originals]
     for spec in describe(edit.options):
         assert inputs["required"][spec.name][1]["tooltip"] == spec.help
         assert inputs["required"][spec.name][1]["default"] == spec.default
@@ -307,3 +309,15 @@ def test_results_go_where_the_host_wants_them(comfyui_pack: ModuleType, edit: Ed
     finally:
         comfyui_pack.nodes.host.use(before)
     assert [result.dtype for result in results] == [torch.float16] * 3
+
+
+def test_a_paste_is_found_from_the_original(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
+    with torch.inference_mode():
+        original, empty = image(), torch.zeros(1, 64, 64)  # the mask that Load Image gives for an opaque picture
+        pasted = torch.where(hole()[..., None] > 0, 1 - original.round(), original)
+    results = edited(comfyui_pack, EDITS["harmonise"], image=pasted, mask=empty, original=original, edge=0)
+    assert torch.equal(results[1], hole())
+    expected = edited(comfyui_pack, EDITS["harmonise"], image=pasted, mask=hole(), edge=0)
+    assert torch.equal(results[0], expected[0])
+    with pytest.raises(GPDMError, match="mask and original both say"):
+        edited(comfyui_pack, EDITS["harmonise"], image=pasted, mask=hole(), original=original)
