@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from .commands import Commands
-from .flags import add_common, add_output, check_device, given_options
+from .flags import add_common, add_output, check_device, given_options, named_files
 from .parser import file_path
 from .reading import check_file
 from .targets import check_folder, check_suffix
-from .task_flags import add_options, add_quality
+from .task_flags import add_options, add_quality, check_init
 
 
 def add_parser(parsers: Any, commands: Commands) -> None:
@@ -42,12 +42,16 @@ def add_parser(parsers: Any, commands: Commands) -> None:
         metavar=("IMAGE", "MASK"),
         help="Another picture and the mask of its area; may be repeated. Masks of another size are scaled to the first.",
     )
+    parser.add_argument(
+        "--init", type=file_path, metavar="FILE", help="Picture to start from, which is scaled to the output."
+    )
     add_options(parser, task)
     parser.set_defaults(task=task)
 
 
 def check_flags(options: argparse.Namespace) -> None:
     """Raises `GPDMError` for flags and files in which something is wrong, as far as that shows without a picture."""
+    check_init(options)
     for specs in options.task.options.values():
         given_options(options, specs)
     check_device(options.device)
@@ -62,4 +66,4 @@ def given_files(options: argparse.Namespace) -> dict[str, list[Path]]:
     """Returns the picture files of the command by the name of the argument or flag."""
     pairs = [(options.white, options.mask), *options.region]
     regions = {f"region {number}": list(pair) for number, pair in enumerate(pairs, start=1)}
-    return {"B": [options.black], **regions}
+    return {"B": [options.black], **regions, **named_files(options, ("init",))}

@@ -27,7 +27,7 @@ def read_region_inputs(options: argparse.Namespace, device: torch.device) -> Inp
             for picture, region in zip(pictures, regions, strict=True)
         ],
         start=None,
-        init=None,
+        init=None if options.init is None else read_picture(options.init).images.to(device),
         keep=None,
         bits=max(picture.bits for picture in pictures),
         files=given_files(options),

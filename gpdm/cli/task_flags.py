@@ -58,8 +58,7 @@ def add_options(parser: Any, task: TaskCommand) -> None:
 def check_flags(options: argparse.Namespace) -> None:
     """Raises `GPDMError` for flags and files in which something is wrong, as far as that shows without a picture."""
     task: TaskCommand = options.task
-    if getattr(options, "init", None) is not None and getattr(options, "source", None) not in (None, "image"):
-        raise GPDMError(f"--init and --source {options.source} contradict each other; leave out one of them")
+    check_init(options)
     for specs in task.options.values():
         given_options(options, specs)
     for weight in options.weight:
@@ -77,6 +76,12 @@ def check_flags(options: argparse.Namespace) -> None:
             check_file(path)
     check_suffix(options.out)
     check_folder(options.out.parent)
+
+
+def check_init(options: argparse.Namespace) -> None:
+    """Raises `GPDMError` if the command line gives a picture to start from, and asks for another start."""
+    if getattr(options, "init", None) is not None and getattr(options, "source", None) not in (None, "image"):
+        raise GPDMError(f"--init and --source {options.source} contradict each other; leave out one of them")
 
 
 def given_files(options: argparse.Namespace) -> dict[str, list[Path]]:

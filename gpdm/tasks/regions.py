@@ -36,7 +36,7 @@ def by_first_region(work: Work, output: OutputOptions) -> Work:
     factor = output.shrinking(size)
     if factor < 1:
         references, size = [reference.at(factor) for reference in references], scaled(size, factor)
-    size = output.size(size if work.init is None else size_of(work.init))
+    size = output.size(size)
     return Work(_with_own_region(references, size), size, work.init)
 
 
@@ -55,7 +55,7 @@ def _with_own_region(references: Sequence[Reference], size: Size) -> list[Refere
             raise GPDMError(
                 "the regions cover all of the output, so the reference without a region is not used; leave a part black"
                 if maps[number - 1] is None
-                else f"region {number} has no part of the output; make a part of its mask white"
+                else f"region {number} is black, or has no pixel left at the size of the output; make more of its mask white"
             )
     return [
         replace(reference, region=region)

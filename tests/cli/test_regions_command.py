@@ -60,6 +60,14 @@ def test_three_pictures_and_masks_of_another_size() -> None:
     assert values("out.png").shape == (28, 32, 3)
 
 
+def test_a_picture_to_start_from_is_scaled_to_the_output() -> None:
+    start = ["--init", "red.png", "--num-steps", "1", "--fine-steps", "1", "--lr", "1e-4", "--image-noise-sigma", "0"]
+    assert run("in.png", "other.png", "left.png", *start) == 0
+    made = values("out.png")
+    assert made.shape == (28, 32, 3)
+    assert made[..., 0].mean() > 240 and made[..., 1:].mean() < 15
+
+
 def test_the_help_page_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         build_parser().parse_args(["regions", "--help"])
@@ -74,13 +82,15 @@ def test_the_help_page_names_every_option(capsys: pytest.CaptureFixture[str]) ->
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["in.png", "other.png", "black.png"], "region 1 has no part of the output"),
+        (["in.png", "other.png", "black.png"], "region 1 is black"),
         (["in.png", "other.png", "white.png"], "the reference without a region is not used"),
-        (["in.png", "other.png", "left.png", "--region", "red.png", "black.png"], "region 2 has no part of the output"),
+        (["in.png", "other.png", "left.png", "--region", "red.png", "black.png"], "region 2 is black"),
         (["in.png", "other.png", "left.png", "--region", "red.png", "none.png"], "there is no file none.png"),
         (["in.png", "none.png", "left.png"], "there is no file none.png"),
         (["in.png", "other.png", "left.png", "--output-width", "3"], "a larger output"),
         (["in.png", "other.png", "left.png", "--num-proj", "0"], "num_proj"),
+        (["in.png", "other.png", "left.png", "--init", "red.png", "--source", "noise"], "contradict each other"),
+        (["in.png", "other.png", "left.png", "--source", "image"], "source image needs a start picture"),
     ],
 )
 def test_a_mistake_is_one_line_and_no_file(
