@@ -4,14 +4,15 @@
     python tools/make_pictures.py --keep DIR keep results in DIR, and run only what is not there yet
     python tools/make_pictures.py NAME...    run these workflows only, and draw their thumbnails
 
-diffusion_init.json needs a model. Its thumbnail shows the same GPDM nodes with a photograph in place of the
-diffusion result.
+Some files need a diffusion model. Their thumbnails show the same GPDM nodes with a photograph in place of a diffusion
+result before them, and without what a model does behind them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -39,14 +40,24 @@ IN_GRID = {
 """Workflows of the picture at the top of the README."""
 
 
+WITHOUT_MODEL = {
+    "diffusion_init": "reshuffle starry_night.jpg --init pavilion.jpg --coarse-dim 64",
+    "diffusion_tileable": "tile wood.jpg",
+    "inpaint_to_latent": "inpaint dahlia_painted.png dahlia_painted.png",
+}
+"""Commands that take the place of workflows with a diffusion model, with files of workflows/inputs."""
+
+
 def make(name: str, folder: Path) -> tuple[list[Path], list[Path]]:
     """Runs one workflow unless its results are in `folder`, and returns its input pictures and its results."""
-    if name == "diffusion_init":
-        inputs, result = [INPUTS / "starry_night.jpg", INPUTS / "pavilion.jpg"], folder / f"GPDM_{name}_00001_.png"
+    if name in WITHOUT_MODEL:
+        words = [str(INPUTS / word) if (INPUTS / word).is_file() else word for word in WITHOUT_MODEL[name].split()]
+        inputs, result = (
+            list(dict.fromkeys(map(Path, filter(os.path.isfile, words)))),
+            folder / f"GPDM_{name}_00001_.png",
+        )
         if not result.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            command = ["reshuffle", str(inputs[0]), "--init", str(inputs[1]), "--coarse-dim", "64", "-o", str(result)]
-            assert gpdm(command) == 0
+            assert gpdm([*words, "-o", str(result)]) == 0
         return inputs, [result]
     prompt = read_prompt(json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8")), all_definitions())
     inputs = [INPUTS / node.inputs["image"] for node in prompt.values() if node.type in ("LoadImage", "LoadImageMask")]

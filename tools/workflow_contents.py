@@ -80,6 +80,8 @@ SPEED = (
     "scaled down first. 0 uses all of its pixels."
 )
 
+NO_MODEL = "No checkpoint? Put one into ComfyUI's folder models/checkpoints and choose it in Load Checkpoint; for a look without one, "
+PLAIN_SAMPLER = {"seed": 0, "steps": 20, "cfg": 7.0, "sampler_name": "euler", "scheduler": "normal", "denoise": 1.0}
 DROP = 70
 """Drop of a column whose neighbours are linked past it, in pixels."""
 
@@ -340,6 +342,82 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column("5  Result", [save_slot(10, 1, "GPDM_compare_plot"), save_slot(10, 2, "GPDM_compare_maps")]),
     ],
+    "diffusion_tileable": [
+        Column(
+            "1  Any diffusion model",
+            [
+                Box("CheckpointLoaderSimple", {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"}),
+                Box(
+                    "CLIPTextEncode",
+                    {"text": "old oak planks from above, close, even light, photograph"},
+                    {"clip": (0, 1)},
+                    title="Prompt",
+                ),
+                Box("CLIPTextEncode", {"text": "text, watermark, frame"}, {"clip": (0, 1)}, title="Negative prompt"),
+                Box("EmptyLatentImage", {"width": 512, "height": 512, "batch_size": 1}),
+            ],
+        ),
+        Column(
+            "2  A picture from the prompt",
+            [
+                Box(
+                    "KSampler",
+                    PLAIN_SAMPLER,
+                    {"model": (0, 0), "positive": (1, 0), "negative": (2, 0), "latent_image": (3, 0)},
+                ),
+                Box("VAEDecode", {}, {"samples": (4, 0), "vae": (0, 2)}),
+                note(
+                    NO_MODEL
+                    + "connect the IMAGE of a Load Image to GPDM Make Tileable in place of that of VAE Decode.\n\nThe "
+                    "diffusion result becomes a tile: only a band at its borders changes. GPDM Inpaint, Remove Object, Outpaint "
+                    "and Harmonise take a diffusion result in the same way."
+                ),
+            ],
+        ),
+        Column("3  Make it tile", [Box("GPDM_MakeTileable", {"seed": 0}, {"image": (5, 0)})]),
+        Column("4  Two by two copies", two_by_two(7), drop=DROP),
+        Column("5  Result", [save(7, "GPDM_diffusion_tile"), save(9, "GPDM_diffusion_tile_2x2")]),
+    ],
+    "inpaint_to_latent": [
+        Column(
+            "1  The picture",
+            [
+                load("dahlia_painted.png", "Picture"),
+                note(
+                    HOW.format(files="dahlia_painted.png")
+                    + "The mask is painted over the flower: right-click the picture and choose Open in MaskEditor to see or change "
+                    "it.\n\nGPDM Inpaint fills the hole with what is around it. A diffusion model then changes that part a "
+                    "little: its output mask is the noise mask of the latent. A higher denoise lets the model invent more.\n\n"
+                    + NO_MODEL
+                    + "the picture of GPDM Inpaint is saved all the same."
+                ),
+            ],
+        ),
+        Column("2  Fill the hole", [Box("GPDM_Inpaint", {"seed": 0}, {"image": (0, 0), "mask": (0, 1)})]),
+        Column(
+            "3  Any diffusion model",
+            [
+                Box("CheckpointLoaderSimple", {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"}),
+                Box("CLIPTextEncode", {"text": "dark green leaves, out of focus"}, {"clip": (3, 1)}, title="Prompt"),
+                Box("CLIPTextEncode", {"text": "flower, text"}, {"clip": (3, 1)}, title="Negative prompt"),
+            ],
+            drop=DROP,
+        ),
+        Column(
+            "4  The filling as the start",
+            [
+                Box("VAEEncode", {}, {"pixels": (2, 0), "vae": (3, 2)}),
+                Box("SetLatentNoiseMask", {}, {"samples": (6, 0), "mask": (2, 1)}),
+                Box(
+                    "KSampler",
+                    PLAIN_SAMPLER | {"denoise": 0.4},
+                    {"model": (3, 0), "positive": (4, 0), "negative": (5, 0), "latent_image": (7, 0)},
+                ),
+                Box("VAEDecode", {}, {"samples": (8, 0), "vae": (3, 2)}),
+            ],
+        ),
+        Column("5  Result", [save(2, "GPDM_filled"), save(9, "GPDM_filled_diffusion")], drop=DROP),
+    ],
     "diffusion_init": [
         Column(
             "1  Any diffusion model",
@@ -416,7 +494,7 @@ def task_workflow(task: Task) -> list[Column]:
 
 MASK_HOW = (
     "The part that changes is painted: right-click the picture and choose Open in MaskEditor to see it, or to paint "
-    "another.\n\n"
+    "another. What is painted comes out of Load Image as MASK, which is connected.\n\n"
 )
 
 

@@ -22,7 +22,10 @@ from gpdm.cli.definitions import all_definitions
 from gpdm.cli.workflow import read_prompt, to_api
 
 ROOT = Path(__file__).resolve().parents[2]
-RUNNABLE = sorted(path for path in (ROOT / "workflows").glob("*.json") if path.stem != "diffusion_init")
+NEED_MODEL = [
+    ROOT / "workflows" / f"{name}.json" for name in ("diffusion_init", "diffusion_tileable", "inpaint_to_latent")
+]
+RUNNABLE = sorted({*(ROOT / "workflows").glob("*.json")} - {*NEED_MODEL})
 """The shipped workflow files that need no model."""
 COMFYUI = os.environ.get("COMFYUI_PATH")
 pytestmark = pytest.mark.skipif(not COMFYUI, reason="COMFYUI_PATH names no ComfyUI checkout")
@@ -119,6 +122,18 @@ def test_shipped_workflows_run(server: Path, path: Path) -> None:
     done = history(call("/prompt", {"prompt": nodes})["prompt_id"], 300)
     assert done["status"]["status_str"] == "success", done["status"]
     assert any(output.get("images") for output in done["outputs"].values())
+
+
+@pytest.mark.parametrize("path", NEED_MODEL, ids=lambda path: path.stem)
+def test_shipped_workflows_lack_nothing_but_a_checkpoint(server: Path, path: Path) -> None:
+    nodes = to_api(read_prompt(json.loads(path.read_text()), all_definitions()))
+    try:
+        answer = call("/prompt", {"prompt": nodes})  # outputs that need no checkpoint are made
+        assert history(answer["prompt_id"], 300)["status"]["status_str"] == "success"
+    except urllib.error.HTTPError as error:
+        answer = json.loads(error.read())
+    errors = [(node["class_type"], each["type"]) for node in answer["node_errors"].values() for each in node["errors"]]
+    assert errors == [("CheckpointLoaderSimple", "value_not_in_list")]
 
 
 def test_interrupt_stops_within_a_second(server: Path) -> None:

@@ -30,6 +30,8 @@ NAMES = sorted(
         "compare",
         "composed",
         "diffusion_init",
+        "diffusion_tileable",
+        "inpaint_to_latent",
         "keep_object",
         "keep_part",
         "masked_reference",
@@ -136,10 +138,11 @@ def test_runs_headless(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[
         assert "workflow" not in result.info, "the file on disk is not what was run: values were changed from outside"
 
 
-def test_diffusion_init_is_valid_but_says_that_it_needs_comfyui(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", ["diffusion_init", "diffusion_tileable"])
+def test_a_file_with_a_model_is_valid_but_says_that_it_needs_comfyui(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = str(ROOT / "workflows" / "diffusion_init.json")
+    path = str(ROOT / "workflows" / f"{name}.json")
     assert main(["run", path, "--validate"]) == 0
     assert main(["run", path, "--out", str(tmp_path / "out")]) == 2
     message = capsys.readouterr().err
@@ -282,3 +285,29 @@ def test_the_example_chains_a_diffusion_result_into_the_guess() -> None:
     guess = next(node for node in prompt.values() if node.type == "GPDM_InitialGuess")
     link = guess.inputs["init"]
     assert isinstance(link, Link) and prompt[link.node].type == "VAEDecode"
+
+
+def test_a_diffusion_result_becomes_a_tile() -> None:
+    prompt = read_prompt(read(ROOT / "workflows" / "diffusion_tileable.json"), all_definitions())
+    (tile,) = [node for node in prompt.values() if node.type == "GPDM_MakeTileable"]
+    link = tile.inputs["image"]
+    assert isinstance(link, Link) and prompt[link.node].type == "VAEDecode"
+
+
+def test_a_filling_is_the_start_of_a_sampler_and_its_mask_the_noise_mask() -> None:
+    prompt = read_prompt(read(ROOT / "workflows" / "inpaint_to_latent.json"), all_definitions())
+    (sampler,) = [node for node in prompt.values() if node.type == "KSampler"]
+    masked = prompt[sampler.inputs["latent_image"].node]
+    encoded, mask = prompt[masked.inputs["samples"].node], masked.inputs["mask"]
+    assert (masked.type, encoded.type) == ("SetLatentNoiseMask", "VAEEncode")
+    assert prompt[mask.node].type == "GPDM_Inpaint" and mask.slot == 1
+    assert encoded.inputs["pixels"] == Link(mask.node, 0)
+    assert sampler.inputs["denoise"] < 0.6
+
+
+def test_the_filling_is_saved_without_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    small = small_copy("dahlia_painted.png", tmp_path)
+    arguments = ["--out", str(tmp_path / "out"), "--image", str(small), "--device", "cpu"]
+    main(["run", str(ROOT / "workflows" / "inpaint_to_latent.json"), *arguments])
+    assert "CheckpointLoaderSimple" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["GPDM_filled_00001_.png"]
