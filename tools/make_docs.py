@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from failures import FAILURES
+
 from gpdm import EDITS, QUALITIES, TASKS, Changes, Edit, Task, describe
 from gpdm.cli.pack import load_pack
 from gpdm.evaluation.metrics import DESCRIPTIONS
@@ -58,6 +60,8 @@ def page(node: Any) -> str:
         )
         lines += ["", "## In the terminal", "", f"    {command}"]
     if edit is not None:
+        lines += ["", "## When it fails", "", *_wrapped(FAILURES[edit.name].text), ""]
+        lines += [f"![What was given, its mask in colour; the result](fails/{edit.name}.jpg)"]
         lines += ["", "## In the terminal", "", f"    {_edit_command(edit)}"]
     if node.ID == "GPDM_Evaluate":
         lines += ["", "## Scores", "", "| score | what it is |", "| --- | --- |"]

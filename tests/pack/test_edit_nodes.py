@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from gpdm import EDITS, Edit, GPDMError, Reference, describe, run_edit, source_map
@@ -321,3 +323,14 @@ def test_a_paste_is_found_from_the_original(comfyui_pack: ModuleType, terminal: 
     assert torch.equal(results[0], expected[0])
     with pytest.raises(GPDMError, match="mask and original both say"):
         edited(comfyui_pack, EDITS["harmonise"], image=pasted, mask=hole(), original=original)
+
+
+@EVERY_EDIT
+def test_the_help_page_shows_what_fails(edit: Edit) -> None:
+    folder = Path(__file__).resolve().parents[2] / "web" / "docs"
+    page = (folder / f"{edit.node_id}.md").read_text(encoding="utf-8")
+    assert "## When it fails" in page and "num_outputs to 4" in page and f"(fails/{edit.name}.jpg)" in page
+    picture = folder / "fails" / f"{edit.name}.jpg"
+    assert picture.stat().st_size <= 40_000
+    with Image.open(picture) as shown:
+        assert max(shown.size) <= 560

@@ -1,0 +1,74 @@
+"""What fails in each edit, and why: the texts of the help pages, and the commands that make their pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure of an edit."""
+
+    text: str
+    """What fails, why, and what to try."""
+    image: str
+    """Picture, a file of the repository."""
+    mask: Box | None = None
+    """Ellipse that is the mask (left, top, right, bottom); None: the transparency of the picture, if it has any."""
+    flags: str = ""
+    """Flags of the command."""
+    paste: tuple[str, Box, float] | None = None
+    """Picture from which an ellipse is pasted where the mask begins: its file, the ellipse, and its scale."""
+
+
+SEEDS = "Results differ by seed: set num_outputs to 4 and take the best."
+
+FAILURES = {
+    "inpaint": Failure(
+        "Small things that stand apart, such as the stars here, do not occur in a filling that continues, since nothing at the "
+        "border of the hole leads to them. Set intent to populate. A single thing that the mask covers or cuts, such as an eye, "
+        "grows back as a smear at best, since no other patch shows it, and populate does not mend that: connect a picture that "
+        f"shows it to references, or paint it roughly into the picture and set start to picture. {SEEDS}",
+        "benchmarks/inputs/hubble.jpg",
+        (90, 70, 210, 190),
+    ),
+    "remove": Failure(
+        "Parts of an object outside the mask go on inside. Here the mask covers the cup and not its saucer, which grows into the "
+        "hole. A shadow or a reflection outside the mask does the same. Paint over all of it, raise grow, or connect a mask of "
+        f"the parts that must not be repeated to exclude. {SEEDS}",
+        "benchmarks/inputs/coffee.jpg",
+        (72, 12, 165, 100),
+    ),
+    "outpaint": Failure(
+        "What the border cuts goes on with what the picture has: here fur and a second eye, and no chin or neck, which no patch "
+        "shows. Connect a mask of what must not be repeated to exclude, connect a picture that shows the rest to references, add "
+        f"less at a time, or crop the picture first, so that its border cuts no single object. {SEEDS}",
+        "workflows/inputs/cat.jpg",
+        flags="--bottom 120",
+    ),
+    "make_tileable": Failure(
+        "Single objects at the border are cut, and pieces of them meet what is at the other border: here roofs, trees and sky. "
+        "Pictures of a surface, or with plain borders, tile. Crop to a part without single objects, tile one axis only, or "
+        f"raise band, so that there is more room for a transition. {SEEDS}",
+        "workflows/inputs/pavilion.jpg",
+    ),
+    "harmonise": Failure(
+        "Background that was pasted with the object remains where it differs a lot from what is around, here as a dark piece at the top: large "
+        "differences may be a real edge, so that they are kept. Paint the mask closer to the object, or raise edge. "
+        "The direction of light and shadows stay those of the other picture; match 0.5 helps with its colours only. "
+        f"{SEEDS}",
+        "benchmarks/inputs/pier.jpg",
+        (20, 60, 110, 150),
+        paste=("workflows/inputs/dahlia.jpg", (95, 45, 275, 225), 0.5),
+    ),
+    "boost": Failure(
+        "With times above 4 objects run together, since more patches of them are asked for than whole objects have room: here "
+        "with times 8. Lower times, raise coarse_dim for more variety, and paint closely around the object. "
+        f"{SEEDS}",
+        "workflows/inputs/dahlia_painted.png",
+        flags="--times 8",
+    ),
+}
+"""A failure of each edit, by its name."""

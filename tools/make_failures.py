@@ -1,0 +1,75 @@
+"""Runs the commands whose results show what fails, and writes web/docs/fails/EDIT.jpg.
+
+python tools/make_failures.py            write all (about a minute on two cores)
+python tools/make_failures.py NAME...    write those of these edits
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from failures import FAILURES, Failure
+from make_pictures import at_most, strip
+from PIL import Image, ImageDraw
+
+from gpdm import EDITS
+from gpdm.cli.main import main as gpdm
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "web" / "docs" / "fails"
+WIDTH = 560
+
+
+def ellipse(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:
+    """Returns a mask, white inside an ellipse."""
+    mask = Image.new("L", size, 0)
+    ImageDraw.Draw(mask).ellipse(box, fill=255)
+    return mask
+
+
+def given(failure: Failure) -> Image.Image:
+    """Returns the picture of a failure, with its mask as transparency."""
+    picture = Image.open(ROOT / failure.image)
+    if failure.mask is None:
+        return picture
+    mask = ellipse(picture.size, failure.mask)
+    if failure.paste is not None:
+        file, box, scale = failure.paste
+        with Image.open(ROOT / file) as other:
+            size = (round(other.width * scale), round(other.height * scale))
+            left, top = (round(edge * scale) for edge in box[:2])
+            source = other.convert("RGB").resize(size, Image.Resampling.LANCZOS)
+        begin = failure.mask[:2]
+        moved = Image.new("RGB", picture.size)
+        moved.paste(source, (begin[0] - left, begin[1] - top))
+        picture = Image.composite(moved, picture.convert("RGB"), mask)
+    picture.putalpha(mask.point([255 - value for value in range(256)]))
+    return picture
+
+
+def draw(name: str, folder: Path) -> Image.Image:
+    """Returns the picture of what fails in an edit, beside the picture that it was made from."""
+    failure, edit = FAILURES[name], EDITS[name]
+    start, result = folder / f"{name}_given.png", folder / f"{name}.png"
+    given(failure).save(start)
+    masks = [] if edit.mask_help is None else [str(start)]
+    assert gpdm([edit.command, str(start), *masks, *failure.flags.split(), "-o", str(result)]) == 0
+    return at_most(strip([start], [result]), WIDTH, WIDTH)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Draws what fails in each edit.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="edit; without one, all")
+    options = parser.parse_args()
+    if unknown := set(options.names) - set(FAILURES):
+        parser.error(f"there is no edit {', '.join(unknown)}; there are {', '.join(FAILURES)}")
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.names or FAILURES:
+            draw(name, Path(folder)).save(FOLDER / f"{name}.jpg", quality=80)
+
+
+if __name__ == "__main__":
+    main()
