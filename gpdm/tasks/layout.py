@@ -43,7 +43,7 @@ TASKS = (
         advice="Set width_factor and height_factor, or output_width and output_height in pixels. To keep more of the stretched layout connect a "
         "GPDM Pyramid Schedule and set coarse_dim above 21. With a value below 21, whole objects are repeated. To keep an object whole and single, connect a mask of it "
         "to keep_mask of GPDM Canvas; to lose one, to mask of GPDM Reference. Where the output is smaller, "
-        "what is lost goes first; with coarse_dim 40 the rest stays closer to what it was.",
+        "what is lost goes first, and quality draft keeps the rest whole; the others squeeze all patches into less room.",
         pictures=(Picture(name="reference", help="Picture to bring to another size or aspect ratio."),),
         prepare=by_reference_without_dropped,
         # tests/retarget.py of the reference implementation, without the 7-pixel blur at full size, which has no effect
