@@ -1,4 +1,4 @@
-"""What fails in each edit, and why: the texts of the help pages, and the commands that make their pictures."""
+"""Failures of each edit, and their reasons: texts of the help pages, and the commands that make their pictures."""
 
 from __future__ import annotations
 
