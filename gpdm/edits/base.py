@@ -53,6 +53,8 @@ class Edited:
     nothing was copied. Without other references, reference 0 is the picture itself."""
     origin: tuple[int, int] = (0, 0)
     """Row and column of the result at which the given picture begins."""
+    report: Mapping[str, Any] = field(default_factory=dict)
+    """Figures by name that say how well the edit went; values of JSON."""
 
 
 @dataclass(frozen=True, kw_only=True)

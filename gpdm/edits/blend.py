@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..borders import wraps
 from ..patches.store import PatchStore
 
 LARGEST_STEP = 0.5
@@ -16,7 +17,12 @@ TOLERANCE = 1e-3
 
 
 def blended(
-    image: Tensor, store: PatchStore, known: Tensor, index: Tensor, largest_step: float = LARGEST_STEP
+    image: Tensor,
+    store: PatchStore,
+    known: Tensor,
+    index: Tensor,
+    largest_step: float = LARGEST_STEP,
+    border: str = "free",
 ) -> Tensor:
     """Returns an image whose copied pixels keep the differences to their neighbours that they have in the reference.
 
@@ -29,13 +35,16 @@ def blended(
         known: Which of their pixels have a value, bool, (pixels,).
         index: Index of the reference pixel of each pixel, (H, W), int64; -1 where nothing was copied.
         largest_step: Difference across the edge of two pieces from which it is kept.
+        border: One of `borders.BORDERS`.
 
     References:
         Perez, Gangnet and Blake, Poisson Image Editing, SIGGRAPH 2003.
     """
     hole = (index >= 0)[None, None].to(image)
-    changes = (_divergence(_changes(image, store, known, index, axis, largest_step), axis) for axis in (2, 3))
-    return image + _solution(-sum(changes, torch.zeros_like(image)) * hole, hole)
+    changes = torch.zeros_like(image)
+    for axis, wrapping in zip((2, 3), wraps(border), strict=True):
+        changes += _divergence(_changes(image, store, known, index, axis, wrapping, largest_step), axis)
+    return image + _solution(-changes * hole, hole, border)
 
 
 def membrane(image: Tensor, mask: Tensor, largest_step: float = LARGEST_STEP) -> Tensor:
@@ -50,9 +59,8 @@ def membrane(image: Tensor, mask: Tensor, largest_step: float = LARGEST_STEP) ->
     """
     inside, changes = mask.to(image), torch.zeros_like(image)
     for axis in (2, 3):
-        length = image.shape[axis] - 1
-        across = mask.narrow(axis, 0, length) != mask.narrow(axis, 1, length)
-        step = image.narrow(axis, 1, length) - image.narrow(axis, 0, length)
+        across = (mask != mask.roll(-1, axis)) & _has_next(mask, axis, False)
+        step = image.roll(-1, axis) - image
         changes += _divergence(torch.where(across, _limited(-step, largest_step), 0), axis)
     return _solution(-changes * inside, inside)
 
@@ -63,17 +71,23 @@ def _limited(change: Tensor, largest_step: float) -> Tensor:
     return change * (1 - (size / largest_step).clamp(max=1) ** 4)
 
 
-def _changes(image: Tensor, store: PatchStore, known: Tensor, index: Tensor, axis: int, largest_step: float) -> Tensor:
-    """Returns by how much the wanted differences to the next pixels along an axis differ from those of the image.
+def _has_next(image: Tensor, axis: int, wrapping: bool) -> Tensor:
+    """Returns which pixels of an image have a next one along an axis, bool, (1, 1, H, W)."""
+    which = torch.ones(1, 1, *image.shape[2:], dtype=torch.bool, device=image.device)
+    if not wrapping:
+        which.narrow(axis, image.shape[axis] - 1, 1).fill_(False)
+    return which
 
-    The shape is that of the image, less one pixel along the axis.
-    """
-    length = image.shape[axis]
-    here, after = index.narrow(axis - 2, 0, length - 1), index.narrow(axis - 2, 1, length - 1)
-    given = image.narrow(axis, 1, length - 1) - image.narrow(axis, 0, length - 1)
+
+def _changes(
+    image: Tensor, store: PatchStore, known: Tensor, index: Tensor, axis: int, wrapping: bool, largest_step: float
+) -> Tensor:
+    """Returns by how much the wanted differences to the next pixels along an axis differ from those of the image."""
+    after = index.roll(-1, axis - 2)
+    given = image.roll(-1, axis) - image
     step = store.width if axis == 2 else 1
     total, number = torch.zeros_like(given), torch.zeros_like(given[:, :1])
-    for first in (here, torch.where(after >= 0, after - step, -1)):
+    for first in (index, torch.where(after >= 0, after - step, -1)):
         exists = (first >= 0) & (first + step < len(known)) & (first % store.width + (axis == 3) < store.width)
         flat = first.clamp(0, len(known) - 1 - step).flatten()
         exists &= (known[flat] & known[flat + step]).view(first.shape)
@@ -81,25 +95,25 @@ def _changes(image: Tensor, store: PatchStore, known: Tensor, index: Tensor, axi
         total += torch.where(exists, values.T.reshape(given.shape), 0)
         number += exists.to(number)
     # If the reference ends at both places, no difference is wanted.
-    inside = ((here >= 0) | (after >= 0)).expand_as(given)
+    inside = ((index >= 0) | (after >= 0)) & _has_next(image, axis, wrapping)
     change = torch.where(inside, total / number.clamp(min=1) - given, 0)
     return _limited(change, largest_step)
 
 
 def _divergence(differences: Tensor, axis: int) -> Tensor:
-    """Returns the difference to the next pixel less that of the pixel before to this one, at every pixel."""
-    ends = (0, 0, 1, 1) if axis == 2 else (1, 1, 0, 0)
-    padded = F.pad(differences, ends)
-    return padded.narrow(axis, 1, padded.shape[axis] - 1) - padded.narrow(axis, 0, padded.shape[axis] - 1)
+    """Returns the difference to the next pixel less that of the pixel before to this one, at every pixel.
+
+    A pixel without a next one has the difference 0.
+    """
+    return differences - differences.roll(1, axis)
 
 
-def _solution(right: Tensor, hole: Tensor) -> Tensor:
+def _solution(right: Tensor, hole: Tensor, border: str = "free") -> Tensor:
     """Solves Poisson's equation inside a hole, by conjugate gradients. Outside it the solution is 0."""
-    ones = torch.ones_like(hole)
-    neighbours = _neighbour_sum(ones)
+    neighbours = _neighbour_sum(torch.ones_like(hole), border)
 
     def laplacian(x: Tensor) -> Tensor:
-        return (neighbours * x - _neighbour_sum(x)) * hole
+        return (neighbours * x - _neighbour_sum(x, border)) * hole
 
     x, residual = torch.zeros_like(right), right.clone()
     direction, square = residual.clone(), residual.square().sum((2, 3), keepdim=True)
@@ -115,7 +129,10 @@ def _solution(right: Tensor, hole: Tensor) -> Tensor:
     return x
 
 
-def _neighbour_sum(x: Tensor) -> Tensor:
-    """Returns the sum of the four neighbours of each pixel; beyond the border there are none."""
-    padded = F.pad(x, (1, 1, 1, 1))
-    return padded[..., 2:, 1:-1] + padded[..., :-2, 1:-1] + padded[..., 1:-1, 2:] + padded[..., 1:-1, :-2]
+def _neighbour_sum(x: Tensor, border: str) -> Tensor:
+    """Returns the sum of the four neighbours of each pixel; beyond a border that does not wrap there are none."""
+    total = torch.zeros_like(x)
+    for axis, wrapping in zip((2, 3), wraps(border), strict=True):
+        padded = F.pad(x, (0, 0, 1, 1) if axis == 2 else (1, 1), mode="circular" if wrapping else "constant")
+        total += padded.narrow(axis, 0, x.shape[axis]) + padded.narrow(axis, 2, x.shape[axis])
+    return total

@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from ..errors import ImageError
+from ..errors import GPDMError, ImageError, OptionError
+from ..evaluation.seams import seam_gradients
 from ..images import Size, check_alike, resize, size_of
 from ..options import option
-from ..references import Reference
-from .base import Edit, Edited, EditExample, EditInput, EditOptions, part_of
-from .fill import fill
-from .hole import intent_option
-from .populate import populated
+from .band import fill_band
+from .base import Edit, Edited, EditExample, EditInput, EditOptions
+from .hole import INTENT_HELP
+from .piece import cover_seam
 
-BAND = 1 / 4
-"""Width of the band, relative to the shorter side."""
-BAND_LIMITS = (16, 128)
-"""Smallest and largest width of the band that is chosen, in pixels."""
-
-LARGEST_STEP = 0.8
-"""Difference between pieces from which it is kept: larger than in a hole, since skies and walls seldom have one
-brightness at opposite borders."""
+BANDS = (1 / 8, 1 / 4, 3 / 8)
+"""Widths of the band that are compared, relative to the length of the picture along the axis."""
+FILLED_BAND, BAND_LIMITS = 1 / 4, (16, 128)
+"""Width of a band that is filled with patches, relative to the shorter side; the smallest and the largest, in
+pixels."""
+MIN_BAND = 4
+"""Smallest width of a band that is covered with a piece, in pixels."""
+BORDERS_OF_AXES = {"x": "circular x", "y": "circular y", "both": "circular"}
+"""Borders that wrap for each value of the option axes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +39,16 @@ class TileOptions(EditOptions):
     band: int = option(
         0,
         "Width in pixels of the band that changes, half of it at each border. Higher leaves more room for the transition; "
-        "0 is a quarter of the shorter side, from 16 to 128.",
+        "0 tries an eighth, a quarter and three eighths of the picture and takes the narrowest that fits well; for continue "
+        "and populate it is a quarter of the shorter side, from 16 to 128.",
         ge=0,
         le=4096,
     )
-    intent: str = intent_option()
+    intent: str = option(
+        "piece",
+        f"piece covers each seam with one piece of the picture, cut where it fits best. {INTENT_HELP}",
+        choices=("continue", "populate", "piece"),
+    )
     batch: str = option(
         "separate",
         "separate changes each picture of a batch by itself. maps takes them as maps of one material, such as colour and "
@@ -51,7 +57,8 @@ class TileOptions(EditOptions):
     )
     patch_size: int = option(
         7,
-        "Side of the square patches, in pixels. Higher continues larger structures and copies larger pieces.",
+        "Side of the square patches of continue and populate, in pixels. Higher continues larger structures and copies "
+        "larger pieces.",
         ge=3,
         le=31,
         advanced=True,
@@ -65,98 +72,69 @@ class TileOptions(EditOptions):
 
 def make_tileable(entry: EditInput, options: TileOptions) -> Edited:
     """Returns the picture with a band at its borders that is made anew, so that copies of it join without a seam."""
+    size = size_of(entry.image)
+    excluded = torch.zeros_like(entry.image[:, :1]) if entry.exclude is None else resize(entry.exclude, size)
+    edited = (_with_piece if options.intent == "piece" else _with_patches)(entry, options, excluded >= 0.5)
+    border = BORDERS_OF_AXES[options.axes]
+    before, after = seam_gradients(entry.image, border), seam_gradients(edited.image, border)
+    report = {name: [round(before[name], 2), round(after[name], 2)] for name in before if "gradient" in name}
+    return replace(edited, report=report)
+
+
+def _with_piece(entry: EditInput, options: TileOptions, excluded: Tensor) -> Edited:
+    """Returns the picture whose seams are covered with pieces of it, one after the other."""
+    if entry.references:
+        raise GPDMError(
+            "intent piece covers the seams with pieces of the picture itself; set intent to continue or populate to use "
+            "patches of references, or leave out the references"
+        )
     image, size = entry.image, size_of(entry.image)
-    band = options.band or min(max(round(BAND * min(size)), BAND_LIMITS[0]), BAND_LIMITS[1])
-    axes = [axis for axis, name in ((2, "y"), (3, "x")) if options.axes in (name, "both")]
-    for axis in axes:
-        if image.shape[axis] < band + 2 * options.patch_size:
-            raise ImageError(
-                f"the picture is {size[1]}x{size[0]}, too small for a band of {band} pixels and patches of "
-                f"{options.patch_size}; give a larger picture, or lower band"
-            )
+    if 0 < options.band < MIN_BAND:
+        raise OptionError("band", options.band, f"a piece needs room for its cuts; set it to {MIN_BAND} or more, or to 0")
+    _check_band(size, options.axes, options.band or MIN_BAND, MIN_BAND)
+    rows, columns = (torch.arange(length, device=image.device) for length in size)
+    source = torch.stack(
+        [torch.zeros(size, dtype=torch.int64, device=image.device), *torch.meshgrid(rows, columns, indexing="ij")]
+    )
+    changed = torch.zeros_like(excluded)
+    axes = [name for name in ("x", "y") if options.axes in (name, "both")]
+    for number, name in enumerate(axes):
+        # The second seam runs across a picture that tiles already: pieces may be taken across its borders.
+        seam = _along(name, image, excluded, source)
+        length = size["yx".index(name)]
+        bands = [options.band] if options.band else [max(round(part * length), MIN_BAND) for part in BANDS]
+        bands = [band + band % 2 for band in bands]
+        image, band, source = _along(name, *cover_seam(*seam, bands, closed=number > 0, seed=entry.seed))
+        changed |= band
+        if entry.on_step is not None:
+            entry.on_step((number + 1) / len(axes), image)
+    return Edited(image, changed.to(image), torch.where(changed[0], source, -1))
+
+
+def _along(axis: str, *images: Tensor) -> tuple[Tensor, ...]:
+    """Returns images whose seam along x or y lies at their left and right borders: as they are, or transposed."""
+    return images if axis == "x" else tuple(image.transpose(-1, -2) for image in images)
+
+
+def _with_patches(entry: EditInput, options: TileOptions, excluded: Tensor) -> Edited:
+    """Returns the picture whose band is filled with patches."""
+    image, size = entry.image, size_of(entry.image)
+    band = options.band or min(max(round(FILLED_BAND * min(size)), BAND_LIMITS[0]), BAND_LIMITS[1])
+    _check_band(size, options.axes, band, 2 * options.patch_size)
     for reference in entry.references:
         check_alike(reference.image, "reference", image, "image")
-    excluded = None if entry.exclude is None else resize(entry.exclude.to(image), size) >= 0.5
-    parts = _parts(size, options.axes, band, image.device)
-    changed = torch.stack([part.original(part.hole) for part in parts]).any(0)
-    # The band itself is not copied: up to the border it goes on from what is outside, and the seam would come back.
-    usable = ~changed if excluded is None else ~(changed | excluded)
-    source = torch.full((3, *size), -1, dtype=torch.int64, device=image.device)
-    for number, part in enumerate(parts):
-        rolled, begin, coarsest = part.rolled(image), None, None
-        references = entry.references or [Reference(rolled, part.rolled(usable).to(image))]
-        if options.intent == "populate":
-            begin, coarsest = populated(rolled, part.hole, references, False, entry.seed, options.patch_size)
-        filled = fill(
-            rolled,
-            part.hole,
-            references,
-            start=begin,
-            coarsest=coarsest,
-            patch_size=options.patch_size,
-            seed=entry.seed,
-            largest_step=LARGEST_STEP,
-            on_step=part_of(entry.on_step, number, len(parts)),
-        )
-        image = part.original(torch.where(part.hole, filled.image, rolled))
-        found = part.original(filled.source[None])[0]
-        if not entry.references:  # rows and columns of the picture as it is given
-            offset = torch.tensor([0, *part.shifts], device=image.device)[:, None, None]
-            modulus = torch.tensor([1, *size], device=image.device)[:, None, None]
-            found = torch.where(found >= 0, (found - offset) % modulus, -1)
-        source = torch.where(found >= 0, found, source)
+    populate = options.intent == "populate"
+    image, changed, source = fill_band(entry, excluded, options.axes, band, populate, options.patch_size)
     return Edited(image, changed.to(image), source)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A part of the band, in a picture that is rolled so that this part is surrounded by what is known."""
-
-    shifts: tuple[int, int]
-    """Pixels down and right by which the picture is rolled."""
-    hole: Tensor
-    """The part, bool, (1, 1, H, W)."""
-
-    def rolled(self, image: Tensor) -> Tensor:
-        """Returns a picture (B, C, H, W) rolled."""
-        return image.roll(self.shifts, (2, 3))
-
-    def original(self, image: Tensor) -> Tensor:
-        """Returns a rolled picture (B, C, H, W) as it was before."""
-        return image.roll((-self.shifts[0], -self.shifts[1]), (2, 3))
-
-
-def _parts(size: Size, axes: str, band: int, device: torch.device) -> list[_Part]:
-    """Returns the parts of the band in the order in which they are filled.
-
-    For both axes the band is a cross, in a picture whose borders meet in the middle. Its arms end before the borders of
-    that picture, across which they go on; these two ends are filled last.
-    """
-    middle, half = (size[0] // 2, size[1] // 2), band // 2
-    rows, columns = (slice(centre - half, centre - half + band) for centre in middle)
-
-    def part(shifts: tuple[int, int], *areas: tuple[slice, slice]) -> _Part:
-        hole = torch.zeros(1, 1, *size, dtype=torch.bool, device=device)
-        for area in areas:
-            hole[0, 0, area[0], area[1]] = True
-        return _Part(shifts, hole)
-
-    if axes != "both":
-        return [
-            part((0, middle[1]), (slice(None), columns)) if axes == "x" else part((middle[0], 0), (rows, slice(None)))
-        ]
-    inner = [slice(half, length - half) for length in size]
-    return [
-        part(middle, (inner[0], columns), (rows, inner[1])),
-        part((0, middle[1]), (_end(size[0], half), columns)),
-        part((middle[0], 0), (rows, _end(size[1], half))),
-    ]
-
-
-def _end(length: int, half: int) -> slice:
-    """Returns the pixels along an axis within `half` pixels of the border of the picture rolled by half its length."""
-    centre = length - length // 2
-    return slice(centre - half, centre + half)
+def _check_band(size: Size, axes: str, band: int, rest: int) -> None:
+    """Raises `ImageError` if, along one of the axes, less than `rest` pixels of a picture are outside the band."""
+    if any(size["yx".index(axis)] < band + rest for axis in "xy" if axes in (axis, "both")):
+        raise ImageError(
+            f"the picture is {size[1]}x{size[0]}, too small for a band of {band} pixels and {rest} pixels outside it; give "
+            "a larger picture, or lower band"
+        )
 
 
 EDITS = (
@@ -165,8 +143,8 @@ EDITS = (
         title="Make Tileable",
         command="tile",
         summary="Makes copies of a finished picture join without a seam. Only a band at the borders changes.",
-        advice="Raise band if objects are cut at the borders, and lower it to keep more of the picture. If small things such as stars are missing in the "
-        "band, set intent to populate. Other seeds give other bands.",
+        advice="Other seeds take other pieces, if these fit nearly as well. Raise band if objects are cut at the borders, and lower it to keep more of the "
+        "picture. If no piece fits, set intent to continue, which copies small patches; if small things such as stars are missing then, to populate.",
         image_help="Picture to make tileable.",
         mask_help=None,
         options=TileOptions,
