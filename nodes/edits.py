@@ -11,6 +11,7 @@ from torch import Tensor
 from ..gpdm import (
     EDITS,
     Edit,
+    Edits,
     GPDMError,
     Level,
     OutputOptions,
@@ -30,9 +31,10 @@ class EditNode:
 
     EDIT: Edit
 
-    RETURN_TYPES = ("IMAGE", "MASK", "IMAGE")
-    RETURN_NAMES = ("images", "mask", "sources")
-    OUTPUT_TOOLTIPS = (
+    # Edits with a preview or figures have these outputs too.
+    RETURN_TYPES: tuple[str, ...] = ("IMAGE", "MASK", "IMAGE")
+    RETURN_NAMES: tuple[str, ...] = ("images", "mask", "sources")
+    OUTPUT_TOOLTIPS: tuple[str, ...] = (
         "The edited pictures, as one batch.",
         "The part of each picture that was changed, for example as the noise mask of a latent.",
         "For each picture, the positions that its new pixels were copied from, as colours: red at the top left, yellow "
@@ -68,7 +70,7 @@ class EditNode:
         exclude: Tensor | None = None,
         original: Tensor | None = None,
         **options: Any,
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    ) -> tuple[Any, ...]:
         here = host.current()
         # ComfyUI runs nodes under inference mode, in which nothing can be optimised by gradients of autograd.
         with torch.inference_mode(False):
@@ -112,16 +114,23 @@ class EditNode:
             changed, sources = (x.repeat_interleave(len(images) // len(x), 0) for x in (changed, results.sources))
             if images.shape[1:3] == image.shape[1:3]:
                 images = convert.with_unchanged(images, image, changed)
-            return (
-                here.intermediate(images),
-                here.intermediate(changed),
-                here.intermediate(convert.from_core(_source_maps(sources, prepared.source_sizes, results.images))),
-            )
+            maps = convert.from_core(_source_maps(sources, prepared.source_sizes, results.images))
+            outputs = [images, changed, maps]
+            if self.EDIT.preview is not None:
+                outputs.append(self.EDIT.preview.show(images.movedim(-1, 1)).movedim(1, -1).contiguous())
+            shown = [] if self.EDIT.figures is None else [_report(results)]
+            return *(here.intermediate(output) for output in outputs), *shown
 
 
 def edit_node(edit: Edit) -> type[EditNode]:
     """Returns the node class of an edit."""
+    more = [] if edit.preview is None else [("IMAGE", "preview", edit.preview.help)]
+    more += [] if edit.figures is None else [("STRING", "figures", edit.figures)]
+    kinds, names, tooltips = zip(*more, strict=True) if more else ((), (), ())
     attributes = {
+        "RETURN_TYPES": (*EditNode.RETURN_TYPES, *kinds),
+        "RETURN_NAMES": (*EditNode.RETURN_NAMES, *names),
+        "OUTPUT_TOOLTIPS": (*EditNode.OUTPUT_TOOLTIPS, *tooltips),
         "ID": edit.node_id,
         "DISPLAY_NAME": f"GPDM {edit.title}",
         "DESCRIPTION": edit.summary,
@@ -156,6 +165,12 @@ def _required_bytes(image: Tensor, source_sizes: Sequence[tuple[int, int]]) -> i
     level = Level(0, 1.0, (image.shape[-2], image.shape[-1]), tuple(source_sizes))
     pictures = picture_bytes(level.pixels, level.reference_pixels, image.shape[1], len(image))
     return pictures + PatchNN(search="approximate").memory(None, level)[1]
+
+
+def _report(results: Edits) -> str:
+    """Returns the figures of all results, as text with a line for each."""
+    lines = [[f"{name}: {value:.2f}" for name, value in figures.items()] for figures in results.figures]
+    return "\n".join(line for part in lines for line in part)
 
 
 def _source_maps(sources: Tensor, sizes: Sequence[tuple[int, int]], images: Tensor) -> Tensor:

@@ -68,6 +68,7 @@ def edit_row(edit: Edit) -> dict[str, Any]:
         "mask_help": edit.mask_help,
         "original_help": edit.original_help,
         "takes_references": edit.takes_references,
+        "preview_help": None if edit.preview is None else edit.preview.help,
         "options": option_rows(edit.options),
     }
 

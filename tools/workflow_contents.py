@@ -7,7 +7,6 @@ A shipped file is a promise: change values and texts here, never node ids or the
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -498,10 +497,6 @@ MASK_HOW = (
 )
 
 
-SHOWN: dict[str, Callable[[int], list[Box]]] = {"make_tileable": two_by_two}
-"""Boxes behind the node of an edit that show its result in another way, by the name of the edit."""
-
-
 def edit_workflow(edit: Edit) -> list[Column]:
     """Returns the workflow of an edit: its picture and mask, its node with the values of its example, and the result.
 
@@ -517,17 +512,15 @@ def edit_workflow(edit: Edit) -> list[Column]:
     files = dict.fromkeys(file for file in (example.image, example.mask) if file is not None)
     hint = HOW.format(files=" and ".join(files)) + ("" if example.mask is None else MASK_HOW)
     made = len(loads) + 1
-    shown = SHOWN[edit.name](made) if edit.name in SHOWN else []
-    saved = [save(made, f"GPDM_{edit.command}")]
-    if shown:
-        saved.append(save(made + len(shown), f"GPDM_{edit.command}_shown"))
+    results = [save(made, f"GPDM_{edit.command}")]
     if edit.keeps_rest:
-        saved.append(sources(made))
+        results.append(sources(made))
+    if edit.preview is not None:
+        results.append(Box("PreviewImage", links={"images": (made, 3)}, title="Preview of the result in use"))
     return [
         Column("1  The picture", [*loads, note(f"{hint}{example.note} {edit.advice}")]),
         Column(f"2  {edit.title.capitalize()}", [Box(edit.node_id, {"seed": 0, **example.values}, links)]),
-        *([Column("3  Copies of it", shown, drop=DROP)] if shown else []),
-        Column("4  Result" if shown else "3  Result", saved),
+        Column("3  Result", results),
     ]
 
 

@@ -66,8 +66,15 @@ class EditCommand:
     """Text on the picture before a change, from which the mask can be found; None: the edit takes none."""
     takes_references: bool
     """Whether patches of other pictures can be used, and a part of the picture can be excluded."""
+    preview_help: str | None
+    """What the preview shows; None: there is none."""
     options: tuple[OptionSpec, ...]
     num_outputs: OptionSpec
+
+    @property
+    def takes_several(self) -> bool:
+        """Whether several pictures of one size are edited at once, such as maps of one material."""
+        return any(spec.name == "batch" for spec in self.options)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,8 @@ from .parser import file_path
 from .reading import check_file
 from .targets import check_folder, check_suffix
 
+SEVERAL = "Several pictures of one size make one output each. "
+
 
 def add_parser(parsers: Any, edit: EditCommand) -> None:
     """Adds the edit's command, with one flag per option."""
@@ -21,7 +23,8 @@ def add_parser(parsers: Any, edit: EditCommand) -> None:
     parser.add_argument(
         "image",
         type=file_path,
-        help=f"{edit.image_help} If OUT is a .png file, the unchanged part has exactly the values of the picture, after "
+        nargs="+" if edit.takes_several else None,
+        help=f"{edit.image_help} {SEVERAL if edit.takes_several else ''}If OUT is a .png file, the unchanged part has exactly the values of the picture, after "
         "its orientation and colour profile are applied.",
     )
     if edit.mask_help is not None:
@@ -39,6 +42,10 @@ def add_parser(parsers: Any, edit: EditCommand) -> None:
     parser.add_argument(
         "--mask-out", type=file_path, metavar="FILE", help="Write a mask, white where the output may differ."
     )
+    if edit.preview_help is not None:
+        parser.add_argument(
+            "--preview-out", type=file_path, metavar="FILE", help=f"Write a preview. {edit.preview_help}"
+        )
     add_flag(parser, edit.num_outputs)
     if edit.takes_references:
         _add_source_flags(parser.add_argument_group("patches"))
@@ -63,12 +70,15 @@ def check_flags(options: argparse.Namespace) -> None:
         raise GPDMError(
             "--source-mask leaves out patches of the picture, and --reference replaces all of them; leave out one flag"
         )
-    if options.mask_out == options.out:
-        raise GPDMError(f"--out and --mask-out are both {options.out}; give the mask another name")
+    outputs = given_outputs(options)
+    for flag, path in outputs.items():
+        for other, same in outputs.items():
+            if flag < other and path == same:
+                raise GPDMError(f"--{flag} and --{other} are both {path}; give one of them another name")
     for paths in files.values():
         for path in paths:
             check_file(path)
-    for path in filter(None, (options.out, options.mask_out)):
+    for path in outputs.values():
         check_suffix(path)
         check_folder(path.parent)
 
@@ -76,6 +86,12 @@ def check_flags(options: argparse.Namespace) -> None:
 def given_files(options: argparse.Namespace) -> dict[str, list[Path]]:
     """Returns the picture files of an edit's command by the name of the argument or flag."""
     return named_files(options, ("image", "mask", "original", "reference", "source_mask"))
+
+
+def given_outputs(options: argparse.Namespace) -> dict[str, Path]:
+    """Returns the files that an edit's command writes, by flag."""
+    files = ((flag, getattr(options, flag.replace("-", "_"), None)) for flag in ("out", "mask-out", "preview-out"))
+    return {flag: path for flag, path in files if path is not None}
 
 
 def _add_source_flags(group: Any) -> None:

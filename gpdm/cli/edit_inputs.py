@@ -49,7 +49,9 @@ class EditInputs:
         """
         frames = len(self.image)
         if frames > 1 and num_outputs not in (1, frames):
-            raise GPDMError(f"the picture has {frames} frames, each of which makes one output; leave out --num-outputs")
+            raise GPDMError(
+                f"there are {frames} pictures or frames, each of which makes one output; leave out --num-outputs"
+            )
         return max(frames, num_outputs)
 
 
@@ -60,28 +62,42 @@ def read_edit_inputs(options: argparse.Namespace, device: torch.device) -> EditI
         GPDMError: A file cannot be used. The message names the file.
     """
     files = given_files(options)
-    path = files["image"][0]
-    picture = read_picture(path)
-    image = check_picture(picture.images.to(device), str(path))
-    is_opaque = image.shape[1] < picture.frames.shape[1]
+    pictures = [(path, read_picture(path)) for path in files["image"]]
+    images = [(str(path), check_picture(picture.images.to(device), str(path))) for path, picture in pictures]
+    is_opaque = all(x.shape[1] < picture.frames.shape[1] for (_, x), (_, picture) in zip(images, pictures, strict=True))
+    path = pictures[0][0]
     if any(mask.samefile(path) for mask in files.get("mask", ())):
-        image = _without_own_mask(image, path)
+        images = [(str(path), _without_own_mask(images[0][1], path))]
     others = [(str(other), _picture(other, device)) for other in files.get("reference", ())]
     originals = [(str(other), _picture(other, device)) for other in files.get("original", ())]
-    named = [(str(path), image), *originals, *others]
+    named = [*images, *originals, *others]
     for name, each in named:
         check_visible(each, name)
-    form = Form.of([image])
+    form = Form.of([image for _, image in images])
     return EditInputs(
-        image=image,
+        image=_batch(images, form),
         is_opaque=is_opaque,
-        bits=picture.bits,
-        mask=_pasted(image, originals[0][1], files) if originals else _mask(files.get("mask", ()), device),
+        bits=max(picture.bits for _, picture in pictures),
+        mask=_pasted(images[0][1], originals[0][1], files) if originals else _mask(files.get("mask", ()), device),
         references=[_in_form(name, other, form) for name, other in others],
         exclude=_mask(files.get("source-mask", ()), device),
         note=f"{kinds_of(named)}; all are used as {form.kind}" if differ(named) else None,
         files=files,
     )
+
+
+def _batch(images: Sequence[tuple[str, Tensor]], form: Form) -> Tensor:
+    """Returns pictures with their names as one batch, with the channels of a form if they differ in these."""
+    name, first = images[0]
+    for other, image in images[1:]:
+        if image.shape[2:] != first.shape[2:]:
+            sizes = [f"{x.shape[3]}x{x.shape[2]}" for x in (first, image)]
+            raise ImageError(
+                f"{name} is {sizes[0]} and {other} is {sizes[1]}; give pictures of one size, or run the command for each"
+            )
+    if all(image.shape[1] == first.shape[1] for _, image in images):
+        return torch.cat([image for _, image in images])
+    return torch.cat([form.leave(form.enter(image)) for _, image in images])
 
 
 def _picture(path: Path, device: torch.device) -> Tensor:

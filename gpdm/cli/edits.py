@@ -31,19 +31,23 @@ def run_edit_command(options: argparse.Namespace) -> dict[str, Any]:
         GPDMError: A flag or a picture cannot be used; nothing has been computed or written then.
     """
     command: EditCommand = options.edit
+    edit = EDITS[command.edit]
     device = parse_device(options.device)
     inputs = read_edit_inputs(options, device)
     with naming_files(inputs.files), StepBar(command.name) as bar:
         count = inputs.count(given_options(options, (command.num_outputs,)).get("num_outputs", 1))
         targets, mask_targets = _names(options.out, count), _names(options.mask_out, count)
+        preview_targets = _names(getattr(options, "preview_out", None), count)
         bits = _checked_bits(targets[0], options.bits, inputs)
         for target in mask_targets[:1]:
             check_target(target, 1)
+        for target in preview_targets[:1]:
+            check_target(target, inputs.image.shape[1])
         if inputs.note:
             logging.getLogger("gpdm").warning("%s", inputs.note)
         start = time.perf_counter()
         result = run_edit(
-            EDITS[command.edit],
+            edit,
             inputs.image,
             inputs.mask,
             references=inputs.references or None,
@@ -59,6 +63,9 @@ def run_edit_command(options: argparse.Namespace) -> dict[str, Any]:
     if mask_targets:
         masks = (result.masks * 2 - 1).split(1)
         saved += [save_image(mask, target) for mask, target in zip(masks, mask_targets, strict=True)]
+    if edit.preview is not None and preview_targets:
+        previews = edit.preview.show(result.images).split(1)
+        saved += [save_image(image, target) for image, target in zip(previews, preview_targets, strict=True)]
     return {"saved": [str(path) for path in saved], "device": str(device), **_summary(result, options.seed, seconds)}
 
 
@@ -101,4 +108,5 @@ def _summary(result: Edits, seed: int, seconds: float) -> dict[str, Any]:
         "seed": seed,
         "seconds": round(seconds, 3),
         "changed": [round(fraction, 6) for fraction in result.masks.mean((1, 2, 3)).tolist()],
+        "figures": [{name: round(value, 4) for name, value in each.items()} for each in result.figures],
     }

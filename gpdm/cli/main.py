@@ -141,7 +141,12 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
             print(line)
         except UnicodeEncodeError:  # a name of a file that the stream cannot show
             print(line.encode("ascii", "backslashreplace").decode())
-    if "seconds" in result and not as_json:
+    if as_json:
+        return
+    for figures in result.get("figures", ()):
+        for name, value in figures.items():
+            print(f"{name}: {value:.2f}", file=sys.stderr)
+    if "seconds" in result:
         print(f"{result['seconds']:.1f} s on {result['device']}", file=sys.stderr)
 
 

@@ -53,8 +53,8 @@ class Edited:
     nothing was copied. Without other references, reference 0 is the picture itself."""
     origin: tuple[int, int] = (0, 0)
     """Row and column of the result at which the given picture begins."""
-    report: Mapping[str, Any] = field(default_factory=dict)
-    """Figures by name that say how well the edit went; values of JSON."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """What was measured, by name, as `Edit.figures` says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,16 @@ class EditExample:
     """Widget values that differ from their defaults."""
     note: str
     """What the output shows, for the note next to the nodes."""
+
+
+@dataclass(frozen=True)
+class EditPreview:
+    """A view of the results in use, such as a tile that is repeated."""
+
+    show: Callable[[Tensor], Tensor]
+    """Returns the view of pictures (N, C, H, W), (N, C, h, w)."""
+    help: str
+    """What the view shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,6 +110,10 @@ class Edit:
     """Whether patches of other pictures can be used, and a part of the picture can be excluded."""
     keeps_rest: bool = True
     """Whether the picture stays as it is outside the mask. If not, the result is a new picture, without sources."""
+    preview: EditPreview | None = None
+    """A view of the results; None: there is none."""
+    figures: str | None = None
+    """What is measured of each result; None: nothing is."""
     aliases: tuple[str, ...] = ()
     """Words under which people look for it."""
     example: EditExample

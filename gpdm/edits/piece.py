@@ -12,6 +12,7 @@ from torch import Tensor
 from ..errors import GPDMError
 from ..images import resize, scaled, size_of
 from ..patches.store import PatchStore
+from .base import OnEdit
 from .blend import blended
 from .cuts import best_cut, cut_costs
 from .votes import copied
@@ -35,7 +36,14 @@ LARGEST_STEP = 0.8
 
 
 def cover_seam(
-    image: Tensor, excluded: Tensor, source: Tensor, bands: Sequence[int], *, closed: bool, seed: int
+    image: Tensor,
+    excluded: Tensor,
+    source: Tensor,
+    bands: Sequence[int],
+    *,
+    closed: bool,
+    seed: int,
+    on_step: OnEdit | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Covers the seam between the left and right borders of a picture with a piece of the picture.
 
@@ -47,6 +55,7 @@ def cover_seam(
             nearly as well as the best.
         closed: Whether top and bottom of the picture meet without a seam; the output's do then, too.
         seed: Number of the piece, of those that fit nearly as well as the best; 0 is the best.
+        on_step: Callback after the search of each band's pieces, with the fraction of the work done and the picture.
 
     Returns:
         The picture, where it may have changed, and where its pixels come from, of the same shapes.
@@ -57,7 +66,12 @@ def cover_seam(
     half = image.shape[3] // 2
     seam = _Seam(image.roll(half, 3), excluded.roll(half, 3).to(image), closed)
     widths = [band for band in bands if band <= image.shape[3] - bands[0]]
-    found = [pieces for band in widths if (pieces := _best_pieces(seam, band))]
+    found = []
+    for number, band in enumerate(widths):
+        if pieces := _best_pieces(seam, band):
+            found.append(pieces)
+        if on_step is not None:
+            on_step((number + 1) / len(widths), image)
     if not found:
         raise GPDMError(
             f"no piece of the picture without excluded pixels can cover a seam in a band of {bands[0]} pixels; exclude "

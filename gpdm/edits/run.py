@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,6 +27,8 @@ class Edits:
     """1 where a picture may differ from the given one, else 0, (N, 1, H, W)."""
     sources: Tensor
     """As `Edited.source`, (N, 3, H, W)."""
+    figures: tuple[Mapping[str, float], ...]
+    """As `Edited.figures`, for each result."""
 
 
 def run_edit(
@@ -76,7 +78,7 @@ def run_edit(
         raise GPDMError(
             "exclude is a part of the picture, whose patches the references replace; leave out exclude or references"
         )
-    masks, excluded = (_masks(each, name, len(image)) for each, name in ((mask, "mask"), (exclude, "exclude")))
+    given_masks, excluded = (_masks(each, name, len(image)) for each, name in ((mask, "mask"), (exclude, "exclude")))
     given, form = [] if references is None else as_references(references), None
     if image.shape[1] in (2, 4) and not chosen.together:  # colours under transparent pixels have no influence
         form = Form.of([image])
@@ -88,7 +90,7 @@ def run_edit(
             picture = image[which : which + 1]
             entry = EditInput(
                 image=picture if form is None else form.enter(picture),
-                mask=masks[which],
+                mask=given_masks[which],
                 references=given,
                 exclude=excluded[which],
                 seed=check_int("seed", seed) + i,
@@ -101,7 +103,8 @@ def run_edit(
     images = torch.cat([x.image for x in results])
     if chosen.together:
         images = images.unflatten(1, (batch, -1)).flatten(0, 1)
-    return Edits(images, torch.cat([x.mask for x in results]), torch.stack([x.source for x in results]))
+    masks, sources = torch.cat([x.mask for x in results]), torch.stack([x.source for x in results])
+    return Edits(images, masks, sources, tuple(x.figures for x in results))
 
 
 def _exact(edited: Edited, picture: Tensor) -> Edited:

@@ -12,7 +12,7 @@ from ..evaluation.seams import seam_gradients
 from ..images import Size, check_alike, resize, size_of
 from ..options import option
 from .band import fill_band
-from .base import Edit, Edited, EditExample, EditInput, EditOptions
+from .base import Edit, Edited, EditExample, EditInput, EditOptions, EditPreview, part_of
 from .hole import INTENT_HELP
 from .piece import cover_seam
 
@@ -77,8 +77,9 @@ def make_tileable(entry: EditInput, options: TileOptions) -> Edited:
     edited = (_with_piece if options.intent == "piece" else _with_patches)(entry, options, excluded >= 0.5)
     border = BORDERS_OF_AXES[options.axes]
     before, after = seam_gradients(entry.image, border), seam_gradients(edited.image, border)
-    report = {name: [round(before[name], 2), round(after[name], 2)] for name in before if "gradient" in name}
-    return replace(edited, report=report)
+    names = [name for name in before if name.startswith("seam gradient")]
+    figures = {f"{name} {when}": each[name] for name in names for when, each in (("before", before), ("after", after))}
+    return replace(edited, figures=figures)
 
 
 def _with_piece(entry: EditInput, options: TileOptions, excluded: Tensor) -> Edited:
@@ -90,7 +91,9 @@ def _with_piece(entry: EditInput, options: TileOptions, excluded: Tensor) -> Edi
         )
     image, size = entry.image, size_of(entry.image)
     if 0 < options.band < MIN_BAND:
-        raise OptionError("band", options.band, f"a piece needs room for its cuts; set it to {MIN_BAND} or more, or to 0")
+        raise OptionError(
+            "band", options.band, f"a piece needs room for its cuts; set it to {MIN_BAND} or more, or to 0"
+        )
     _check_band(size, options.axes, options.band or MIN_BAND, MIN_BAND)
     rows, columns = (torch.arange(length, device=image.device) for length in size)
     source = torch.stack(
@@ -102,12 +105,13 @@ def _with_piece(entry: EditInput, options: TileOptions, excluded: Tensor) -> Edi
         # The second seam runs across a picture that tiles already: pieces may be taken across its borders.
         seam = _along(name, image, excluded, source)
         length = size["yx".index(name)]
+        on_step = part_of(entry.on_step, number, len(axes))
         bands = [options.band] if options.band else [max(round(part * length), MIN_BAND) for part in BANDS]
         bands = [band + band % 2 for band in bands]
-        image, band, source = _along(name, *cover_seam(*seam, bands, closed=number > 0, seed=entry.seed))
+        image, band, source = _along(
+            name, *cover_seam(*seam, bands, closed=number > 0, seed=entry.seed, on_step=on_step)
+        )
         changed |= band
-        if entry.on_step is not None:
-            entry.on_step((number + 1) / len(axes), image)
     return Edited(image, changed.to(image), torch.where(changed[0], source, -1))
 
 
@@ -149,6 +153,11 @@ EDITS = (
         mask_help=None,
         options=TileOptions,
         apply=make_tileable,
+        preview=EditPreview(
+            lambda images: images.repeat(1, 1, 2, 2), "The pictures two by two, which shows their seams."
+        ),
+        figures="Difference across the borders, relative to that between neighbouring columns or rows inside, before and "
+        "after: 1 is like inside, higher is a visible seam.",
         aliases=("gpdm", "seamless", "tiling", "texture", "repeat", "pattern", "offset"),
         example=EditExample(
             image="starry_night.jpg",

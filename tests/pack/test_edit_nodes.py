@@ -25,7 +25,7 @@ WITH_REFERENCES = pytest.mark.parametrize(
 )
 SIZE = (40, 44)
 HOLE = (slice(16, 23), slice(18, 26))
-SMALL = {"left": 6, "right": 6, "band": 12}
+SMALL = {"left": 6, "right": 6}
 """Values of options that a small picture needs, where an edit has them."""
 
 
@@ -52,11 +52,18 @@ def left_half() -> Tensor:
 
 
 def edited(pack: ModuleType, edit: Edit, **given: Any) -> tuple[Tensor, Tensor, Tensor]:
+    """Pictures, mask and sources of all_outputs."""
+    return all_outputs(pack, edit, **given)[:3]
+
+
+def all_outputs(pack: ModuleType, edit: Edit, **given: Any) -> tuple[Any, ...]:
     """The outputs of the node of an edit with its defaults, for a small picture and mask unless others are given."""
     node_class = pack.NODE_CLASS_MAPPINGS[edit.node_id]
     inputs = {name: spec for table in node_class.INPUT_TYPES().values() for name, spec in table.items()}
     values = {name: spec[1]["default"] for name, spec in inputs.items() if "default" in spec[1]}
     values |= {name: value for name, value in SMALL.items() if name in values}
+    if "intent" in values and not {"references", "exclude"}.isdisjoint(given):
+        values["intent"] = "continue"  # patches, of which these inputs are about
     pictures = {"image": image()} if edit.mask_help is None else {"image": image(), "mask": hole()}
     with torch.inference_mode():
         return node_class().execute(**(values | pictures | given))
@@ -234,7 +241,7 @@ def test_excluded_patches_are_not_used(comfyui_pack: ModuleType, terminal: Termi
 
 @WITH_REFERENCES
 def test_an_empty_exclude_changes_nothing(comfyui_pack: ModuleType, terminal: TerminalHost, edit: Edit) -> None:
-    plain = edited(comfyui_pack, edit)
+    plain = edited(comfyui_pack, edit, exclude=None)
     empty = edited(comfyui_pack, edit, exclude=torch.zeros(1, 64, 64))
     assert torch.equal(plain[0], empty[0])
 
@@ -334,3 +341,14 @@ def test_the_help_page_shows_what_fails(edit: Edit) -> None:
     assert picture.stat().st_size <= 40_000
     with Image.open(picture) as shown:
         assert max(shown.size) <= 560
+
+
+def test_the_preview_repeats_the_picture_and_figures_measure_its_seams(
+    comfyui_pack: ModuleType, terminal: TerminalHost
+) -> None:
+    images, _, _, preview, figures = all_outputs(comfyui_pack, EDITS["make_tileable"])
+    assert torch.equal(preview, images.repeat(1, 2, 2, 1))
+    lines = dict(line.split(": ") for line in figures.splitlines())
+    assert list(lines) == [f"seam gradient {axis} {when}" for axis in "xy" for when in ("before", "after")]
+    node_class = comfyui_pack.NODE_CLASS_MAPPINGS["GPDM_MakeTileable"]
+    assert node_class.RETURN_NAMES[3:] == ("preview", "figures") and node_class.RETURN_TYPES[3:] == ("IMAGE", "STRING")
