@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..borders import wrap
 from ..errors import GPDMError
 from ..images import resize, scaled, size_of
 from ..patches.store import PatchStore
@@ -200,10 +201,10 @@ def _covered(seam: _Seam, piece: _Piece) -> tuple[Tensor, Tensor]:
     moved = (rows - piece.shift[0]) % height * width + (columns - piece.shift[1]) % width
     index = torch.where(from_piece, moved, rows * width + columns)
     index = torch.where((place >= 0) & (place < piece.band), index, -1)
-    store = PatchStore([seam.image], 1)
-    known = torch.ones(height * width, dtype=torch.bool, device=device)
-    image = copied(seam.image, store, index)
-    return blended(image, store, known, index, LARGEST_STEP, "circular y" if seam.closed else "free"), index
+    border = "circular y" if seam.closed else "free"
+    store = PatchStore([wrap(seam.image, 2, border)], 1)  # the last row has a next one if the picture wraps
+    known = torch.ones(len(store.pixels), dtype=torch.bool, device=device)
+    return blended(copied(seam.image, store, index), store, known, index, LARGEST_STEP, border), index
 
 
 def _halves(x: Tensor) -> tuple[Tensor, Tensor]:
