@@ -49,16 +49,16 @@ FAILURES = {
         flags="--bottom 120",
     ),
     "make_tileable": Failure(
-        "Single objects at the border are cut, and pieces of them meet what is at the other border: here roofs, trees and sky. "
-        "Pictures of a surface, or with plain borders, tile. Crop to a part without single objects, tile one axis only, or "
-        f"raise band, so that there is more room for a transition. {SEEDS}",
-        "workflows/inputs/pavilion.jpg",
+        "Single objects at the border are cut, and the piece that covers a seam meets them: here a cup, its saucer and the edge "
+        "of a table. Pictures of a surface, or with plain borders, tile. Crop to a part without single objects, tile one axis "
+        f"only, or set band to other widths. {SEEDS}",
+        "benchmarks/inputs/coffee.jpg",
     ),
     "harmonise": Failure(
         "Background that was pasted with the object remains where it differs a lot from what is around, here as a dark piece at the top: large "
-        "differences may be a real edge, so that they are kept. Paint the mask closer to the object, or raise edge. "
-        "The direction of light and shadows stay those of the other picture; match 0.5 helps with its colours only. "
-        f"{SEEDS}",
+        "differences may be a real edge, so that they are kept. Paint the mask closer to the object. "
+        "The direction of light and shadows stay those of the other picture; match 0.5 helps with its colours only. Seeds "
+        "change the edge alone; set num_outputs to 4 to compare some.",
         "benchmarks/inputs/pier.jpg",
         (20, 60, 110, 150),
         paste=("workflows/inputs/dahlia.jpg", (95, 45, 275, 225), 0.5),

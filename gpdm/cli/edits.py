@@ -53,7 +53,7 @@ def run_edit_command(options: argparse.Namespace) -> dict[str, Any]:
             references=inputs.references or None,
             exclude=inputs.exclude,
             seed=options.seed,
-            num_outputs=count,
+            num_outputs=count if len(inputs.image) == 1 else 1,
             on_step=lambda done, _: bar.show(done),
             **given_options(options, command.options),
         )
@@ -61,7 +61,8 @@ def run_edit_command(options: argparse.Namespace) -> dict[str, Any]:
     images = _with_alpha(result.images) if _gets_alpha(options.out, inputs) else result.images
     saved = [save_image(image, target, bits) for image, target in zip(images.split(1), targets, strict=True)]
     if mask_targets:
-        masks = (result.masks * 2 - 1).split(1)
+        # Maps of one material share a mask.
+        masks = (result.masks * 2 - 1).repeat_interleave(len(images) // len(result.masks), 0).split(1)
         saved += [save_image(mask, target) for mask, target in zip(masks, mask_targets, strict=True)]
     if edit.preview is not None and preview_targets:
         previews = edit.preview.show(result.images).split(1)

@@ -186,3 +186,31 @@ def test_each_frame_of_an_animation_makes_one_output(flags: list[str]) -> None:
     assert main(["inpaint", "frames.tif", "hole.png", "-o", "out.png", *EXACT, *flags]) == 0
     for name, out in (("in.png", "out_1.png"), ("other.png", "out_2.png")):
         assert np.array_equal(values(out)[~HOLE], values(name)[~HOLE])
+
+
+def test_maps_of_one_material_change_in_the_same_places() -> None:
+    other = (np.asarray(Image.open("in.png").convert("L")).astype(int) // 2).astype(np.uint8)
+    Image.fromarray(other).save("grey.png")
+    assert (
+        main(["tile", "in.png", "grey.png", "--batch", "maps", "--axes", "x", "--mask-out", "m.png", "-o", "out.png"])
+        == 0
+    )
+    first, second = values("out_1.png"), values("out_2.png")
+    assert first.shape == second.shape == (36, 40, 3)
+    kept = values("m_1.png")[..., 0] == 0
+    assert 0 < kept.sum() < kept.size
+    assert np.array_equal(first[kept], values("in.png")[kept]) and np.array_equal(second[kept][:, 0], other[kept])
+
+
+def test_pictures_of_other_sizes_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (30, 36)).save("small.png")
+    assert main(["tile", "in.png", "small.png", "-o", "out.png"]) == 2
+    assert "in.png is 40x36 and small.png is 30x36; give pictures of one size" in capsys.readouterr().err
+    assert not list(Path().glob("out*"))
+
+
+def test_the_preview_is_the_result_two_by_two_and_seams_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tile", "in.png", "-o", "out.png", "--preview-out", "twice.png"]) == 0
+    assert np.array_equal(values("twice.png"), np.tile(values("out.png"), (2, 2, 1)))
+    said = capsys.readouterr().err
+    assert all(f"seam gradient {axis} {when}: " in said for axis in "xy" for when in ("before", "after"))

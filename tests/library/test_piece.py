@@ -107,7 +107,7 @@ def test_another_seed_may_take_another_piece_and_the_same_seed_the_same() -> Non
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
-@pytest.mark.parametrize("seed", [1, 3])
+@pytest.mark.parametrize("seed", [4, 6])
 def test_both_axes_tile_also_where_they_cross(seed: int) -> None:
     """A smooth picture: in the rows of the second seam, the first has no larger step than there are inside."""
     noise = torch.randn(1, 1, 90, 98, generator=torch.Generator().manual_seed(seed))
