@@ -31,7 +31,7 @@ class EditNode:
 
     EDIT: Edit
 
-    # Edits with a preview or figures have these outputs too.
+    # Edits with a preview or metrics have these outputs too.
     RETURN_TYPES: tuple[str, ...] = ("IMAGE", "MASK", "IMAGE")
     RETURN_NAMES: tuple[str, ...] = ("images", "mask", "sources")
     OUTPUT_TOOLTIPS: tuple[str, ...] = (
@@ -118,14 +118,14 @@ class EditNode:
             outputs = [images, changed, maps]
             if self.EDIT.preview is not None:
                 outputs.append(self.EDIT.preview.show(images.movedim(-1, 1)).movedim(1, -1).contiguous())
-            shown = [] if self.EDIT.figures is None else [_report(results)]
+            shown = [] if self.EDIT.metrics is None else [_report(results)]
             return *(here.intermediate(output) for output in outputs), *shown
 
 
 def edit_node(edit: Edit) -> type[EditNode]:
     """Returns the node class of an edit."""
     more = [] if edit.preview is None else [("IMAGE", "preview", edit.preview.help)]
-    more += [] if edit.figures is None else [("STRING", "figures", edit.figures)]
+    more += [] if edit.metrics is None else [("STRING", "metrics", edit.metrics)]
     kinds, names, tooltips = zip(*more, strict=True) if more else ((), (), ())
     attributes = {
         "RETURN_TYPES": (*EditNode.RETURN_TYPES, *kinds),
@@ -168,8 +168,8 @@ def _required_bytes(image: Tensor, source_sizes: Sequence[tuple[int, int]]) -> i
 
 
 def _report(results: Edits) -> str:
-    """Returns the figures of all results, as text with a line for each."""
-    lines = [[f"{name}: {value:.2f}" for name, value in figures.items()] for figures in results.figures]
+    """Returns the metrics of all results, as text with a line for each."""
+    lines = [[f"{name}: {value:.2f}" for name, value in metrics.items()] for metrics in results.metrics]
     return "\n".join(line for part in lines for line in part)
 
 

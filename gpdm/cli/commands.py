@@ -73,7 +73,7 @@ class EditCommand:
 
     @property
     def takes_several(self) -> bool:
-        """Whether several pictures of one size are edited at once, such as maps of one material."""
+        """True if several pictures of one size are edited at once, such as maps of one material."""
         return any(spec.name == "batch" for spec in self.options)
 
 

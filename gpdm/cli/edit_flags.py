@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +72,9 @@ def check_flags(options: argparse.Namespace) -> None:
             "--source-mask leaves out patches of the picture, and --reference replaces all of them; leave out one flag"
         )
     outputs = given_outputs(options)
-    for flag, path in outputs.items():
-        for other, same in outputs.items():
-            if flag < other and path == same:
-                raise GPDMError(f"--{flag} and --{other} are both {path}; give one of them another name")
+    for (flag, path), (other, same) in combinations(outputs.items(), 2):
+        if path == same:
+            raise GPDMError(f"--{flag} and --{other} are both {path}; give one of them another name")
     for paths in files.values():
         for path in paths:
             check_file(path)

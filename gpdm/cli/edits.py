@@ -109,5 +109,5 @@ def _summary(result: Edits, seed: int, seconds: float) -> dict[str, Any]:
         "seed": seed,
         "seconds": round(seconds, 3),
         "changed": [round(fraction, 6) for fraction in result.masks.mean((1, 2, 3)).tolist()],
-        "figures": [{name: round(value, 4) for name, value in each.items()} for each in result.figures],
+        "metrics": [{name: round(value, 4) for name, value in each.items()} for each in result.metrics],
     }

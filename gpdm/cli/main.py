@@ -143,8 +143,8 @@ def _print_result(result: dict[str, Any], as_json: bool) -> None:
             print(line.encode("ascii", "backslashreplace").decode())
     if as_json:
         return
-    for figures in result.get("figures", ()):
-        for name, value in figures.items():
+    for metrics in result.get("metrics", ()):
+        for name, value in metrics.items():
             print(f"{name}: {value:.2f}", file=sys.stderr)
     if "seconds" in result:
         print(f"{result['seconds']:.1f} s on {result['device']}", file=sys.stderr)

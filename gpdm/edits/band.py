@@ -11,7 +11,7 @@ from ..images import Size, size_of
 from ..references import Reference
 from .base import EditInput, part_of
 from .fill import fill
-from .populate import populated
+from .hole import HoleStart
 
 LARGEST_STEP = 0.8
 """Difference between pieces from which it is kept: larger than in a hole, since skies and walls seldom have one
@@ -19,7 +19,7 @@ brightness at opposite borders."""
 
 
 def fill_band(
-    entry: EditInput, excluded: Tensor, axes: str, band: int, populate: bool, patch_size: int
+    entry: EditInput, excluded: Tensor, axes: str, band: int, start: HoleStart | None, patch_size: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Returns a picture whose band is filled with patches, where it was changed, and the sources of these pixels.
 
@@ -28,7 +28,7 @@ def fill_band(
         excluded: Where patches of the picture are not used, bool, (1, 1, H, W).
         axes: x, y or both.
         band: Width of the band in pixels, half of it at each border.
-        populate: Whether the band starts from the distribution of the patches; if not, from what is around it.
+        start: What the band starts from; None: it is interpolated from what is around it.
         patch_size: Side of the patches, in pixels.
 
     Returns:
@@ -43,8 +43,8 @@ def fill_band(
     for number, part in enumerate(parts):
         rolled, begin, coarsest = part.rolled(image), None, None
         references = entry.references or [Reference(rolled, part.rolled(usable).to(image))]
-        if populate:
-            begin, coarsest = populated(rolled, part.hole, references, False, entry.seed, patch_size)
+        if start is not None:
+            begin, coarsest = start(rolled, part.hole, references)
         filled = fill(
             rolled,
             part.hole,

@@ -53,8 +53,8 @@ class Edited:
     nothing was copied. Without other references, reference 0 is the picture itself."""
     origin: tuple[int, int] = (0, 0)
     """Row and column of the result at which the given picture begins."""
-    figures: Mapping[str, float] = field(default_factory=dict)
-    """What was measured, by name, as `Edit.figures` says."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """What was measured, by name, as `Edit.metrics` says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ class Edit:
     """Whether the picture stays as it is outside the mask. If not, the result is a new picture, without sources."""
     preview: EditPreview | None = None
     """A view of the results; None: there is none."""
-    figures: str | None = None
+    metrics: str | None = None
     """What is measured of each result; None: nothing is."""
     aliases: tuple[str, ...] = ()
     """Words under which people look for it."""

@@ -15,7 +15,7 @@ def cut_costs(energy: Tensor, closed: bool = False) -> Tensor:
 
     Arguments:
         energy: Difference of two images at each pixel of their overlap, not negative, (n, H, w), w at least 2.
-        closed: Whether top and bottom meet. The cost is that of a second round then, in which the cut does nearly close.
+        closed: Whether top and bottom meet. The cost is that of a second round then, in which the cut nearly closes.
 
     Returns:
         Costs, (n,).

@@ -27,18 +27,14 @@ START_THICKNESS = 4
 """Thickness of a hole that starts from what it shows, at the coarsest level, in patches."""
 MIN_CONTEXT = 64
 """Minimum width of what is used around a hole, in pixels."""
-INTENT_HELP = (
-    "continue lets lines and surfaces around the hole go on inside. populate fills it with more of what is around, such "
-    "as stones, flowers or stars, and takes longer."
-)
-"""Help text of these two values of the options called intent."""
 
 
 def intent_option() -> Any:
     """Returns the option of what a hole is filled with, for the options of several edits."""
     return option(
         "continue",
-        INTENT_HELP,
+        "continue lets lines and surfaces around the hole go on inside. populate fills it with more of what is around, "
+        "such as stones, flowers or stars, and takes longer.",
         choices=("continue", "populate"),
     )
 

@@ -27,8 +27,8 @@ class Edits:
     """1 where a picture may differ from the given one, else 0, (N, 1, H, W)."""
     sources: Tensor
     """As `Edited.source`, (N, 3, H, W)."""
-    figures: tuple[Mapping[str, float], ...]
-    """As `Edited.figures`, for each result."""
+    metrics: tuple[Mapping[str, float], ...]
+    """As `Edited.metrics`, for each result."""
 
 
 def run_edit(
@@ -104,7 +104,7 @@ def run_edit(
     if chosen.together:
         images = images.unflatten(1, (batch, -1)).flatten(0, 1)
     masks, sources = torch.cat([x.mask for x in results]), torch.stack([x.source for x in results])
-    return Edits(images, masks, sources, tuple(x.figures for x in results))
+    return Edits(images, masks, sources, tuple(x.metrics for x in results))
 
 
 def _exact(edited: Edited, picture: Tensor) -> Edited:

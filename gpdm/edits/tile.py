@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -11,10 +12,11 @@ from ..errors import GPDMError, ImageError, OptionError
 from ..evaluation.seams import seam_gradients
 from ..images import Size, check_alike, resize, size_of
 from ..options import option
+from ..references import Reference
 from .band import fill_band
 from .base import Edit, Edited, EditExample, EditInput, EditOptions, EditPreview, part_of
-from .hole import INTENT_HELP
 from .piece import cover_seam
+from .populate import populated
 
 BANDS = (1 / 8, 1 / 4, 3 / 8)
 """Widths of the band that are compared, relative to the length of the picture along the axis."""
@@ -46,7 +48,8 @@ class TileOptions(EditOptions):
     )
     intent: str = option(
         "piece",
-        f"piece covers each seam with one piece of the picture, cut where it fits best. {INTENT_HELP}",
+        "piece covers each seam with one piece of the picture, cut where it fits best, and is the sharpest. continue lets "
+        "lines and surfaces go on in the band, and populate fills it with more of what is around, such as stones or stars.",
         choices=("continue", "populate", "piece"),
     )
     batch: str = option(
@@ -78,8 +81,8 @@ def make_tileable(entry: EditInput, options: TileOptions) -> Edited:
     border = BORDERS_OF_AXES[options.axes]
     before, after = seam_gradients(entry.image, border), seam_gradients(edited.image, border)
     names = [name for name in before if name.startswith("seam gradient")]
-    figures = {f"{name} {when}": each[name] for name in names for when, each in (("before", before), ("after", after))}
-    return replace(edited, figures=figures)
+    metrics = {f"{name} {when}": each[name] for name in names for when, each in (("before", before), ("after", after))}
+    return replace(edited, metrics=metrics)
 
 
 def _with_piece(entry: EditInput, options: TileOptions, excluded: Tensor) -> Edited:
@@ -127,7 +130,11 @@ def _with_patches(entry: EditInput, options: TileOptions, excluded: Tensor) -> E
     _check_band(size, options.axes, band, 2 * options.patch_size)
     for reference in entry.references:
         check_alike(reference.image, "reference", image, "image")
-    populate = options.intent == "populate"
+
+    def start(rolled: Tensor, hole: Tensor, references: Sequence[Reference]) -> tuple[Tensor, float]:
+        return populated(rolled, hole, references, False, entry.seed, options.patch_size)
+
+    populate = start if options.intent == "populate" else None
     image, changed, source = fill_band(entry, excluded, options.axes, band, populate, options.patch_size)
     return Edited(image, changed.to(image), source)
 
@@ -156,7 +163,7 @@ EDITS = (
         preview=EditPreview(
             lambda images: images.repeat(1, 1, 2, 2), "The pictures two by two, which shows their seams."
         ),
-        figures="Difference across the borders, relative to that between neighbouring columns or rows inside, before and "
+        metrics="Difference across the borders, relative to that between neighbouring columns or rows inside, before and "
         "after: 1 is like inside, higher is a visible seam.",
         aliases=("gpdm", "seamless", "tiling", "texture", "repeat", "pattern", "offset"),
         example=EditExample(

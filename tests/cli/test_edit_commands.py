@@ -112,7 +112,7 @@ def test_a_wrong_call_is_one_line(capsys: pytest.CaptureFixture[str], arguments:
         ("inpaint in.png hole.png -o out.gif", "cannot write out.gif: its name must end in one of"),
         ("inpaint in.png hole.png -o out.png --mask-out out.txt", "cannot write out.txt: its name must end in one of"),
         ("inpaint in.png hole.png -o in.png/out.png", "in.png is a file, not a folder"),
-        ("inpaint in.png hole.png -o out.png --mask-out out.png", "--mask-out and --out are both out.png"),
+        ("inpaint in.png hole.png -o out.png --mask-out out.png", "--out and --mask-out are both out.png"),
         ("inpaint in.png hole.png -o out.png --grow -2", "grow = -2 is not allowed: it must be a whole number from -1"),
         ("inpaint in.png hole.png -o out.png --num-outputs 0", "num_outputs = 0 is not allowed"),
         ("inpaint in.png hole.png -o out.png --device hpu", "device 'hpu' is not known"),

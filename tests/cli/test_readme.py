@@ -87,7 +87,8 @@ def test_an_edit_is_in_the_table_of_nodes_and_has_a_command(edit: gpdm.Edit) -> 
     assert command is not None
     options = build_parser().parse_args(command[0].replace("\\\n", " ").split()[1:])
     assert (options.edit.edit, str(options.out)) == (edit.name, f"{edit.command}.png")
-    for file in (options.image, *([] if edit.mask_help is None else [options.mask])):
+    images = options.image if isinstance(options.image, list) else [options.image]
+    for file in (*images, *([] if edit.mask_help is None else [options.mask])):
         assert (ROOT / file).is_file()
 
 

@@ -32,8 +32,9 @@ ROOMS = {
     "guess": "errors options borders images references canvas pyramid",
     "synthesis": "errors options borders images references canvas pyramid memory guess losses optimizers",
     "tasks": "errors options images pictures references canvas pyramid guess losses optimizers synthesis",
-    "edits": "errors options borders images pictures references canvas pyramid patches guess losses optimizers synthesis",
     "evaluation": "errors options borders images references patches transport synthesis",
+    "edits": "errors options borders images pictures references canvas pyramid patches guess losses optimizers synthesis "
+    "evaluation",
 }
 """Every room of the core, a module or a folder of gpdm/, with the rooms it may import. The terminal (cli) and the list of public
 names (api) may import all."""

@@ -73,7 +73,7 @@ def test_a_damaged_border_of_a_periodic_picture_is_covered_exactly(axes: str) ->
     result = make_tileable(damaged, axes=axes)
     assert torch.allclose(result.images, periodic, atol=1e-5)
     for name in axes.replace("both", "xy"):
-        assert result.figures[0][f"seam gradient {name} before"] > 1.5
+        assert result.metrics[0][f"seam gradient {name} before"] > 1.5
 
 
 def test_sources_say_which_pixel_was_copied() -> None:

@@ -346,9 +346,9 @@ def test_the_help_page_shows_what_fails(edit: Edit) -> None:
 def test_the_preview_repeats_the_picture_and_figures_measure_its_seams(
     comfyui_pack: ModuleType, terminal: TerminalHost
 ) -> None:
-    images, _, _, preview, figures = all_outputs(comfyui_pack, EDITS["make_tileable"])
+    images, _, _, preview, metrics = all_outputs(comfyui_pack, EDITS["make_tileable"])
     assert torch.equal(preview, images.repeat(1, 2, 2, 1))
-    lines = dict(line.split(": ") for line in figures.splitlines())
+    lines = dict(line.split(": ") for line in metrics.splitlines())
     assert list(lines) == [f"seam gradient {axis} {when}" for axis in "xy" for when in ("before", "after")]
     node_class = comfyui_pack.NODE_CLASS_MAPPINGS["GPDM_MakeTileable"]
-    assert node_class.RETURN_NAMES[3:] == ("preview", "figures") and node_class.RETURN_TYPES[3:] == ("IMAGE", "STRING")
+    assert node_class.RETURN_NAMES[3:] == ("preview", "metrics") and node_class.RETURN_TYPES[3:] == ("IMAGE", "STRING")
