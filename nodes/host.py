@@ -123,7 +123,7 @@ def current() -> Host:
 
 
 class Reporter:
-    """Checks for cancel at every step, moves the progress bar and shows a few previews a second.
+    """Checks for cancel at every step, moves the progress bar, and shows a few previews a second and the last image.
 
     It is the `on_step` of a synthesis; that of an edit is its method `report`.
     """
@@ -142,15 +142,16 @@ class Reporter:
         """Reports the fraction of the work that is done, and an image (1, C, H, W) for the preview, if there is one."""
         self.host.check_cancelled()
         self.bar = self.bar or self.host.progress(PARTS_OF_PROGRESS)
-        part, preview = round(done * PARTS_OF_PROGRESS), self._preview(image)
+        part, preview = round(done * PARTS_OF_PROGRESS), self._preview(image, is_last=done >= 1)
         # An update is a message to the browser, and takes longer than a small level's step on a GPU.
         if part != self.part or preview is not None:
             self.part = part
             self.bar.update(part, preview)
 
-    def _preview(self, image: Tensor | None) -> Image.Image | None:
+    def _preview(self, image: Tensor | None, is_last: bool) -> Image.Image | None:
         now = time.monotonic()
-        if image is None or now < self.next_preview:
+        # The last one stays on the node, next to the result.
+        if image is None or (now < self.next_preview and not is_last):
             return None
         self.next_preview = now + 1 / PREVIEWS_PER_SECOND
         # Most of a large picture is left behind before it leaves its device.

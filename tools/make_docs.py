@@ -61,7 +61,8 @@ def page(node: Any) -> str:
         lines += ["", "## In the terminal", "", f"    {command}"]
     if edit is not None:
         lines += ["", "## When it fails", "", *_wrapped(FAILURES[edit.name].text), ""]
-        lines += [f"![What was given, its mask in colour; the result](fails/{edit.name}.jpg)"]
+        mask = "" if edit.mask_help is None else ", its mask in colour"
+        lines += [f"![What was given{mask}; the result](fails/{edit.name}.jpg)"]
         lines += ["", "## In the terminal", "", f"    {_edit_command(edit)}"]
     if node.ID == "GPDM_Evaluate":
         lines += ["", "## Scores", "", "| score | what it is |", "| --- | --- |"]

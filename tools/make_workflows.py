@@ -32,7 +32,7 @@ def workflow(columns: list[Column], definitions: dict[str, Definition]) -> dict[
             inputs, output = nodes[target]["inputs"], nodes[source]["outputs"][slot]
             place = next(i for i, given in enumerate(inputs) if given["name"] == name)
             number = len(links) + 1
-            links.append([number, source + 1, slot, target + 1, place, inputs[place]["type"]])
+            links.append([number, source + 1, slot, target + 1, place, output["type"]])
             inputs[place]["link"] = number
             output["links"].append(number)
     groups, x = [], 20
@@ -108,7 +108,14 @@ def _node(index: int, box: Box, definitions: dict[str, Definition]) -> dict[str,
     unknown = set(box.values) - {given.name for given in definition.widgets}
     assert not unknown, f"{box.type} has no widget {unknown}"
     height = 46 + 21 * max(len(sockets), len(names)) + 25 * len(values)
-    picture = {"LoadImage": 220, "LoadImageMask": 220, "SaveImage": 250, "PreviewImage": 230, "CLIPTextEncode": 60}
+    picture = {
+        "LoadImage": 220,
+        "LoadImageMask": 220,
+        "SaveImage": 250,
+        "PreviewImage": 230,
+        "CLIPTextEncode": 60,
+        "PreviewAny": 100,
+    }
     if definition.type.startswith("GPDM") and "IMAGE" in definition.outputs:
         height += 220  # the live preview
     node["size"] = [WIDTH, height + picture.get(box.type, 0)]

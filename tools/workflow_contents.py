@@ -492,8 +492,8 @@ def task_workflow(task: Task) -> list[Column]:
 
 
 MASK_HOW = (
-    "The part that changes is painted: right-click the picture and choose Open in MaskEditor to see it, or to paint "
-    "another. What is painted comes out of Load Image as MASK, which is connected.\n\n"
+    "A mask is painted: right-click the picture and choose Open in MaskEditor to see it, or to paint another. What is "
+    "painted comes out of Load Image as MASK, which is connected.\n\n"
 )
 
 
@@ -517,6 +517,9 @@ def edit_workflow(edit: Edit) -> list[Column]:
         results.append(sources(made))
     if edit.preview is not None:
         results.append(Box("PreviewImage", links={"images": (made, 3)}, title="Preview of the result in use"))
+    if edit.metrics is not None:
+        slot = 3 if edit.preview is None else 4
+        results.append(Box("PreviewAny", links={"source": (made, slot)}, title="Metrics"))
     return [
         Column("1  The picture", [*loads, note(f"{hint}{example.note} {edit.advice}")]),
         Column(f"2  {edit.title.capitalize()}", [Box(edit.node_id, {"seed": 0, **example.values}, links)]),

@@ -54,7 +54,7 @@ def run_edit(
         exclude: Masks of the part of the picture whose patches are not used, as `mask`.
         seed: Any integer.
         num_outputs: Number of outputs, if there is one picture.
-        on_step: Callback after each step. An exception that it raises stops the run.
+        on_step: Callback after each step, and at last with each result. An exception that it raises stops the run.
         options: Fields of `edit.options`.
 
     Raises:
@@ -100,6 +100,8 @@ def run_edit(
             if form is not None:
                 edited = replace(edited, image=form.leave(edited.image))
             results.append(_exact(edited, picture))
+            if on_step is not None:
+                on_step((i + 1) / count, results[-1].image)
     images = torch.cat([x.image for x in results])
     if chosen.together:
         images = images.unflatten(1, (batch, -1)).flatten(0, 1)

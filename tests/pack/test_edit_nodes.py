@@ -6,12 +6,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 from torch import Tensor
 
-from gpdm import EDITS, Edit, GPDMError, Reference, describe, run_edit, source_map
+from gpdm import EDITS, Edit, GPDMError, Reference, describe, run_edit, source_map, to_pil
 from gpdm.cli.host import TerminalHost
 from library.problems import picture
 from pack.hosts import HalfHost, RecordingHost
@@ -308,6 +309,19 @@ def test_progress_previews_and_cancel(comfyui_pack: ModuleType, edit: Edit) -> N
         assert cancelling.checks == 3, "cancelled within one step"
     finally:
         comfyui_pack.nodes.host.use(before)
+
+
+@EVERY_EDIT
+def test_the_last_preview_is_the_result(comfyui_pack: ModuleType, edit: Edit) -> None:
+    host = RecordingHost()
+    before = comfyui_pack.nodes.host.use(host)
+    try:
+        result = edited(comfyui_pack, edit)[0]
+    finally:
+        comfyui_pack.nodes.host.use(before)
+    shown = to_pil(result.movedim(-1, 1) * 2 - 1)
+    shown = shown.resize(host.previews[-1].size, Image.Resampling.NEAREST)
+    assert np.abs(np.asarray(shown, float) - np.asarray(host.previews[-1], float)).max() <= 1
 
 
 @EVERY_EDIT

@@ -182,6 +182,8 @@ def test_the_workflow_of_an_edit_runs_headless(name: str, tmp_path: Path, capsys
     assert [path.name for path in saved if path.name.startswith(f"GPDM_{edit.command}_0")]
     previews = any(node["type"] == "PreviewImage" for node in read(file)["nodes"])
     assert previews == any(path.name == "preview_00001_.png" for path in saved)
+    shows_text = any(node["type"] == "PreviewAny" for node in read(file)["nodes"])
+    assert shows_text == (edit.metrics is not None)
     assert pixels(saved[0]).shape[2] >= 40
 
 
