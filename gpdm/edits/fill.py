@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
@@ -16,6 +16,7 @@ from ..patches.search import PatchSearch
 from ..patches.store import PatchStore
 from ..references import Reference
 from .blend import LARGEST_STEP, blended
+from .carry import carried_matches, split_index
 from .masks import depths, thickness
 from .votes import best_patch, copied, weighted_mean
 
@@ -36,6 +37,8 @@ FALLOFF = 1.3
 """Factor by which the vote of a patch weighs less for each pixel of depth."""
 DENSE_PATCHES = 2**13
 """Number of patches that touch the hole up to which all are matched; of more, those in every second row and column."""
+NEIGHBOUR_FACTOR = 1.3
+"""As in `PatchSearch`, at levels above that scale: larger pieces are copied."""
 MAX_KEYS = 2**16
 """Number of reference patches in the lists of a search."""
 
@@ -66,6 +69,7 @@ def fill(
     """Returns an image whose hole is filled with pixels of references, so that what is around it goes on inside.
 
     At each level the patches that touch the hole are matched with reference patches, and these vote for its pixels.
+    A level begins with the matches of the level before.
     Votes of patches that are well matched and near the edge of the hole weigh more. In the end each pixel is that of
     the best patch alone, and differences of brightness between the pieces are evened out (`blend.blended`).
 
@@ -91,26 +95,24 @@ def fill(
     scales = level_scales(hole, patch_size, coarsest)
     scales = [*(scale for scale in scales[:-1] if usable(references, patch_size, scale)), 1.0]
     generator = Generator().manual_seed(seed % 2**64)
-    current, filled = image if start is None else start, None
+    current = image if start is None else start
+    level: _Level | None = None
+    first, distance = torch.empty(0), torch.empty(0)
     for number, scale in enumerate(scales):
-        level = _Level.at(scale, image, hole, references, patch_size)
-        factor = scales[number - 1] / scale if number else 1.0
+        before, level = level, _Level.at(scale, image, hole, references, patch_size)
         current = level.begin(current, is_start=number == 0, filled=start is not None)
         if number == 0:
             noise = torch.randn(current.shape, generator=generator).to(current)
             current = torch.where(level.hole, current + START_NOISE * noise, current)
         steps = COARSE_STEPS if scale < COARSE_SCALE else FINE_STEPS
-        first: Tensor | None = None
+        first, distance = level.match(current) if before is None else level.match_as(before, first, current)
         for step in range(steps):
-            first, distance = level.match(current, first, factor)
             current = level.vote(current, first, distance)
+            first, distance = level.match(current, first)
             if on_step is not None:
                 on_step((number + (step + 1) / steps) / len(scales), current)
-        if number == len(scales) - 1:
-            first, distance = level.match(current, first, 1.0)
-            filled = level.copy(first, distance, largest_step)
-    assert filled is not None
-    return filled
+    assert level is not None
+    return level.copy(first, distance, largest_step)
 
 
 def usable(references: Sequence[Reference], patch_size: int, scale: float) -> bool:
@@ -177,7 +179,10 @@ class _Level:
         step = 1 if int(touching.sum()) <= DENSE_PATCHES else 2
         rows, columns = (spaced(number, step).to(image.device) for number in touching.shape)
         chosen = (rows[:, None], columns)
-        search = PatchSearch([x.image for x in references], patch_size, masks, max_keys=MAX_KEYS)
+        factor = 1.0 if scale < COARSE_SCALE else NEIGHBOUR_FACTOR
+        search = PatchSearch(
+            [x.image for x in references], patch_size, masks, max_keys=MAX_KEYS, neighbour_factor=factor
+        )
         lattice = Lattice.of(rows, columns, touching[chosen])
         depth = patch_weights(depths(hole).to(image), patch_size)[chosen].flatten()[lattice.index]
         return cls(known_image, hole, references, masks, search, lattice, depth, scale)
@@ -191,18 +196,26 @@ class _Level:
             inside = upsample(current, size, "free")
         return torch.where(self.hole, inside, self.image)
 
-    def match(self, image: Tensor, first: Tensor | None, factor: float) -> tuple[Tensor, Tensor]:
-        """Returns the matches of all patches, and the mean squared differences to them.
-
-        The first search of a level compares with references that are as blurred as the image is.
-        """
-        if first is None and factor < 1:
-            search = self._blurred(factor)
-            found = search.nearest(image, self.lattice)
-        elif first is None or len(self.lattice) * self.search.store.number <= self.search.max_pairs:
+    def match(self, image: Tensor, first: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Returns the matches of all patches, from those of the step before if there was one, and the distances."""
+        if first is None or len(self.lattice) * self.search.store.number <= self.search.max_pairs:
             found = self.search.nearest(image, self.lattice)
         else:
             found = self.search.carried(image, self.lattice, first)
+        return found.first, found.distance
+
+    def match_as(self, before: _Level, first: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the matches of all patches, from those of the level before, and the distances.
+
+        They are compared in references that are as blurred as the image is.
+        """
+        size, old_size = size_of(self.image), size_of(before.image)
+        search = self._blurred(before.scale / self.scale)
+        ratio = size[0] / old_size[0], size[1] / old_size[1]
+        carried, known = carried_matches(before.lattice, before.search.store, first, self.lattice, search.store, ratio)
+        rest = replace(self.lattice, index=self.lattice.index[~known])
+        carried[~known] = search.nearest(image, rest).first
+        found = search.carried(image, self.lattice, carried)
         return found.first, found.distance
 
     def _blurred(self, factor: float) -> PatchSearch:
@@ -230,11 +243,7 @@ class _Level:
         store = self.search.store
         index = best_patch(self.lattice, store, first, self.weights(distance), size_of(self.image))
         index = torch.where(self.hole[0, 0], index, -1)
-        rows, columns = index.div(store.width, rounding_mode="floor"), index % store.width
-        ends = torch.tensor([size[0] for size in store.sizes], device=index.device).cumsum(0)
-        number = torch.searchsorted(ends, rows.contiguous(), right=True).clamp(max=len(ends) - 1)
-        tops = torch.cat([ends.new_zeros(1), ends[:-1]])
-        source = torch.stack([number, rows - tops[number], columns])
+        source = torch.stack(split_index(index, store))
         maps = [(x.map() > 0).to(x.image) for x in self.references]
         known = PatchStore(maps, store.patch_size).pixels[:, 0] > 0
         image = copied(self.image, store, index)
