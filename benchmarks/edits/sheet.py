@@ -77,4 +77,4 @@ def write_sheet(outputs: Path, file: Path) -> None:
     for part in bands:
         sheet.paste(part, (0, top))
         top += part.height
-    sheet.save(file, quality=82, optimize=True)
+    sheet.save(file, quality=70, optimize=True)

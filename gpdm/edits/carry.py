@@ -12,16 +12,16 @@ from ..patches.store import PatchStore
 def split_index(index: Tensor, store: PatchStore) -> tuple[Tensor, Tensor, Tensor]:
     """Returns number of the reference, row and column in it of pixels of stacked references, from their indices."""
     row, column = index.div(store.width, rounding_mode="floor"), index % store.width
-    heights = torch.tensor([height for height, _ in store.sizes], device=index.device)
-    ends = heights.cumsum(0)
-    number = torch.searchsorted(ends, row.contiguous(), right=True).clamp(max=len(heights) - 1)
-    return number, row - (ends - heights)[number], column
+    lengths = torch.tensor([height for height, _ in store.sizes], device=index.device)
+    ends = lengths.cumsum(0)
+    number = torch.searchsorted(ends, row.contiguous(), right=True).clamp(max=len(lengths) - 1)
+    return number, row - (ends - lengths)[number], column
 
 
 def joined_index(number: Tensor, row: Tensor, column: Tensor, store: PatchStore) -> Tensor:
     """Returns the indices of pixels of stacked references, from number of the reference, row and column in it."""
-    heights = torch.tensor([height for height, _ in store.sizes], device=number.device)
-    return ((heights.cumsum(0) - heights)[number] + row) * store.width + column
+    lengths = torch.tensor([height for height, _ in store.sizes], device=number.device)
+    return ((lengths.cumsum(0) - lengths)[number] + row) * store.width + column
 
 
 def carried_matches(
@@ -49,8 +49,8 @@ def carried_matches(
     if not len(coarse):
         return torch.zeros_like(row), torch.zeros_like(row, dtype=torch.bool)
     near_row, near_column = (
-        _nearest_place(places, (place / factor).round().long())
-        for places, place, factor in zip(
+        _nearest(lines, (place / factor).round().long())
+        for lines, place, factor in zip(
             (coarse.rows, coarse.columns), (row.double(), column.double()), ratio, strict=True
         )
     )
@@ -67,8 +67,8 @@ def carried_matches(
     return index, exists & fine_store.is_allowed(index)
 
 
-def _nearest_place(places: Tensor, wanted: Tensor) -> Tensor:
-    """Returns the positions in ascending whole numbers of those nearest to the wanted ones."""
-    after = torch.searchsorted(places, wanted.contiguous()).clamp(max=len(places) - 1)
+def _nearest(lines: Tensor, values: Tensor) -> Tensor:
+    """Returns the positions in ascending whole numbers of those nearest to some values."""
+    after = torch.searchsorted(lines, values.contiguous()).clamp(max=len(lines) - 1)
     before = (after - 1).clamp(min=0)
-    return torch.where((places[before] - wanted).abs() < (places[after] - wanted).abs(), before, after)
+    return torch.where((lines[before] - values).abs() < (lines[after] - values).abs(), before, after)

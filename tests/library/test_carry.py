@@ -47,7 +47,7 @@ def test_a_piece_keeps_its_shape(offset: tuple[int, int], expected: tuple[int, i
 def test_matches_stay_in_their_reference_and_inside_it() -> None:
     """The match is at the lower right corner of the second reference, from which a larger distance leads out."""
     small, large = store((10, 10), (8, 12)), store((20, 20), (16, 24))
-    coarse, fine = lattice(range(2), range(2)), lattice(range(4), range(4))
+    coarse, fine = lattice(range(2), range(2)), lattice(range(8), range(8))
     corner = joined_index(torch.tensor([1]), torch.tensor([5]), torch.tensor([9]), small).expand(4)
     index, _ = carried_matches(coarse, small, corner, fine, large, (2.0, 2.0))
     number, row, column = split_index(index, large)
@@ -59,8 +59,8 @@ def test_patches_that_may_not_be_used_are_told_apart() -> None:
     mask = torch.ones(18, 18, dtype=torch.bool)
     mask[:, 9:] = False
     small, large = store((10, 10)), store((20, 20), masks=[mask])
-    places = lattice(range(1), range(8))
-    index, usable = carried_matches(places, small, torch.arange(8), lattice(range(1), range(16)), large, (2.0, 2.0))
+    few = lattice(range(1), range(8))
+    index, usable = carried_matches(few, small, torch.arange(8), lattice(range(1), range(16)), large, (2.0, 2.0))
     _, _, column = split_index(index, large)
     assert torch.equal(usable, column < 9) and usable.any() and not usable.all()
 
