@@ -125,10 +125,10 @@ EDITS = (
         apply=remove,
         aliases=("gpdm", "object removal", "erase", "eraser", "content aware fill", "watermark"),
         example=EditExample(
-            image="astronaut_painted.png",
-            mask="astronaut_painted.png",
+            image="pier_painted.png",
+            mask="pier_painted.png",
             values={},
-            note="The model of the space shuttle under the mask is gone.",
+            note="The landing stage under the mask is gone; the lake, its far bank and the pier go on.",
         ),
     ),
     Edit(
