@@ -14,7 +14,7 @@ from ..images import Size, check_alike, resize, size_of
 from ..options import option
 from ..references import Reference
 from .band import fill_band
-from .base import Edit, Edited, EditExample, EditInput, EditOptions, EditPreview, part_of
+from .base import Edit, Edited, EditExample, EditInput, EditOptions, EditPreview, OnEdit, part_of
 from .piece import cover_seam
 from .populate import populated
 
@@ -108,7 +108,7 @@ def _with_piece(entry: EditInput, options: TileOptions, excluded: Tensor) -> Edi
         # The second seam runs across a picture that tiles already: pieces may be taken across its borders.
         seam = _along(name, image, excluded, source)
         length = size["yx".index(name)]
-        on_step = part_of(entry.on_step, number, len(axes))
+        on_step = _upright(name, part_of(entry.on_step, number, len(axes)))
         bands = [options.band] if options.band else [max(round(part * length), MIN_BAND) for part in BANDS]
         bands = [band + band % 2 for band in bands]
         image, band, source = _along(
@@ -121,6 +121,11 @@ def _with_piece(entry: EditInput, options: TileOptions, excluded: Tensor) -> Edi
 def _along(axis: str, *images: Tensor) -> tuple[Tensor, ...]:
     """Returns images whose seam along x or y lies at their left and right borders: as they are, or transposed."""
     return images if axis == "x" else tuple(image.transpose(-1, -2) for image in images)
+
+
+def _upright(axis: str, on_step: OnEdit | None) -> OnEdit | None:
+    """Returns the callback for images along an axis (`_along`), which gets them as they are."""
+    return None if on_step is None else lambda done, image: on_step(done, *_along(axis, image))
 
 
 def _with_patches(entry: EditInput, options: TileOptions, excluded: Tensor) -> Edited:
