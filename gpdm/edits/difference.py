@@ -13,7 +13,7 @@ from .masks import grown
 
 WINDOW, MEAN_DIFFERENCE = 9, 0.1
 """A pixel is pasted if the mean difference of a channel in a window of this width is at least so large, for values from
--1 to 1. JPEG files of quality 50 and above differ less."""
+-1 to 1. JPEG files of quality 75 and above differ less."""
 PIXEL_DIFFERENCE = 0.05
 """Difference that a pixel itself must have."""
 CLOSED = 3

@@ -112,7 +112,7 @@ EDITS = (
         command="harmonise",
         summary="Makes a pasted object belong: its colours follow the light around it, and its edge is made of patches of the picture.",
         advice="Paint over the paste with a little of the background that came with it. Lower colour if the object takes on too much of "
-        "its surroundings, and raise edge if a rim remains. For an object from a picture with other light set match to 0.5. "
+        "its surroundings. For an object from a picture with other light set match to 0.5. "
         "With the picture before the paste as original, no mask is needed.",
         image_help="Picture with a naive paste.",
         mask_help="The pasted part, as painted in the mask editor.",
