@@ -53,7 +53,7 @@ def cover_seam(
         excluded: Where it is not copied, bool, (1, 1, H, W).
         source: Where its pixels come from, as in `Edited`, (3, H, W).
         bands: Widths of the band that may change, in pixels, ascending, even. The narrowest is taken whose piece fits
-            nearly as well as the best.
+            nearly as well as the best. At least an eighth of the width of the picture is outside each.
         closed: Whether top and bottom of the picture meet without a seam; the output's do then, too.
         seed: Number of the piece, of those that fit nearly as well as the best; 0 is the best.
         on_step: Callback after the search of each band's pieces, with the fraction of the work done and the picture.
@@ -66,13 +66,12 @@ def cover_seam(
     """
     half = image.shape[3] // 2
     seam = _Seam(image.roll(half, 3), excluded.roll(half, 3).to(image), closed)
-    widths = [band for band in bands if band <= image.shape[3] - bands[0]]
     found = []
-    for number, band in enumerate(widths):
+    for number, band in enumerate(bands):
         if pieces := _best_pieces(seam, band):
             found.append(pieces)
         if on_step is not None:
-            on_step((number + 1) / len(widths), image)
+            on_step((number + 1) / len(bands), image)
     if not found:
         raise GPDMError(
             f"no piece of the picture without excluded pixels can cover a seam in a band of {bands[0]} pixels; exclude "

@@ -97,7 +97,7 @@ def _with_piece(entry: EditInput, options: TileOptions, excluded: Tensor) -> Edi
         raise OptionError(
             "band", options.band, f"a piece needs room for its cuts; set it to {MIN_BAND} or more, or to 0"
         )
-    _check_band(size, options.axes, options.band or MIN_BAND, MIN_BAND)
+    _check_band(size, options.axes, options.band or 2 * MIN_BAND, MIN_BAND)
     rows, columns = (torch.arange(length, device=image.device) for length in size)
     source = torch.stack(
         [torch.zeros(size, dtype=torch.int64, device=image.device), *torch.meshgrid(rows, columns, indexing="ij")]
@@ -145,12 +145,14 @@ def _with_patches(entry: EditInput, options: TileOptions, excluded: Tensor) -> E
 
 
 def _check_band(size: Size, axes: str, band: int, rest: int) -> None:
-    """Raises `ImageError` if, along one of the axes, less than `rest` pixels of a picture are outside the band."""
-    if any(size["yx".index(axis)] < band + rest for axis in "xy" if axes in (axis, "both")):
-        raise ImageError(
-            f"the picture is {size[1]}x{size[0]}, too small for a band of {band} pixels and {rest} pixels outside it; give "
-            "a larger picture, or lower band"
-        )
+    """Raises `ImageError` if, along one of the axes, less than `rest` pixels or an eighth are outside the band."""
+    for axis in "xy":
+        outside = max(rest, -(-size["yx".index(axis)] // 8))
+        if axes in (axis, "both") and size["yx".index(axis)] < band + outside:
+            raise ImageError(
+                f"the picture is {size[1]}x{size[0]}, too small for a band of {band} pixels and {outside} pixels outside it; "
+                "give a larger picture, or lower band"
+            )
 
 
 EDITS = (

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gpdm import GPDMError, OptionError, make_tileable
+from gpdm import GPDMError, ImageError, OptionError, make_tileable
 from gpdm.edits.blend import blended
 from gpdm.edits.cuts import best_cut, cut_costs
 from gpdm.patches.store import PatchStore
@@ -129,9 +129,17 @@ def test_blending_continues_across_a_circular_border() -> None:
     assert step < 0.1 < (free[0, 0, 0] - free[0, 0, -1]).abs()[2]
 
 
+@pytest.mark.parametrize(("width", "band"), [(12, 0), (12, 8), (60, 50), (300, 262), (301, 40)])
+def test_every_band_that_is_allowed_can_be_covered(width: int, band: int) -> None:
+    result = make_tileable(picture(12, width), axes="x", band=band)
+    assert result.images.isfinite().all()
+    assert band == 0 or result.masks.sum() == 12 * band
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
+        ({"band": 40}, ImageError, "too small for a band of 40 pixels and 6 pixels outside it"),
         ({"band": 2}, OptionError, "needs room for its cuts; set it to 4"),
         ({"references": picture(40, 40)}, GPDMError, "set intent to continue or populate"),
         ({"exclude": torch.ones(40, 44)}, GPDMError, "no piece of the picture without excluded pixels"),
