@@ -73,6 +73,15 @@ def two_by_two(index: int) -> list[Box]:
     ]
 
 
+def model(prompt: str, negative: str, index: int) -> list[Box]:
+    """Returns three boxes, the first at an index: a diffusion model, and the prompts that it encodes."""
+    return [
+        Box("CheckpointLoaderSimple", {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"}),
+        Box("CLIPTextEncode", {"text": prompt}, {"clip": (index, 1)}, title="Prompt"),
+        Box("CLIPTextEncode", {"text": negative}, {"clip": (index, 1)}, title="Negative prompt"),
+    ]
+
+
 HOW = "Load Image shows no picture? Click its upload button and choose {files} from this pack's folder workflows/inputs, or any picture of your own.\n\n"
 SPEED = (
     "Time grows with the number of pixels. For a quick look set quality to draft, or height to 128: a taller picture is "
@@ -345,14 +354,7 @@ WORKFLOWS: dict[str, list[Column]] = {
         Column(
             "1  Any diffusion model",
             [
-                Box("CheckpointLoaderSimple", {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"}),
-                Box(
-                    "CLIPTextEncode",
-                    {"text": "old oak planks from above, close, even light, photograph"},
-                    {"clip": (0, 1)},
-                    title="Prompt",
-                ),
-                Box("CLIPTextEncode", {"text": "text, watermark, frame"}, {"clip": (0, 1)}, title="Negative prompt"),
+                *model("old oak planks from above, close, even light, photograph", "text, watermark, frame", 0),
                 Box("EmptyLatentImage", {"width": 512, "height": 512, "batch_size": 1}),
             ],
         ),
@@ -396,9 +398,7 @@ WORKFLOWS: dict[str, list[Column]] = {
         Column(
             "3  Any diffusion model",
             [
-                Box("CheckpointLoaderSimple", {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"}),
-                Box("CLIPTextEncode", {"text": "dark green leaves, out of focus"}, {"clip": (3, 1)}, title="Prompt"),
-                Box("CLIPTextEncode", {"text": "flower, text"}, {"clip": (3, 1)}, title="Negative prompt"),
+                *model("dark green leaves, out of focus", "flower, text", 3),
             ],
             drop=DROP,
         ),
@@ -421,14 +421,7 @@ WORKFLOWS: dict[str, list[Column]] = {
         Column(
             "1  Any diffusion model",
             [
-                Box("CheckpointLoaderSimple", {"ckpt_name": "v1-5-pruned-emaonly-fp16.safetensors"}),
-                Box(
-                    "CLIPTextEncode",
-                    {"text": "a village under a swirling night sky, hills, a tall cypress tree"},
-                    {"clip": (0, 1)},
-                    title="Prompt",
-                ),
-                Box("CLIPTextEncode", {"text": "text, watermark, frame"}, {"clip": (0, 1)}, title="Negative prompt"),
+                *model("a village under a swirling night sky, hills, a tall cypress tree", "text, watermark, frame", 0),
                 Box("EmptyLatentImage", {"width": 512, "height": 512, "batch_size": 1}),
             ],
         ),
@@ -437,14 +430,7 @@ WORKFLOWS: dict[str, list[Column]] = {
             [
                 Box(
                     "KSampler",
-                    {
-                        "seed": 0,
-                        "steps": 20,
-                        "cfg": 7.0,
-                        "sampler_name": "euler",
-                        "scheduler": "normal",
-                        "denoise": 1.0,
-                    },
+                    PLAIN_SAMPLER,
                     {"model": (0, 0), "positive": (1, 0), "negative": (2, 0), "latent_image": (3, 0)},
                 ),
                 Box("VAEDecode", {}, {"samples": (4, 0), "vae": (0, 2)}),
