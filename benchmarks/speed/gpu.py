@@ -122,14 +122,18 @@ class GPUBenchmark:
                 recipe = gpdm.TASKS["reshuffle"].recipe("balanced")
                 assert isinstance(recipe.loss, gpdm.SWDLoss)
                 recipe = replace(recipe, loss=replace(recipe.loss, backend=backend))
+                outputs: list[torch.Tensor] = []
                 for repeat in range(2):
                     if self.left() < RESERVE + 2 * seconds:
                         break
                     results: list[gpdm.Synthesis] = []
                     make = partial(gpdm.reshuffle, reference, recipe=recipe, seed=0)
                     seconds = methods.seconds(lambda: results.append(make()), self.device)  # noqa: B023
+                    outputs.append(results[0].images)
                     steps = [losses.shape[1] for losses in results[0].losses]
                     row = {"size": size, "backend": backend, "repeat": repeat, "seconds": round(seconds, 4)}
+                    if repeat:
+                        row["same as first"] = torch.equal(outputs[0], outputs[1])
                     self.rows.add("picture", **row, steps=steps)
                     if backend == self.backend:
                         self.measured[f"picture {size[0]}x{size[1]}"] = seconds
