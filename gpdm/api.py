@@ -26,6 +26,7 @@ from .evaluation.sifid import sifid as sifid
 from .guess import InitialGuess as InitialGuess
 from .images import Units as Units
 from .images import to_preview as to_preview
+from .looks import *  # noqa: F403
 from .losses.base import Loss as Loss
 from .losses.base import Objective as Objective
 from .losses.base import OutputState as OutputState

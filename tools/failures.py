@@ -1,4 +1,4 @@
-"""Failures of each edit, and their reasons: texts of the help pages, and the commands that make their pictures."""
+"""Failures of each edit and match, and why: texts of help pages, and the commands that make their pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Failure:
-    """A failure of an edit."""
+    """A failure of an edit or a match."""
 
     text: str
     """What fails, why, and what to try."""
@@ -19,6 +19,8 @@ class Failure:
     """Ellipse that is the mask (left, top, right, bottom); None: the transparency of the picture, if it has any."""
     flags: str = ""
     """Flags of the command."""
+    reference: str | None = None
+    """Reference of a match, a file of the repository."""
     paste: tuple[str, Box, float] | None = None
     """Picture from which an ellipse is pasted where the mask begins: its file, the ellipse, and its scale."""
 
@@ -70,5 +72,12 @@ FAILURES = {
         "workflows/inputs/dahlia_painted.png",
         flags="--times 8",
     ),
+    "match_look": Failure(
+        "Two pictures that share no distribution: here most pixels of the reference are black, so that most of the picture becomes "
+        "black. Leave out a part of the reference with a mask on GPDM Reference, mask the picture, lower strength, or set luminance "
+        "to keep.",
+        "workflows/inputs/pavilion.jpg",
+        reference="benchmarks/inputs/hubble.jpg",
+    ),
 }
-"""A failure of each edit, by its name."""
+"""A failure of each edit and match, by its name."""

@@ -1,4 +1,5 @@
-"""Writes the help pages web/docs/<NodeId>.md and the lists of README.md from nodes and the records of tasks and edits.
+"""Writes the help pages web/docs/<NodeId>.md and the lists of README.md from nodes and the records of tasks,
+edits and matches.
 
 python tools/make_docs.py            write them
 python tools/make_docs.py --check    exit 1 if a file on disk differs
@@ -16,7 +17,7 @@ from typing import Any
 
 from failures import FAILURES
 
-from gpdm import EDITS, QUALITIES, TASKS, Changes, Edit, Task, describe
+from gpdm import EDITS, MATCHES, QUALITIES, TASKS, Changes, Edit, Task, describe
 from gpdm.cli.pack import load_pack
 from gpdm.evaluation.metrics import DESCRIPTIONS
 
@@ -31,8 +32,8 @@ def page(node: Any) -> str:
     rows = [(group, name, spec) for group, table in groups.items() for name, spec in table.items()]
     common = [_input_row(*row) for row in rows if not row[2][1].get("advanced")]
     advanced = [_input_row(*row) for row in rows if row[2][1].get("advanced")]
-    task, edit = getattr(node, "TASK", None), getattr(node, "EDIT", None)
-    record = edit or task
+    task, edit, match = (getattr(node, name, None) for name in ("TASK", "EDIT", "MATCH"))
+    record = edit or match or task
     advice = [] if record is None else [*_wrapped(getattr(node, "ADVICE", record.advice)), ""]
     lines = [
         f"# {node.DISPLAY_NAME}",
@@ -60,10 +61,11 @@ def page(node: Any) -> str:
         )
         lines += ["", "## In the terminal", "", f"    {command}"]
     if edit is not None:
-        lines += ["", "## When it fails", "", *_wrapped(FAILURES[edit.name].text), ""]
-        mask = "" if edit.mask_help is None else ", its mask in colour"
-        lines += [f"![What was given{mask}; the result](fails/{edit.name}.jpg)"]
-        lines += ["", "## In the terminal", "", f"    {_edit_command(edit)}"]
+        given = "What was given" if edit.mask_help is None else "What was given, its mask in colour"
+        lines += [*_failure(edit.name, given), "", "## In the terminal", "", f"    {_edit_command(edit)}"]
+    if match is not None:
+        lines += [*_failure(match.name, "The reference and the picture"), "", "## In the terminal", ""]
+        lines += [f"    gpdm {match.command} REFERENCE IMAGE... -o OUT.png"]
     if node.ID == "GPDM_Evaluate":
         lines += ["", "## Scores", "", "| score | what it is |", "| --- | --- |"]
         lines += [f"| {name} | {text} |" for name, text in DESCRIPTIONS.items()]
@@ -125,6 +127,12 @@ def _edit_command(edit: Edit) -> str:
     if edit.original_help is None:
         return line
     return f"{line}\n    gpdm {edit.command} IMAGE --original ORIGINAL -o OUT.png"
+
+
+def _failure(name: str, given: str) -> list[str]:
+    """Returns the section on what fails in an edit or a match, with its picture, which shows what was given first."""
+    lines = ["", "## When it fails", "", *_wrapped(FAILURES[name].text), ""]
+    return [*lines, f"![{given}; the result](fails/{name}.jpg)"]
 
 
 def _flags(values: Mapping[str, Any]) -> str:
@@ -199,12 +207,40 @@ def edit_list() -> str:
     return "\n".join(lines)
 
 
+def match_list() -> str:
+    """Returns the section of the README that shows every match."""
+    lines = []
+    for match in MATCHES.values():
+        example = match.example
+        files = f"workflows/inputs/{example.reference} workflows/inputs/{example.image}"
+        lines += [
+            f"### {match.title}",
+            "",
+            *_wrapped(f"{match.summary} {match.advice}"),
+            "",
+            f"![{match.title}](workflows/{match.file}.jpg)",
+            "",
+            *_wrapped(f"*The reference; the picture; the result. {example.note}*"),
+            "",
+            f"Node: **GPDM {match.title}**.",
+            f"Workflow file: [{match.file}.json](workflows/{match.file}.json).",
+            "In the terminal:",
+            "",
+            "```",
+            *_command_line(f"gpdm {match.command} {files}", f"{_flags(example.values)} -o {match.command}.png".strip()),
+            "```",
+            "",
+        ]
+    return "\n".join(lines)
+
+
 def node_list() -> str:
     """Returns the section of the README that names every node."""
     headings = {
         "GPDM": "General",
         "GPDM/tasks": "Tasks",
         "GPDM/edits": "Edits: a part of a picture is changed, the rest stays",
+        "GPDM/looks": "Looks: pictures get a property of a reference and keep everything else",
         "GPDM/options": "Options: each replaces one part of a task's settings",
         "GPDM/measure": "Measure",
     }
@@ -221,7 +257,8 @@ def node_list() -> str:
 
 def readme(text: str) -> str:
     """Returns the README with its generated sections written anew."""
-    for name, content in (("tasks", task_list()), ("edits", edit_list()), ("nodes", node_list())):
+    sections = {"tasks": task_list(), "edits": edit_list(), "looks": match_list(), "nodes": node_list()}
+    for name, content in sections.items():
         begin, end = f"<!-- {name}: written by tools/make_docs.py -->", f"<!-- end of {name} -->"
         text = re.sub(f"{begin}.*?{end}", lambda _, c=content, b=begin, e=end: f"{b}\n\n{c}{e}", text, flags=re.DOTALL)
     return text

@@ -1,7 +1,7 @@
-"""Runs the commands whose results show what fails, and writes web/docs/fails/EDIT.jpg.
+"""Runs the commands whose results show what fails, and writes web/docs/fails/NAME.jpg.
 
 python tools/make_failures.py            write all (about a minute on two cores)
-python tools/make_failures.py NAME...    write those of these edits
+python tools/make_failures.py NAME...    write those of these edits and matches
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from failures import FAILURES, Failure
 from make_pictures import at_most, strip
 from PIL import Image, ImageDraw
 
-from gpdm import EDITS
+from gpdm import EDITS, MATCHES
 from gpdm.cli.main import main as gpdm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -50,21 +50,26 @@ def given(failure: Failure) -> Image.Image:
 
 
 def draw(name: str, folder: Path) -> Image.Image:
-    """Returns the picture of what fails in an edit, beside the picture that it was made from."""
-    failure, edit = FAILURES[name], EDITS[name]
+    """Returns the picture of what fails in an edit or a match, beside the pictures that it was made from."""
+    failure = FAILURES[name]
     start, result = folder / f"{name}_given.png", folder / f"{name}.png"
     given(failure).save(start)
-    masks = [] if edit.mask_help is None else [str(start)]
-    assert gpdm([edit.command, str(start), *masks, *failure.flags.split(), "-o", str(result)]) == 0
-    return at_most(strip([start], [result]), WIDTH, WIDTH)
+    if failure.reference is None:
+        edit, inputs = EDITS[name], [start]
+        words = [edit.command, start, *([] if edit.mask_help is None else [start])]
+    else:
+        inputs = [ROOT / failure.reference, start]
+        words = [MATCHES[name].command, *inputs]
+    assert gpdm([*map(str, words), *failure.flags.split(), "-o", str(result)]) == 0
+    return at_most(strip(inputs, [result]), WIDTH, WIDTH)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Draws what fails in each edit.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="edit; without one, all")
+    parser = argparse.ArgumentParser(description="Draws what fails in each edit and match.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="edit or match; without one, all")
     options = parser.parse_args()
     if unknown := set(options.names) - set(FAILURES):
-        parser.error(f"there is no edit {', '.join(unknown)}; there are {', '.join(FAILURES)}")
+        parser.error(f"there is no edit or match {', '.join(unknown)}; there are {', '.join(FAILURES)}")
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for name in options.names or FAILURES:

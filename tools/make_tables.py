@@ -16,12 +16,14 @@ from typing import Any
 from gpdm import (
     DEFAULT_QUALITY,
     EDITS,
+    MATCHES,
     QUALITIES,
     REGIONS,
     SIZE_OPTIONS,
     TASKS,
     Edit,
     EvaluationOptions,
+    Match,
     Recipe,
     ReferenceOptions,
     Task,
@@ -73,6 +75,21 @@ def edit_row(edit: Edit) -> dict[str, Any]:
     }
 
 
+def match_row(match: Match) -> dict[str, Any]:
+    """Returns the row of a match."""
+    return {
+        "match": match.name,
+        "name": match.command,
+        "summary": match.summary,
+        "reference_help": match.reference_help,
+        "image_help": match.image_help,
+        "mask_help": match.mask_help,
+        "is_random": match.is_random,
+        "lut_help": match.lut_help,
+        "options": option_rows(match.options),
+    }
+
+
 def commands() -> str:
     """Returns the text of commands.json."""
     table = {
@@ -80,6 +97,7 @@ def commands() -> str:
         "tasks": [task_row(task) for task in TASKS.values()],
         "regions": task_row(REGIONS),
         "edits": [edit_row(edit) for edit in EDITS.values()],
+        "matches": [match_row(match) for match in MATCHES.values()],
         "qualities": list(QUALITIES),
         "default_quality": DEFAULT_QUALITY,
         "reference": option_rows(ReferenceOptions),

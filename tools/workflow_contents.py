@@ -1,6 +1,6 @@
 """Contents of the shipped workflow files.
 
-Those of tasks and edits follow from their records; the others are written here.
+Those of tasks, edits and matches follow from their records; the others are written here.
 
 A shipped file is a promise: change values and texts here, never node ids or the order of inputs in the nodes.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gpdm import EDITS, TASKS, Edit, Task
+from gpdm import EDITS, MATCHES, TASKS, Edit, Match, Task
 
 
 @dataclass
@@ -513,8 +513,29 @@ def edit_workflow(edit: Edit) -> list[Column]:
     ]
 
 
+def match_workflow(match: Match) -> list[Column]:
+    """Returns the workflow of a match: its pictures, its node with the values of its example, and the result."""
+    example = match.example
+    hint = HOW.format(files=f"{example.reference} and {example.image}")
+    seed = {"seed": 0} if match.is_random else {}
+    node = Box(match.node_id, {**seed, **example.values}, {"images": (1, 0), "reference": (0, 0)})
+    return [
+        Column(
+            "1  The pictures",
+            [
+                load(example.reference, "Reference"),
+                load(example.image, "Picture"),
+                note(f"{hint}{example.note} {match.advice}"),
+            ],
+        ),
+        Column(f"2  {match.title.capitalize()}", [node]),
+        Column("3  Result", [save(3, f"GPDM_{match.command}")]),
+    ]
+
+
 def all_workflows() -> dict[str, list[Column]]:
     """Returns the columns of every shipped file, by its name without suffix."""
     tasks = {task.file: task_workflow(task) for task in TASKS.values()}
     edits = {edit.file: edit_workflow(edit) for edit in EDITS.values()}
-    return {**tasks, **edits, **WORKFLOWS}
+    matches = {match.file: match_workflow(match) for match in MATCHES.values()}
+    return {**tasks, **edits, **matches, **WORKFLOWS}

@@ -1,6 +1,6 @@
-"""The commands of tasks and edits and the options with a flag, read from a table, which needs no torch.
+"""The commands of tasks, edits and matches and the options with a flag, read from a table, which needs no torch.
 
-`tools/make_tables.py` writes commands.json from the records of tasks and edits and the classes of the options.
+`tools/make_tables.py` writes commands.json from the records of these and the classes of the options.
 """
 
 from __future__ import annotations
@@ -78,12 +78,31 @@ class EditCommand:
 
 
 @dataclass(frozen=True)
+class MatchCommand:
+    """The command of one match."""
+
+    match: str
+    """Key of the match in `looks.MATCHES`."""
+    name: str
+    summary: str
+    reference_help: str
+    image_help: str
+    mask_help: str
+    is_random: bool
+    """Whether the result depends on a seed."""
+    lut_help: str | None
+    """What the LUT does; None: there is none."""
+    options: tuple[OptionSpec, ...]
+
+
+@dataclass(frozen=True)
 class Commands:
     """All commands that are made from the library."""
 
     tasks: tuple[TaskCommand, ...]
     regions: TaskCommand
     edits: tuple[EditCommand, ...]
+    matches: tuple[MatchCommand, ...]
     qualities: tuple[str, ...]
     default_quality: str
     evaluation: tuple[OptionSpec, ...]
@@ -99,6 +118,7 @@ def read_commands() -> Commands:
         tuple(_task(row, parts, weight) for row in table["tasks"]),
         _task(table["regions"], parts, weight),
         tuple(_edit(row, parts["output"]["num_outputs"]) for row in table["edits"]),
+        tuple(MatchCommand(**{**row, "options": _specs(row["options"])}) for row in table["matches"]),
         tuple(table["qualities"]),
         table["default_quality"],
         _specs(table["evaluation"]),

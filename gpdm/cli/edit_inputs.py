@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,6 +14,7 @@ from ..edits.difference import pasted_part
 from ..errors import GPDMError, ImageError
 from ..pictures.forms import Form, check_picture, check_visible, differ, has_alpha, kinds_of, split_alpha
 from ..references import Reference, masked_reference
+from .batches import Batch, read_batch
 from .edit_flags import given_files
 from .inputs import naming_files
 from .pictures import read_mask, read_picture
@@ -23,12 +24,10 @@ from .pictures import read_mask, read_picture
 class EditInputs:
     """The pictures and masks of one edit, on its device."""
 
+    batch: Batch
+    """The picture as the files have it."""
     image: Tensor
     """The picture, (B, C, h, w), without an opaque alpha channel; each frame of an animation makes one output."""
-    is_opaque: bool
-    """Whether the file has an alpha channel that is opaque everywhere, which the outputs get."""
-    bits: int
-    """Bits per channel of the picture: 8 or 16."""
     mask: Tensor | None
     """Mask, (1, 1, h, w), or (B, 1, h, w) if it is found from the picture before a change; None for an edit without
     one."""
@@ -62,42 +61,24 @@ def read_edit_inputs(options: argparse.Namespace, device: torch.device) -> EditI
         GPDMError: A file cannot be used. The message names the file.
     """
     files = given_files(options)
-    pictures = [(path, read_picture(path)) for path in files["image"]]
-    images = [(str(path), check_picture(picture.images.to(device), str(path))) for path, picture in pictures]
-    is_opaque = all(x.shape[1] < picture.frames.shape[1] for (_, x), (_, picture) in zip(images, pictures, strict=True))
-    path = pictures[0][0]
+    batch, path = read_batch(files["image"], device), files["image"][0]
     if any(mask.samefile(path) for mask in files.get("mask", ())):
-        images = [(str(path), _without_own_mask(images[0][1], path))]
+        batch = replace(batch, named=[(str(path), _without_own_mask(batch.named[0][1], path))])
     others = [(str(other), _picture(other, device)) for other in files.get("reference", ())]
     originals = [(str(other), _picture(other, device)) for other in files.get("original", ())]
-    named = [*images, *originals, *others]
+    named = [*batch.named, *originals, *others]
     for name, each in named:
         check_visible(each, name)
-    form = Form.of([image for _, image in images])
+    form = Form.of([image for _, image in batch.named])
     return EditInputs(
-        image=_batch(images, form),
-        is_opaque=is_opaque,
-        bits=max(picture.bits for _, picture in pictures),
-        mask=_pasted(images[0][1], originals[0][1], files) if originals else _mask(files.get("mask", ()), device),
+        batch=batch,
+        image=batch.joined(),
+        mask=_pasted(batch.named[0][1], originals[0][1], files) if originals else _mask(files.get("mask", ()), device),
         references=[_in_form(name, other, form) for name, other in others],
         exclude=_mask(files.get("source-mask", ()), device),
         note=f"{kinds_of(named)}; all are used as {form.kind}" if differ(named) else None,
         files=files,
     )
-
-
-def _batch(images: Sequence[tuple[str, Tensor]], form: Form) -> Tensor:
-    """Returns pictures with their names as one batch, with the channels of a form if they differ in these."""
-    name, first = images[0]
-    for other, image in images[1:]:
-        if image.shape[2:] != first.shape[2:]:
-            sizes = [f"{x.shape[3]}x{x.shape[2]}" for x in (first, image)]
-            raise ImageError(
-                f"{name} is {sizes[0]} and {other} is {sizes[1]}; give pictures of one size, or run the command for each"
-            )
-    if all(image.shape[1] == first.shape[1] for _, image in images):
-        return torch.cat([image for _, image in images])
-    return torch.cat([form.leave(form.enter(image)) for _, image in images])
 
 
 def _picture(path: Path, device: torch.device) -> Tensor:

@@ -43,7 +43,21 @@ def add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def add_output(parser: argparse.ArgumentParser, deep: str) -> None:
-    """Adds the flags of commands that make pictures: the file, the seed and the bits per channel.
+    """Adds the flags of commands that make pictures from a seed: the file, its bits per channel, and the seed.
+
+    Arguments are those of `add_file`.
+    """
+    add_file(parser, deep)
+    parser.add_argument(
+        "--seed",
+        type=seed,
+        default=0,
+        help="Random seed (default 0). The same seed and inputs give the same picture on the same device.",
+    )
+
+
+def add_file(parser: argparse.ArgumentParser, deep: str) -> None:
+    """Adds the flags of the file to write, and of its bits per channel.
 
     Arguments:
         parser: The parser of the command.
@@ -56,12 +70,6 @@ def add_output(parser: argparse.ArgumentParser, deep: str) -> None:
         required=True,
         metavar="OUT",
         help="File to write; several outputs get numbered names.",
-    )
-    parser.add_argument(
-        "--seed",
-        type=seed,
-        default=0,
-        help="Random seed (default 0). The same seed and inputs give the same picture on the same device.",
     )
     parser.add_argument(
         "--bits",

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import GPDMError
-from . import edit_flags, eval_flags, region_flags, task_flags
+from . import edit_flags, eval_flags, match_flags, region_flags, task_flags
 from .commands import read_commands
 from .flags import add_common, seed
 from .notices import printed_notices
@@ -59,6 +59,8 @@ def build_parser() -> argparse.ArgumentParser:
     region_flags.add_parser(parsers, commands)
     for edit in commands.edits:
         edit_flags.add_parser(parsers, edit)
+    for match in commands.matches:
+        match_flags.add_parser(parsers, match)
     eval_flags.add_eval_parser(parsers, commands.evaluation)
     return parser
 
@@ -115,6 +117,11 @@ def _work(options: argparse.Namespace) -> dict[str, Any]:
         from .edits import run_edit_command
 
         return run_edit_command(options)
+    if "match" in options:
+        match_flags.check_flags(options)
+        from .matches import run_match_command
+
+        return run_match_command(options)
     if options.command == "regions":
         region_flags.check_flags(options)
         from .tasks import run_regions_command

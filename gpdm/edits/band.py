@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from ..images import Size, size_of
+from ..pictures.progress import part_of
 from ..references import Reference
-from .base import EditInput, part_of
+from .base import EditInput
 from .fill import fill
 from .hole import HoleStart
 

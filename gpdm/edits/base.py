@@ -9,10 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from ..options import Options
+from ..pictures.progress import OnProgress
 from ..references import Reference
-
-OnEdit = Callable[[float, Tensor], None]
-"""A callback after each step, with the fraction of the work that is done, from 0 to 1, and the image (1, C, h, w)."""
 
 
 class EditOptions(Options):
@@ -37,7 +35,7 @@ class EditInput:
     exclude: Tensor | None = None
     """Mask of the part of the picture whose patches are not used, (1, 1, h, w) of any size; None: there is none."""
     seed: int = 0
-    on_step: OnEdit | None = None
+    on_step: OnProgress | None = None
 
 
 @dataclass(frozen=True)
@@ -127,8 +125,3 @@ class Edit:
     def file(self) -> str:
         """The name of its workflow file, without suffix."""
         return self.title.lower().replace(" ", "_")
-
-
-def part_of(on_step: OnEdit | None, number: int, count: int) -> OnEdit | None:
-    """Returns the callback of one of several parts of the work, for which the fraction of all work is reported."""
-    return None if on_step is None else lambda done, image: on_step((number + done) / count, image)

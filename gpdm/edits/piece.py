@@ -13,7 +13,7 @@ from ..borders import wrap
 from ..errors import GPDMError
 from ..images import resize, scaled, size_of
 from ..patches.store import PatchStore
-from .base import OnEdit
+from ..pictures.progress import OnProgress
 from .blend import blended
 from .cuts import best_cut, cut_costs
 from .votes import copied
@@ -44,7 +44,7 @@ def cover_seam(
     *,
     closed: bool,
     seed: int,
-    on_step: OnEdit | None = None,
+    on_step: OnProgress | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Covers the seam between the left and right borders of a picture with a piece of the picture.
 

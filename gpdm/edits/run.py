@@ -13,8 +13,10 @@ from ..errors import GPDMError, ImageError, OptionError
 from ..images import check_image
 from ..options import check_int
 from ..pictures.forms import Form
+from ..pictures.masks import masks_for
+from ..pictures.progress import OnProgress, part_of
 from ..references import Images, as_references
-from .base import Edit, Edited, EditInput, OnEdit, part_of
+from .base import Edit, Edited, EditInput
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def run_edit(
     exclude: Tensor | None = None,
     seed: int = 0,
     num_outputs: int = 1,
-    on_step: OnEdit | None = None,
+    on_step: OnProgress | None = None,
     **options: Any,
 ) -> Edits:
     """Returns the results of an edit.
@@ -78,7 +80,7 @@ def run_edit(
         raise GPDMError(
             "exclude is a part of the picture, whose patches the references replace; leave out exclude or references"
         )
-    given_masks, excluded = (_masks(each, name, len(image)) for each, name in ((mask, "mask"), (exclude, "exclude")))
+    given_masks, excluded = (masks_for(each, name, len(image)) for each, name in ((mask, "mask"), (exclude, "exclude")))
     given, form = [] if references is None else as_references(references), None
     if image.shape[1] in (2, 4) and not chosen.together:  # colours under transparent pixels have no influence
         form = Form.of([image])
@@ -132,16 +134,3 @@ def as_edit_function(edit: Edit) -> Callable[..., Edits]:
         "Raises:\n    GPDMError: As in `run_edit`."
     )
     return run
-
-
-def _masks(mask: Tensor | None, name: str, number: int) -> list[Tensor | None]:
-    """Returns one mask (1, 1, h, w) for each of the pictures; None if there is none."""
-    if mask is None:
-        return [None] * number
-    maps = mask[None, None] if mask.dim() == 2 else mask[:, None] if mask.dim() == 3 else mask
-    maps = check_image(maps.float() if not maps.is_floating_point() else maps, name)
-    if maps.shape[1] != 1 or maps.amin() < 0 or maps.amax() > 1:
-        raise ImageError(f"{name} has shape {tuple(mask.shape)}; it must be one map with values from 0 to 1")
-    if len(maps) not in (1, number):
-        raise ImageError(f"there are {len(maps)} masks for {number} picture(s); give one, or one for each picture")
-    return list(maps.expand(number, -1, -1, -1).split(1))

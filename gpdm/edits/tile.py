@@ -12,9 +12,10 @@ from ..errors import GPDMError, ImageError, OptionError
 from ..evaluation.seams import seam_gradients
 from ..images import Size, check_alike, resize, size_of
 from ..options import option
+from ..pictures.progress import OnProgress, part_of
 from ..references import Reference
 from .band import fill_band
-from .base import Edit, Edited, EditExample, EditInput, EditOptions, EditPreview, OnEdit, part_of
+from .base import Edit, Edited, EditExample, EditInput, EditOptions, EditPreview
 from .piece import cover_seam
 from .populate import populated
 
@@ -123,7 +124,7 @@ def _along(axis: str, *images: Tensor) -> tuple[Tensor, ...]:
     return images if axis == "x" else tuple(image.transpose(-1, -2) for image in images)
 
 
-def _upright(axis: str, on_step: OnEdit | None) -> OnEdit | None:
+def _upright(axis: str, on_step: OnProgress | None) -> OnProgress | None:
     """Returns the callback for images along an axis (`_along`), which gets them as they are."""
     return None if on_step is None else lambda done, image: on_step(done, *_along(axis, image))
 

@@ -43,7 +43,7 @@ def test_quick_start_makes_a_picture_as_large_as_its_sample() -> None:
 
 def test_sections_come_in_their_order() -> None:
     titles = re.findall(r"^## (.*)$", README, re.MULTILINE)
-    assert titles[:7] == ["Quick start", "Install in ComfyUI", "Nodes", "Tasks", "Edits", "Python", "Tests"]
+    assert titles[:8] == ["Quick start", "Install in ComfyUI", "Nodes", "Tasks", "Edits", "Looks", "Python", "Tests"]
 
 
 def test_everything_it_links_to_is_there() -> None:
@@ -89,6 +89,17 @@ def test_an_edit_is_in_the_table_of_nodes_and_has_a_command(edit: gpdm.Edit) -> 
     assert (options.edit.edit, str(options.out)) == (edit.name, f"{edit.command}.png")
     images = options.image if isinstance(options.image, list) else [options.image]
     for file in (*images, *([] if edit.mask_help is None else [options.mask])):
+        assert (ROOT / file).is_file()
+
+
+@pytest.mark.parametrize("match", gpdm.MATCHES.values(), ids=gpdm.MATCHES)
+def test_a_match_is_in_the_table_of_nodes_and_has_a_command(match: gpdm.Match) -> None:
+    assert f"| GPDM {match.title} |" in README.split("**Which node do I take?**", 1)[1].split("**Which setting", 1)[0]
+    command = re.search(rf"^gpdm {match.command} (?:.*\\\n)?.*$", README, re.MULTILINE)
+    assert command is not None
+    options = build_parser().parse_args(command[0].replace("\\\n", " ").split()[1:])
+    assert (options.match.match, str(options.out)) == (match.name, f"{match.command}.png")
+    for file in (options.reference, *options.image):
         assert (ROOT / file).is_file()
 
 

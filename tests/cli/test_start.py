@@ -14,7 +14,7 @@ import pytest
 from cli.graphs import api, copying, run
 from PIL import Image
 
-from gpdm import EDITS, TASKS, describe
+from gpdm import EDITS, MATCHES, TASKS, describe
 from gpdm.cli.commands import read_commands
 from gpdm.cli.decoding import Decoder
 from gpdm.cli.definitions import all_definitions, from_class
@@ -70,6 +70,7 @@ FILES = {
         ("--version", 0, "gpdm "),
         *[(f"{task.command} --help", 0, task.pictures[0].help) for task in TASKS.values()],
         *[(f"{edit.command} --help", 0, edit.image_help) for edit in EDITS.values()],
+        *[(f"{match.command} --help", 0, match.image_help) for match in MATCHES.values()],
         ("eval --help", 0, "--tiles"),
         ("run --help", 0, "--validate"),
         ("", 2, "COMMAND"),

@@ -35,6 +35,7 @@ ROOMS = {
     "evaluation": "errors options borders images references patches transport synthesis",
     "edits": "errors options borders images pictures references canvas pyramid patches guess losses optimizers synthesis "
     "evaluation",
+    "looks": "errors options images pictures references pyramid losses optimizers synthesis",
 }
 """Every room of the core, a module or a folder of gpdm/, with the rooms it may import. The terminal (cli) and the list of public
 names (api) may import all."""
@@ -84,7 +85,7 @@ def test_a_room_imports_only_what_is_below(room: str) -> None:
 
 def test_the_top_level_is_small_enough_to_take_in() -> None:
     assert len(list((ROOT / "gpdm").glob("*.py"))) <= 12
-    assert len(list((ROOT / "gpdm").glob("*/__init__.py"))) <= 10
+    assert len(list((ROOT / "gpdm").glob("*/__init__.py"))) <= 12
 
 
 def test_chains_of_imports_are_short_and_have_no_circle() -> None:

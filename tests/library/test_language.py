@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from gpdm import EDITS, TASKS, Edit, Task
+from gpdm import EDITS, MATCHES, TASKS, Edit, Match, Task
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("gpdm", "nodes", "tools", "benchmarks")
@@ -118,8 +118,10 @@ def test_tooltips_are_one_or_two_sentences(comfyui_pack: ModuleType) -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("record", [*TASKS.values(), *EDITS.values()], ids=lambda record: record.name)
-def test_texts_of_records_are_sentences(record: Task | Edit) -> None:
+@pytest.mark.parametrize(
+    "record", [*TASKS.values(), *EDITS.values(), *MATCHES.values()], ids=lambda record: record.name
+)
+def test_texts_of_records_are_sentences(record: Task | Edit | Match) -> None:
     """Summary and helps are tooltips too, which are checked above; advice and note stand in help pages and files."""
     for text in (record.summary, record.advice, record.example.note):
         assert len(text.split()) > 2 and text.endswith(".") and not text[0].islower(), text

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gpdm import (
     EDITS,
+    MATCHES,
     TASKS,
     BidirectionalLoss,
     Canvas,
@@ -63,6 +64,7 @@ IDS = [
     "GPDM_Reference",
     "GPDM_Canvas",
     *(edit.node_id for edit in EDITS.values()),
+    *(match.node_id for match in MATCHES.values()),
 ]
 
 

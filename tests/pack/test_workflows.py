@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gpdm import EDITS, TASKS, Keep, from_pil
+from gpdm import EDITS, MATCHES, TASKS, Keep, from_pil
 from gpdm.cli.definitions import all_definitions
 from gpdm.cli.main import main
 from gpdm.cli.validation import validate
@@ -23,10 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "workflows").glob("*.json"))
 TASK_FILES = {task.file: task for task in TASKS.values()}
 EDIT_FILES = {edit.file: edit for edit in EDITS.values()}
+MATCH_FILES = {match.file: match for match in MATCHES.values()}
 NAMES = sorted(
     [
         *TASK_FILES,
         *EDIT_FILES,
+        *MATCH_FILES,
         "compare",
         "composed",
         "diffusion_init",

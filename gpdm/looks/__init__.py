@@ -1,0 +1,26 @@
+"""Every match by its name, as a record and as a function.
+
+A new match is a record in a file here and two entries in this file.
+"""
+
+from . import look
+from .base import Match, Matched
+from .lut import Lut
+from .pictures import PreparedMatch, prepare_match
+from .run import as_match_function, run_match
+
+MATCHES = {match.name: match for match in (*look.MATCHES,)}
+"""Every match by its name."""
+
+match_look = as_match_function(MATCHES["match_look"])
+
+__all__ = [
+    "MATCHES",
+    "Lut",
+    "Match",
+    "Matched",
+    "PreparedMatch",
+    "match_look",
+    "prepare_match",
+    "run_match",
+]

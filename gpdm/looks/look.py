@@ -1,0 +1,201 @@
+"""The match that gives pictures the colours of references: sliced optimal transport of single pixels, smoothed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..images import resize, scaled, size_of
+from ..losses.swd import SWDLoss
+from ..optimizers.gradient import Optimizer
+from ..options import Options, option
+from ..pictures.forms import grey
+from ..pyramid import PyramidSchedule
+from ..references import Reference
+from ..synthesis import StepInfo, synthesize
+from .base import Match, Matched, MatchExample, MatchInput
+from .guided import guided_coefficients
+from .lut import SIDE, Lut, fitted_changes
+
+FIT_PIXELS = 2**18
+"""Number of pixels, of all pictures and of all references, to which colours are fitted at most."""
+COLOURS = SWDLoss(patch_size=1, num_proj=64, small_patches=0.0, detail=0.0, coherence=0.0)
+"""Distance of the distributions of single pixels."""
+NEWTON = Optimizer(method="newton", num_steps=30, fine_steps=0, tolerance=0.0)
+AT_FULL_SIZE = PyramidSchedule(coarse_dim=4096)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LookOptions(Options):
+    """Options of `match_look`."""
+
+    strength: float = option(
+        1.0,
+        "Fraction of the change of colours that is made. 0 leaves the pictures as they are.",
+        ge=0.0,
+        le=1.0,
+        step=0.05,
+    )
+    luminance: str = option(
+        "match",
+        "match changes brightness and colour; keep leaves the brightness of every pixel as it is.",
+        choices=("match", "keep"),
+    )
+    smoothing: float = option(
+        0.06,
+        "Radius within which the change of colours is smoothed, relative to the shorter side. Higher keeps more of the "
+        "picture's structure and is less close to the reference's colours; 0 changes equal colours equally, as a LUT does.",
+        ge=0.0,
+        le=0.5,
+        step=0.01,
+    )
+    edges: float = option(
+        0.13,
+        "Contrast in a window (standard deviation, for values from -1 to 1) above which the change of colours follows "
+        "the edges of the picture. Higher smooths more.",
+        ge=0.001,
+        le=2.0,
+        step=0.01,
+        advanced=True,
+    )
+    every: int = option(
+        1,
+        "Distance of the pictures of a batch from which the change of colours is found; all of them get it. Higher is faster "
+        "for long clips.",
+        ge=1,
+        le=10000,
+        advanced=True,
+    )
+
+
+def match_look(entry: MatchInput, options: LookOptions) -> Matched:
+    """Returns pictures with the colours of the references, and the LUT of this change."""
+    lut = _fitted(entry, options).blended(options.strength)
+    return Matched(with_lut(entry.images, lut, options, entry.weight), lut)
+
+
+def with_lut(images: Tensor, lut: Lut, options: LookOptions, weight: Tensor | None = None) -> Tensor:
+    """Returns pictures with the colours of a LUT, whose change is smoothed where the pictures are smooth.
+
+    Arguments:
+        images: Pictures, (B, 1 or 3, H, W) in [-1, 1].
+        lut: The table.
+        options: The options smoothing, edges and luminance.
+        weight: As in `MatchInput`.
+    """
+    if not options.smoothing:
+        return lut.apply(images)
+    size = size_of(images)
+    small_size = scaled(size, min((FIT_PIXELS / (size[0] * size[1])) ** 0.5, 1.0))
+    radius = max(round(options.smoothing * min(small_size)), 1)
+    weights = torch.ones_like(images[:, :1]) if weight is None else weight
+    results = []
+    for image, own_weight in zip(images.split(1), weights.split(1), strict=True):
+        small = resize(image, small_size)
+        coefficients = guided_coefficients(
+            small, lut.apply(small) - small, radius, options.edges**2, resize(own_weight, small_size)
+        )
+        factors, offsets = (resize(x, size) for x in coefficients)
+        results.append(changed(image, factors * image + offsets, options.luminance))
+    return torch.cat(results)
+
+
+def changed(images: Tensor, change: Tensor, luminance: str) -> Tensor:
+    """Returns images (B, C, H, W) plus a change, in [-1, 1], with other brightness ("match") or the same ("keep").
+
+    With the same brightness the change of a pixel is made smaller until it fits the range.
+    """
+    if luminance == "match":
+        return (images + change).clamp(-1, 1)
+    change = change - grey(change)
+    room = torch.where(change > 0, 1 - images, 1 + images) / change.abs().clamp(min=1e-6)
+    return images + change * room.amin(1, keepdim=True).clamp(0, 1)
+
+
+def _fitted(entry: MatchInput, options: LookOptions) -> Lut:
+    """Returns the LUT that gives the pictures, taken together, the distribution of the references' colours."""
+    images = entry.images[:: options.every]
+    height, width = size_of(images)
+    size = scaled((height, width), min((FIT_PIXELS / (len(images) * height * width)) ** 0.5, 1.0))
+    stacked = _stacked(resize(images, size))
+    weight = None if entry.weight is None else _stacked(resize(entry.weight[:: options.every], size))
+    pixels = sum(x.image.shape[-2] * x.image.shape[-1] for x in entry.references)
+    scale = min((FIT_PIXELS / pixels) ** 0.5, 1.0)
+    on_step = entry.on_step
+
+    def report(info: StepInfo) -> None:
+        if on_step is not None:  # the first picture, of those stacked
+            on_step(0.9 * info.done, info.image[:, :, : size[0]])
+
+    result = synthesize(
+        [_in_region(x if scale == 1 else x.at(scale), weight) for x in entry.references],
+        init=stacked,
+        seed=entry.seed,
+        loss=COLOURS,
+        pyramid=AT_FULL_SIZE,
+        optimizer=NEWTON,
+        on_step=report,
+    ).images
+    change = changed(stacked, result - stacked, options.luminance) - stacked
+    weights = torch.ones_like(stacked[:, :1]) if weight is None else weight
+    colours, changes, weights = (
+        x.expand(-1, channels, -1, -1).permute(0, 2, 3, 1).reshape(-1, channels)
+        for x, channels in (((stacked + 1) / 2, 3), (change / 2, 3), (weights, 1))
+    )
+    table = fitted_changes(colours, changes, weights)
+    own, table = (_as_image(x) for x in (Lut.identity().table.to(table), table))
+    mapped = changed(own * 2 - 1, table * 2, options.luminance)
+    return Lut(((mapped[0] + 1) / 2).movedim(0, -1).reshape(*[SIDE] * 3, 3).float())
+
+
+def _as_image(table: Tensor) -> Tensor:
+    """Returns the colours of a table, (N, N, N, 3), as an image (1, 3, N, N * N)."""
+    return table.flatten(1, 2).movedim(-1, 0)[None]
+
+
+def _stacked(images: Tensor) -> Tensor:
+    """Returns images (B, C, H, W) one below the other, (1, C, B * H, W): with patches of one pixel nothing crosses."""
+    return images.movedim(1, 0).flatten(1, 2)[None]
+
+
+def _in_region(reference: Reference, region: Tensor | None) -> Reference:
+    return replace(reference, region=region)
+
+
+MATCHES = (
+    Match(
+        name="match_look",
+        title="Match Look",
+        command="match-look",
+        summary="Gives pictures the colours of a reference and keeps everything else. All frames of a clip get one look, without flicker.",
+        advice="Lower strength for a part of the effect. Raise smoothing if smooth areas such as skies break into patches of colour, and lower it to come closer "
+        "to the colours of the reference. Set luminance to keep to change the colours alone.",
+        reference_help="Picture with the colours to match.",
+        image_help="Pictures to change. A batch is one clip, whose frames all change in the same way.",
+        mask_help="Part of the pictures that changes, as painted in the mask editor; soft values change a pixel in part. "
+        "Without a mask everything changes.",
+        options=LookOptions,
+        apply=match_look,
+        is_random=False,
+        lut_help="The change of colours as a table, without smoothing, for GPDM Apply LUT and GPDM Save LUT.",
+        aliases=(
+            "gpdm",
+            "color match",
+            "colour transfer",
+            "color grading",
+            "lut",
+            "white balance",
+            "reinhard",
+            "histogram match",
+        ),
+        example=MatchExample(
+            reference="starry_night.jpg",
+            image="pavilion.jpg",
+            values={},
+            note="The pavilion in the colours of the painting.",
+        ),
+    ),
+)
+"""The match of this file."""
