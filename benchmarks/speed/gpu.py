@@ -65,7 +65,7 @@ class GPUBenchmark:
         self.machine_rates: Rates | None = None
         self.measured: dict[str, float] = {}
         self.failed = False
-        common = {**provenance(self.device), "backend": self.backend, "cuda": torch.version.cuda}
+        common = {**provenance(self.device), "auto": self.backend, "cuda": torch.version.cuda}
         self.rows = Rows(options.out, common)
         print(json.dumps(common), flush=True)
 

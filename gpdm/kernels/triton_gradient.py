@@ -16,6 +16,8 @@ does not depend on the tiles: the gradient has the same bits every time.
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import triton
 import triton.language as tl
@@ -37,8 +39,8 @@ from .triton_tiles import (
 
 PROGRAM_CHANNELS = 4
 """Channels that a program computes. An image with more is projected again for the next ones."""
-TILE_HEIGHTS = 4, 64
-"""Minimum and maximum height of a tile, in pixels. Tiles are low where otherwise multiprocessors would be idle."""
+PROGRAMS = 2
+"""Programs that run on a multiprocessor at a time."""
 
 
 @triton.jit(do_not_specialize=UNSPECIALIZED_SIZES, do_not_specialize_on_alignment=UNALIGNED_POINTERS)
@@ -113,10 +115,10 @@ def backproject(
     program_channels = PROGRAM_CHANNELS if channels > 1 or slots < 16 else 1
     tiles = LARGE_TILES if slots <= 8 and width + p - 1 > SMALL_TILES.lanes else SMALL_TILES
     across = triton.cdiv(width, tiles.lanes - p + 1)
-    tile_height = triton.cdiv(height * across, 2 * multiprocessors(image.device))
-    tile_height = min(max(tile_height, TILE_HEIGHTS[0]), TILE_HEIGHTS[1])
+    groups = triton.cdiv(channels, program_channels)
+    tile_height = height_of_tiles(height, p, across * groups, PROGRAMS * multiprocessors(image.device))
     gradient = torch.empty_like(image, memory_format=torch.contiguous_format)
-    grid = across, triton.cdiv(height, tile_height), triton.cdiv(channels, program_channels)
+    grid = across, triton.cdiv(height, tile_height), groups
     _backproject[grid](
         image, filters.contiguous(), bins.low, bins.width, bin_gradients.contiguous(),
         bin_gradients if weights is None else weights.contiguous(), gradient,
@@ -125,6 +127,24 @@ def backproject(
         weights is not None, **tiles.options, **tiles.gradient,
     )  # fmt: skip
     return gradient
+
+
+@functools.lru_cache
+def height_of_tiles(height: int, patch_size: int, columns: int, programs: int) -> int:
+    """Returns the height of the tiles, in pixels, with which all of them are done soonest.
+
+    Arguments:
+        height: Height of the image.
+        patch_size: Side of the patches. A tile of h pixels takes the time of h + `patch_size` - 1 rows of patches.
+        columns: Number of tiles side by side.
+        programs: Number of tiles that are computed at a time.
+    """
+
+    def rows(tile_height: int) -> int:
+        turns = triton.cdiv(columns * triton.cdiv(height, tile_height), programs)
+        return turns * (tile_height + patch_size - 1)
+
+    return min(range(1, height + 1), key=rows)
 
 
 def multiprocessors(device: torch.device) -> int:

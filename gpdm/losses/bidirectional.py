@@ -17,6 +17,7 @@ from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, 
 from ..pyramid import Level, check_level
 from ..references import Reference, check_patches, reference_patch_weights
 from ..transport.binned import accumulator_dtype
+from ..transport.sorted import add_rows_
 from .base import OutputState, Term
 
 
@@ -181,8 +182,8 @@ class BidirectionalObjective:
         constant = (weights.to(dtype) * matches.to(dtype).square().sum(1)).sum()
         if completeness:
             key_weights, query = completeness * self.key_fractions, nearest(keys, queries, search).index
-            targets.index_add_(0, query, keys * key_weights[:, None])
-            weights = weights.index_add(0, query, key_weights)
+            add_rows_(targets, query, keys * key_weights[:, None])
+            weights = add_rows_(weights.clone(), query, key_weights)
             constant = constant + (key_weights.to(dtype) * keys.to(dtype).square().sum(1)).sum()
         number, size = queries.shape[1], size_of(wrapped)
         target, weight = torch.zeros_like(patches), torch.zeros_like(patches[:, 0])

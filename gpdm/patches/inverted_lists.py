@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
@@ -20,6 +22,12 @@ BLOCK_PATCHES = 2**13
 """Number of reference patches that are read at a time."""
 CHUNK_POINTS = 2**11
 """Number of patches that are compared with the centroids at a time."""
+GPU_CHUNK_FACTOR = 16
+"""Factor of `CHUNK_POINTS` on a GPU, for fewer launches."""
+TILE = 128, 256
+"""Patches, and reference patches of one list, that a tile compares."""
+BATCH_TILES = 256
+"""Number of tiles that are compared in one call."""
 
 
 class InvertedLists:
@@ -51,6 +59,8 @@ class InvertedLists:
         order = list_of.argsort(stable=True)
         self.first, self.norms = first[order], torch.cat(norms)[order]
         self.lengths = list_of.bincount(minlength=number).tolist()
+        self.in_tiles = first.device.type == "cuda"
+        """Whether many lists are searched at a time, for fewer launches, instead of one after the other."""
 
     def nearest(self, patches: Tensor, probes: int) -> Tensor:
         """Returns the nearest patch in each of the nearest lists.
@@ -65,13 +75,63 @@ class InvertedLists:
         probes = min(probes, self.number)
         list_of = self._nearest_lists(patches, probes).T.flatten()
         order = list_of.argsort(stable=True)
-        queries, nearest = patches[order % max(len(patches), 1)], torch.zeros_like(order)
-        query, key = 0, 0
-        for length, matched in zip(self.lengths, list_of.bincount(minlength=self.number).tolist(), strict=True):
-            if length and matched:
-                nearest[query : query + matched] = self._nearest_of(queries[query : query + matched], key, key + length)
-            query, key = query + matched, key + length
+        numbers, matched = order % max(len(patches), 1), list_of.bincount(minlength=self.number).tolist()
+        if self.in_tiles and self.number > 1:
+            nearest = self._nearest_in_tiles(patches, numbers, matched)
+        else:
+            nearest = self._nearest_by_list(patches[numbers], matched)
         return self.first[torch.empty_like(order).index_copy_(0, order, nearest)].view(probes, -1).T
+
+    def _nearest_by_list(self, queries: Tensor, matched: list[int]) -> Tensor:
+        """Returns which reference patch is nearest to each query, (n,), one list after the other.
+
+        Arguments:
+            queries: Patches, (n, D), those that are compared with the first list first, and so on.
+            matched: Number of queries of each list.
+        """
+        nearest = torch.zeros_like(queries[:, 0], dtype=torch.int64)
+        query, key = 0, 0
+        for length, number in zip(self.lengths, matched, strict=True):
+            if length and number:
+                nearest[query : query + number] = self._nearest_of(queries[query : query + number], key, key + length)
+            query, key = query + number, key + length
+        return nearest
+
+    def _nearest_in_tiles(self, patches: Tensor, numbers: Tensor, matched: list[int]) -> Tensor:
+        """Returns which reference patch is nearest to each query, (n,), in tiles that are compared together.
+
+        A tile compares some queries of one list with some of its reference patches. At the ends of a list the last
+        query and the last reference patch are repeated. A query is in one tile of each round.
+
+        Arguments:
+            patches: Patches, (m, D).
+            numbers: The patch of each query, (n,), in the order of the lists.
+            matched: Number of queries of each list.
+        """
+        nearest = torch.zeros_like(numbers)
+        least = torch.full_like(numbers, torch.inf, dtype=patches.dtype)
+        queries, keys = (torch.arange(size, device=patches.device) for size in TILE)
+        for tiles in tile_rounds(matched, self.lengths):
+            for query, query_end, key, key_end in (part.T for part in tiles.to(patches.device).split(BATCH_TILES)):
+                at = torch.minimum(query[:, None] + queries, query_end[:, None] - 1)
+                key_at = torch.minimum(key[:, None] + keys, key_end[:, None] - 1)
+                scores, index = self._scores(patches[numbers[at]], key_at).min(2)
+                nearer = scores < least[at]
+                nearest[at] = torch.where(nearer, key_at.gather(1, index), nearest[at])
+                least[at] = torch.where(nearer, scores, least[at])
+        return nearest
+
+    def _scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+        """Returns what orders reference patches `keys`, (tiles, k), by their distance to queries (tiles, q, D).
+
+        It is the squared distance, without weights up to the norm of the query, (tiles, q, k).
+        """
+        patches = self.store.read(self.first[keys.flatten()]).view(*keys.shape, -1)
+        scores = torch.baddbmm(self.norms[keys][:, None], queries, patches.mT, alpha=-2)
+        if self.store.weights is not None:
+            weights = self.store.weights[self.first[keys]][:, None]
+            scores.add_(queries.square().sum(2, keepdim=True)).div_(weights)
+        return scores
 
     def _nearest_of(self, queries: Tensor, begin: int, end: int) -> Tensor:
         """Returns which of the patches from `begin` to `end` is nearest to each query, (n,)."""
@@ -96,6 +156,29 @@ class InvertedLists:
         if self.number == 1:
             return torch.zeros(len(patches), 1, dtype=torch.int64, device=patches.device)
         return nearest_centroids(self._features(patches), self.centroids, probes)
+
+
+def tile_rounds(matched: list[int], lengths: list[int]) -> Iterator[Tensor]:
+    """Yields tiles that cover all pairs of a query and a reference patch of the same list, in rounds.
+
+    Arguments:
+        matched: Number of queries of each list; the queries of all lists are numbered in their order.
+        lengths: Number of reference patches of each list, numbered likewise.
+
+    Yields:
+        Tiles without a query in common, int64, (tiles, 4): the first query, the end of the list's queries, the first
+        reference patch, and the end of the list's reference patches.
+    """
+    number, length = torch.tensor(matched), torch.tensor(lengths)
+    tiles = torch.where(length > 0, -(-number // TILE[0]), 0)
+    list_of = torch.repeat_interleave(torch.arange(len(number)), tiles)
+    within = torch.arange(len(list_of)) - (tiles.cumsum(0) - tiles)[list_of]
+    query_end, key_end = number.cumsum(0)[list_of], length.cumsum(0)[list_of]
+    query, key = query_end - number[list_of] + TILE[0] * within, key_end - length[list_of]
+    while len(query):
+        yield torch.stack([query, query_end, key, key_end], 1)
+        key = key + TILE[1]
+        query, query_end, key, key_end = (x[key < key_end] for x in (query, query_end, key, key_end))
 
 
 def principal_components(patches: Tensor, number: int, generator: Generator) -> Tensor:
@@ -130,7 +213,7 @@ def cluster(points: Tensor, number: int) -> Tensor:
 def nearest_centroids(points: Tensor, centroids: Tensor, number: int) -> Tensor:
     """Returns the nearest centroids of points (n, d), nearest first, (n, number)."""
     norms, found = centroids.square().sum(1), []
-    for part in points.split(CHUNK_POINTS):
+    for part in points.split(CHUNK_POINTS * (GPU_CHUNK_FACTOR if points.device.type == "cuda" else 1)):
         scores = torch.addmm(norms, part, centroids.T, alpha=-2)
         found.append(scores.argmin(1, keepdim=True) if number == 1 else scores.topk(number, 1, largest=False).indices)
     return torch.cat(found)

@@ -7,6 +7,8 @@ Tensors are channels last: on a CPU that makes the convolutions three times fast
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -91,6 +93,25 @@ class LinearMap(Protocol):
         ...
 
 
+@contextmanager
+def reproducible(device: torch.device) -> Iterator[None]:
+    """Returns a context in which convolutions give the same bits in every run on a device.
+
+    cuDNN would otherwise choose among its algorithms by their speed, and transposed convolutions would add in any order.
+    Its settings belong to the process, and are restored.
+    """
+    if device.type != "cuda":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = False, True
+    try:
+        yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic = before
+
+
 @dataclass(frozen=True)
 class FilterBank:
     """K filters (C, p, p) in factored form: the image is convolved with M columns, and the result with rows.
@@ -151,8 +172,9 @@ class FilterBank:
     def project(self, image: Tensor, stride: Stride = (1, 1), bias: Tensor | None = None) -> Tensor:
         """See `LinearMap.project`; there may be several sets."""
         image = image.contiguous(memory_format=torch.channels_last)
-        columns = F.conv2d(image, self.columns, stride=(stride[0], 1)).contiguous(memory_format=torch.channels_last)
-        rows = F.conv2d(columns, self.rows, bias, stride=(1, stride[1]), groups=self.sets)
+        with reproducible(image.device):
+            columns = F.conv2d(image, self.columns, stride=(stride[0], 1)).contiguous(memory_format=torch.channels_last)
+            rows = F.conv2d(columns, self.rows, bias, stride=(1, stride[1]), groups=self.sets)
         return rows[0].permute(1, 2, 0).contiguous()
 
     def adjoint(self, values: Tensor, size: Size, stride: Stride = (1, 1)) -> Tensor:
@@ -160,8 +182,9 @@ class FilterBank:
         # Pixels at the lower and right border that no patch of the grid covers.
         rest = [(length - self.patch_size) % step for length, step in zip(size, stride, strict=True)]
         rows = values.permute(2, 0, 1)[None]
-        columns = F.conv_transpose2d(rows, self.rows, stride=(1, stride[1]), output_padding=(0, rest[1]))
-        return F.conv_transpose2d(columns, self.columns, stride=(stride[0], 1), output_padding=(rest[0], 0))
+        with reproducible(values.device):
+            columns = F.conv_transpose2d(rows, self.rows, stride=(1, stride[1]), output_padding=(0, rest[1]))
+            return F.conv_transpose2d(columns, self.columns, stride=(stride[0], 1), output_padding=(rest[0], 0))
 
 
 @dataclass(frozen=True)

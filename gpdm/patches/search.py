@@ -25,8 +25,8 @@ STRIP_PATCHES = 2**15
 """Number of patches that are looked up at a time."""
 CHUNK_PATCHES = 2**12
 """Number of patches that are compared one by one at a time, so few that they fit a processor's cache."""
-GPU_CHUNK_FACTOR = 16
-"""Factor of `CHUNK_PATCHES` on a GPU, for fewer launches."""
+GPU_FACTORS = 2, 16
+"""Factors of `STRIP_PATCHES` and `CHUNK_PATCHES` on a GPU, for fewer launches."""
 DIRECTIONS = ((0, 1), (0, -1), (1, 0), (-1, 0))
 """Directions of the neighbours on the lattice whose matches are tried."""
 AROUND = tuple((i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j)
@@ -88,7 +88,8 @@ class PatchSearch:
     ) -> None:
         self.store = PatchStore(references, patch_size, weights)
         self.max_pairs, self.max_keys, self.neighbour_factor = max_pairs, max_keys, neighbour_factor
-        self.strip_patches, self.chunk_patches = strip_patches, chunk_patches
+        factors = GPU_FACTORS if references[0].device.type == "cuda" else (1, 1)
+        self.strip_patches, self.chunk_patches = factors[0] * strip_patches, factors[1] * chunk_patches
 
     @cached_property
     def one_list(self) -> InvertedLists:
@@ -184,6 +185,5 @@ class PatchSearch:
 
     def _chunks(self, number: int) -> Iterator[slice]:
         """Yields slices of patches that are compared at a time."""
-        size = self.chunk_patches * (GPU_CHUNK_FACTOR if self.store.allowed.device.type == "cuda" else 1)
-        for start in range(0, number, size):
-            yield slice(start, min(start + size, number))
+        for start in range(0, number, self.chunk_patches):
+            yield slice(start, min(start + self.chunk_patches, number))

@@ -112,11 +112,27 @@ def _weighted(
     middles = ends - lengths / 2
     i, j = (torch.searchsorted(e, middles).clamp(max=e.shape[1] - 1) for e in (p_ends, q_ends))
     cost, derivative = _cost(q_sorted.gather(1, j) - p_sorted.gather(1, i), distance)
-    gradient_sorted = torch.zeros_like(q_ends).scatter_add_(1, j, derivative * lengths)
+    number = q_ends.shape[1]
+    starts = torch.arange(len(q_ends), device=q.device)[:, None] * number
+    sums = torch.zeros_like(q_ends.view(-1))
+    gradient_sorted = add_rows_(sums, (starts + j).view(-1), (derivative * lengths).view(-1)).view_as(q_ends)
     # Rounding may leave intervals of almost zero length, which may be assigned to a value of weight 0.
     gradient_sorted = gradient_sorted * (torch.diff(q_ends, dim=1, prepend=torch.zeros_like(q_ends[:, :1])) > 0)
     gradient = torch.zeros_like(q).scatter_(1, q_order, gradient_sorted.to(q) / len(q))
     return (cost * lengths).sum(1).mean().to(q), gradient
+
+
+def add_rows_(sums: Tensor, index: Tensor, values: Tensor) -> Tensor:
+    """Adds rows to those of `sums`, in place and in the same order in every run, and returns `sums`.
+
+    Arguments:
+        sums: (n, ...).
+        index: The row to which each is added, (m,), int64; any may occur several times.
+        values: The rows to add, (m, ...).
+    """
+    if sums.device.type == "cuda":  # there `index_add_` adds in any order, and this sorts the indices
+        return sums.index_put_((index,), values, accumulate=True)
+    return sums.index_add_(0, index, values)
 
 
 def _fractions(weights: Tensor | None, values: Tensor) -> Tensor:

@@ -159,14 +159,21 @@ def test_counts_and_gradients_of_an_image_within_the_precision_of_tensor_cores()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("heights", [triton_gradient.TILE_HEIGHTS, (4, 4), (1, 3)])
-def test_the_gradient_has_the_same_bits_with_any_tiles(
-    heights: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    ("height", "columns", "programs", "expected"),
+    [(64, 2, 264, 1), (1024, 9, 264, 36), (2048, 17, 264, 137), (100, 3, 2, 50), (5, 1, 10, 1)],
+)
+def test_tiles_are_as_high_as_is_soonest_done(height: int, columns: int, programs: int, expected: int) -> None:
+    assert triton_gradient.height_of_tiles(height, 7, columns, programs) == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("height", [1, 3, 4, 9])
+def test_the_gradient_has_the_same_bits_with_any_tiles(height: int, monkeypatch: pytest.MonkeyPatch) -> None:
     c = natural(9, 28)
     arguments = c.image, c.filters, c.bins, c.bin_gradients
     expected = triton_gradient.backproject(*arguments)
-    monkeypatch.setattr(triton_gradient, "TILE_HEIGHTS", heights)
+    monkeypatch.setattr(triton_gradient, "height_of_tiles", lambda *_: height)
     assert torch.equal(triton_gradient.backproject(*arguments), expected)
 
 

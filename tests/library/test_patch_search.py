@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from gpdm.borders import gaussian_blur, patch_weights
+from gpdm.patches.inverted_lists import TILE, tile_rounds
 from gpdm.patches.lattice import Lattice
 from gpdm.patches.nearest import all_patches
 from gpdm.patches.search import MAX_PAIRS, Matches, PatchSearch
@@ -200,3 +201,30 @@ def test_flat_references_have_a_match_everywhere() -> None:
     search, image = search_with_lists([torch.zeros(1, 3, 20, 22)]), picture(12, 13)
     lattice = lattice_of(image)
     assert_consistent(search, image, lattice, search.nearest(image, lattice))
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("probes", [1, 2])
+def test_lists_searched_in_tiles_give_the_matches_of_a_search_list_by_list(weighted: bool, probes: int) -> None:
+    reference, image = smooth(64, 70), smooth(61, 57, 9)
+    weights = [smooth(60, 66, 7)[0, 0].abs() + 0.1] if weighted else None
+    lists = search_with_lists([reference], weights=weights).lists
+    patches = lattice_of(image).strips(P, 10**6)[0].read(image)
+    expected = lists.nearest(patches, probes)
+    lists.in_tiles = True
+    found = lists.nearest(patches, probes)
+    assert float((found == expected).double().mean()) > 0.999  # rounding may decide between equals
+
+
+@pytest.mark.parametrize(("matched", "lengths"), [([300, 0, 5], [600, 7, 0]), ([1, 128, 129], [256, 257, 1]), ([0], [3])])
+def test_tiles_cover_every_pair_of_a_list_once(matched: list[int], lengths: list[int]) -> None:
+    pairs = torch.zeros(sum(matched), sum(lengths), dtype=torch.int64)
+    for tiles in tile_rounds(matched, lengths):
+        in_round = torch.zeros(sum(matched), dtype=torch.int64)
+        for query, query_end, key, key_end in tiles.tolist():
+            queries, keys = slice(query, min(query + TILE[0], query_end)), slice(key, min(key + TILE[1], key_end))
+            pairs[queries, keys] += 1
+            in_round[queries] += 1
+        assert in_round.max() == 1
+    expected = torch.block_diag(*(torch.ones(n, m, dtype=torch.int64) for n, m in zip(matched, lengths, strict=True)))
+    assert torch.equal(pairs, expected)
