@@ -91,10 +91,10 @@ def seconds(work: Callable[[], object], device: str) -> float:
 
 
 def pair(path: Path, size: Size, device: str) -> tuple[Tensor, Tensor]:
-    """Returns a reference and an image that resembles it: its mirror image with some noise."""
+    """Returns a reference and an image that resembles it, contiguous as in a run: its mirror image with some noise."""
     reference = load_image(path, size, device)
     noise = torch.randn(reference.shape, generator=Generator().manual_seed(0)).to(device)
-    return reference, reference.flip(3) + 0.05 * noise
+    return reference, (reference.flip(3) + 0.05 * noise).contiguous()
 
 
 def gpdm_steps(loss: gpdm.SWDLoss, reference: Tensor, image: Tensor, memory: int) -> Steps:

@@ -20,7 +20,7 @@ from ..images import Size, check_single, size_of
 from ..kernels.choose import choose, kernels
 from ..patches.lattice import Lattice
 from ..patches.linear import patch_grid
-from ..patches.search import STRIP_PATCHES, PatchSearch, search_bytes
+from ..patches.search import PatchSearch, search_bytes
 from ..pyramid import Level
 from ..references import Reference, check_patches, reference_patch_weights
 from .base import OutputState
@@ -141,15 +141,14 @@ class CoherenceObjective:
         weights = (1 - self.tolerance / matches.distance.clamp(min=1e-12)).clamp(min=0)
         # Along a free border few looked-up patches cover a pixel, so there the tolerance is 0.
         weights = weights.masked_fill(self._at_edge(lattice), 1)[:, None, None, None]
-        sums, (totals, covers) = torch.zeros_like(wrapped), (torch.zeros_like(wrapped[:, :1]) for _ in range(2))
-        for strip in lattice.strips(p, STRIP_PATCHES):
-            weight = weights[strip.part]
-            patches = self.search.store.read(matches.first[strip.part]).view(-1, p, p, image.shape[1])
-            strip.add(sums, patches.mul_(weight))
-            strip.add(totals, weight.expand(-1, p, p, 1))
-            strip.add(covers, torch.ones_like(weight).expand(-1, p, p, 1))
-        sums, totals, covers = (wrap_adjoint_(x, p, border) for x in (sums, totals, covers))
-        target, weight = sums.div_(totals.clamp(min=1e-12)), totals.div_(covers.clamp_(min=1))
+        channels = image.shape[1]
+        sums = wrapped.new_zeros(1, channels + 2, *size_of(wrapped))
+        for strip in lattice.strips(p, self.search.strip_patches):
+            weight = weights[strip.part].expand(-1, p, p, 1)
+            patches = self.search.store.read(matches.first[strip.part]).view(-1, p, p, channels)
+            strip.add(sums, torch.cat([patches.mul_(weight), weight, torch.ones_like(weight)], 3))
+        colours, totals, covers = wrap_adjoint_(sums, p, border).split([channels, 1, 1], 1)
+        target, weight = colours.div_(totals.clamp(min=1e-12)), totals.div_(covers.clamp_(min=1))
         return CoherenceTarget(target, weight if self.canvas.weight is None else weight.mul_(self.canvas.weight))
 
     def _lattice(self, grid: Size, generator: Generator, device: torch.device) -> Lattice:

@@ -24,9 +24,9 @@ CHUNK_POINTS = 2**11
 """Number of patches that are compared with the centroids at a time."""
 GPU_CHUNK_FACTOR = 16
 """Factor of `CHUNK_POINTS` on a GPU, for fewer launches."""
-TILE = 128, 256
+TILE = 128, 512
 """Patches, and reference patches of one list, that a tile compares."""
-BATCH_TILES = 256
+BATCH_TILES = 192
 """Number of tiles that are compared in one call."""
 
 
@@ -212,8 +212,23 @@ def cluster(points: Tensor, number: int) -> Tensor:
 
 def nearest_centroids(points: Tensor, centroids: Tensor, number: int) -> Tensor:
     """Returns the nearest centroids of points (n, d), nearest first, (n, number)."""
-    norms, found = centroids.square().sum(1), []
-    for part in points.split(CHUNK_POINTS * (GPU_CHUNK_FACTOR if points.device.type == "cuda" else 1)):
+    on_gpu = points.device.type == "cuda"
+    norms, found, least = centroids.square().sum(1), [], least_in_turn if on_gpu else least_by_topk
+    for part in points.split(CHUNK_POINTS * (GPU_CHUNK_FACTOR if on_gpu else 1)):
         scores = torch.addmm(norms, part, centroids.T, alpha=-2)
-        found.append(scores.argmin(1, keepdim=True) if number == 1 else scores.topk(number, 1, largest=False).indices)
+        found.append(scores.argmin(1, keepdim=True) if number == 1 else least(scores, number))
     return torch.cat(found)
+
+
+def least_by_topk(scores: Tensor, number: int) -> Tensor:
+    """Returns the columns of the least scores of each row, least first, (n, number)."""
+    return scores.topk(number, 1, largest=False).indices
+
+
+def least_in_turn(scores: Tensor, number: int) -> Tensor:
+    """Returns the same as `least_by_topk`, on a GPU in less time for small numbers. Overwrites the scores."""
+    found = []
+    for _ in range(number):
+        found.append(scores.argmin(1, keepdim=True))
+        scores.scatter_(1, found[-1], torch.inf)
+    return torch.cat(found, 1)
