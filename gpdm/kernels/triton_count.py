@@ -22,6 +22,7 @@ from .triton_tiles import (
     UNALIGNED_POINTERS,
     UNSPECIALIZED_SIZES,
     bins_of,
+    element_offsets,
     filter_block,
     strided_grid,
     tiles_for,
@@ -34,8 +35,8 @@ programs than this there is one copy."""
 
 @triton.jit(do_not_specialize=UNSPECIALIZED_SIZES, do_not_specialize_on_alignment=UNALIGNED_POINTERS)
 def _project_and_count(
-    image, filters, low, width, weights, counts,
-    patches, columns, number, bins, channel_stride, row_stride, column_stride, patch_stride_y, patch_stride_x,
+    image, offsets, filters, low, width, weights, counts,
+    patches, columns, number, bins, row_stride, column_stride, patch_stride_y, patch_stride_x,
     C: tl.constexpr, P: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, ELEMENTS: tl.constexpr,
     SHARDS: tl.constexpr, WEIGHTED: tl.constexpr,
 ):  # fmt: skip
@@ -45,8 +46,7 @@ def _project_and_count(
     inside = n < patches
     origin = (n // columns) * (patch_stride_y * row_stride) + (n % columns) * (patch_stride_x * column_stride)
     bin = bins_of(
-        image, origin, inside, filters, low, width, k, number, bins, channel_stride, row_stride, column_stride,
-        C, P, LANES, BLOCK, ELEMENTS,
+        image, origin, offsets, inside, filters, low, width, k, number, bins, C, P, LANES, BLOCK, ELEMENTS,
     )  # fmt: skip
     at = counts + (program % SHARDS) * (number * bins) + k[None, :] * bins + bin
     counted = inside[:, None] & (k < number)[None, :]
@@ -68,10 +68,11 @@ def project_and_count(
     counts = torch.zeros(
         shards, number, bins.number, dtype=torch.int32 if weights is None else torch.int64, device=image.device
     )
+    offsets = element_offsets(channels, p, image.stride()[1:], image.device)
     _project_and_count[programs, triton.cdiv(number, block)](
-        image, filters.contiguous(), bins.low, bins.width,
+        image, offsets, filters.contiguous(), bins.low, bins.width,
         counts if weights is None else weights.long().contiguous(), counts,
-        rows * columns, columns, number, bins.number, *image.stride()[1:], *stride,
+        rows * columns, columns, number, bins.number, *image.stride()[2:], *stride,
         channels, p, tiles.lanes, block, PRODUCT_DEPTH, shards, weights is not None, **tiles.options,
     )  # fmt: skip
     return counts[0].long() if shards == 1 else counts.sum(0)

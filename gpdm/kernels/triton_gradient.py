@@ -33,6 +33,7 @@ from .triton_tiles import (
     UNALIGNED_POINTERS,
     UNSPECIALIZED_SIZES,
     bins_of,
+    element_offsets,
     filter_block,
     strided_grid,
 )
@@ -45,8 +46,8 @@ PROGRAMS = 2
 
 @triton.jit(do_not_specialize=UNSPECIALIZED_SIZES, do_not_specialize_on_alignment=UNALIGNED_POINTERS)
 def _backproject(
-    image, filters, low, width, bin_gradients, weights, gradient,
-    rows, columns, image_height, image_width, bins, channel_stride, row_stride, column_stride,
+    image, offsets, filters, low, width, bin_gradients, weights, gradient,
+    rows, columns, image_height, image_width, bins, row_stride, column_stride,
     patch_stride_y, patch_stride_x, tile_height,
     NUMBER: tl.constexpr, C: tl.constexpr, P: tl.constexpr, CHANNELS: tl.constexpr, SLOTS: tl.constexpr,
     LANES: tl.constexpr, BLOCK: tl.constexpr, ELEMENTS: tl.constexpr, WEIGHTED: tl.constexpr,
@@ -73,8 +74,8 @@ def _backproject(
                 k = start + tl.arange(0, BLOCK)
                 valid = k < NUMBER
                 bin = bins_of(
-                    image, origin, inside, filters, low, width, k, NUMBER, bins,
-                    channel_stride, row_stride, column_stride, C, P, LANES, BLOCK, ELEMENTS,
+                    image, origin, offsets, inside, filters, low, width, k, NUMBER, bins,
+                    C, P, LANES, BLOCK, ELEMENTS,
                 )  # fmt: skip
                 s = tl.load(bin_gradients + (k[None, :] * bins + bin), mask=inside[:, None] & valid[None, :], other=0.0)
                 if WEIGHTED:
@@ -118,13 +119,14 @@ def backproject(
     groups = triton.cdiv(channels, program_channels)
     tile_height = height_of_tiles(height, p, across * groups, PROGRAMS * multiprocessors(image.device))
     gradient = torch.empty_like(image, memory_format=torch.contiguous_format)
+    offsets = element_offsets(channels, p, image.stride()[1:], image.device)
     grid = across, triton.cdiv(height, tile_height), groups
     _backproject[grid](
-        image, filters.contiguous(), bins.low, bins.width, bin_gradients.contiguous(),
+        image, offsets, filters.contiguous(), bins.low, bins.width, bin_gradients.contiguous(),
         bin_gradients if weights is None else weights.contiguous(), gradient,
-        rows, columns, height, width, bins.number, *image.stride()[1:], *stride, tile_height,
+        rows, columns, height, width, bins.number, *image.stride()[2:], *stride, tile_height,
         number, channels, p, program_channels, slots, tiles.lanes, filter_block(number), PRODUCT_DEPTH,
-        weights is not None, **tiles.options, **tiles.gradient,
+        weights is not None, **(tiles.options | tiles.gradient),
     )  # fmt: skip
     return gradient
 

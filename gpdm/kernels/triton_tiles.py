@@ -5,19 +5,29 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 
+import torch
+import torch.nn.functional as F
 import triton
 import triton.language as tl
+from torch import Tensor
 
 from ..images import Size
 from ..patches.linear import patch_grid
 from .backend import Stride
 
 UNSPECIALIZED_SIZES = [
-    "patches", "rows", "columns", "image_height", "image_width", "number", "channel_stride", "row_stride",
+    "patches",
+    "rows",
+    "columns",
+    "image_height",
+    "image_width",
+    "number",
+    "row_stride",
     "tile_height",
-]  # fmt: skip
+]
 """Integer arguments of kernels that Triton must not specialise: it would compile again for values divisible by 16."""
 UNALIGNED_POINTERS = ["image", "filters", "low", "width", "cdf_p"]
 """Pointer arguments of kernels whose alignment Triton must not specialise. A captured step may not compile, and its
@@ -26,20 +36,27 @@ PRODUCT_DEPTH = 32
 """Elements of a patch that are multiplied at a time."""
 
 
-@triton.jit
-def element_offsets(d, channel_stride, row_stride, column_stride, C: tl.constexpr, P: tl.constexpr):
-    """Returns the offsets in the image of elements `d` of a patch from its origin, and whether they exist."""
-    channel, rest = d // (P * P), d % (P * P)
-    return channel * channel_stride + (rest // P) * row_stride + (rest % P) * column_stride, d < C * P * P
+@functools.cache  # without a limit, because a captured step goes on reading the tensors
+def element_offsets(channels: int, patch_size: int, strides: tuple[int, ...], device: torch.device) -> Tensor:
+    """Returns the offset in the image of each element of a patch from its first pixel, int32, (elements,).
+
+    Computed in the kernels, they took half of their instructions. They are padded with 0 to a multiple of
+    `PRODUCT_DEPTH`.
+    """
+    axes = zip((channels, patch_size, patch_size), strides, strict=True)
+    channel, row, column = (torch.arange(length) * stride for length, stride in axes)
+    offsets = (channel[:, None, None] + row[:, None] + column).flatten().int()
+    return F.pad(offsets, (0, -len(offsets) % PRODUCT_DEPTH)).to(device)
 
 
 @triton.jit
 def bins_of(
-    image, origin, inside, filters, low, width, k, number, bins, channel_stride, row_stride, column_stride,
+    image, origin, offsets, inside, filters, low, width, k, number, bins,
     C: tl.constexpr, P: tl.constexpr, LANES: tl.constexpr, BLOCK: tl.constexpr, ELEMENTS: tl.constexpr,
 ):  # fmt: skip
     """Returns the bins, int32 (LANES, BLOCK), of the patches with offsets `origin` along the filters `k`.
 
+    `offsets` are those of `element_offsets`.
     The projections are a matrix product on the tensor cores, which truncate operands to TF32, 11 significant bits; sums
     are float32.
     """
@@ -47,8 +64,8 @@ def bins_of(
     valid = k < number
     for start in range(0, C * P * P, ELEMENTS):
         d = start + tl.arange(0, ELEMENTS)
-        offset, exists = element_offsets(d, channel_stride, row_stride, column_stride, C, P)
-        x = tl.load(image + (origin[:, None] + offset[None, :]), mask=inside[:, None] & exists[None, :], other=0.0)
+        exists = d < C * P * P  # the filters are 0 elsewhere
+        x = tl.load(image + (origin[:, None] + tl.load(offsets + d)[None, :]), mask=inside[:, None], other=0.0)
         w = tl.load(filters + (k[None, :] * (C * P * P) + d[:, None]), mask=exists[:, None] & valid[None, :], other=0.0)
         sums = tl.dot(x, w, sums, input_precision="tf32")
     first = tl.load(low + k, mask=valid, other=0.0)
@@ -77,7 +94,8 @@ class Tiles:
 
 
 # With at most 128 registers two programs of the gradient's kernel fit on a multiprocessor; without a limit it uses 235.
-LARGE_TILES = Tiles(128, 8, gradient={"maxnreg": 128})
+# Loads in flight cost it more instructions than they save time.
+LARGE_TILES = Tiles(128, 8, gradient={"maxnreg": 128, "num_stages": 1})
 SMALL_TILES = Tiles(64, 4)
 """Tiles for levels with fewer patches than fill a GPU, and for the gradient of patches of more than 8 pixels, which
 keeps more partial sums."""

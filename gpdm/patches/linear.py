@@ -97,8 +97,8 @@ class LinearMap(Protocol):
 def reproducible(device: torch.device) -> Iterator[None]:
     """Returns a context in which convolutions give the same bits in every run on a device.
 
-    cuDNN would otherwise choose among its algorithms by their speed, and transposed convolutions would add in any order.
-    Its settings belong to the process, and are restored.
+    cuDNN would otherwise choose its algorithms by their speed, and transposed convolutions would add in any order. Its
+    settings belong to the process, and are restored.
     """
     if device.type != "cuda":
         yield

@@ -55,9 +55,13 @@ def kernels() -> list[tuple]:
             "WEIGHTED": False,
         }
         count = {**tile, "SHARDS": triton_count.COUNT_SHARDS}
-        results.append((triton_count._project_and_count, {"weights": "*i32", "counts": "*i32"}, count, options))
+        results.append(
+            (triton_count._project_and_count, {"offsets": "*i32", "weights": "*i32", "counts": "*i32"}, count, options)
+        )
         gradient = {**tile, "NUMBER": number, "CHANNELS": triton_gradient.PROGRAM_CHANNELS, "SLOTS": slots}
-        results.append((triton_gradient._backproject, {}, gradient, {**options, **LARGE_TILES.gradient}))
+        results.append(
+            (triton_gradient._backproject, {"offsets": "*i32"}, gradient, {**options, **LARGE_TILES.gradient})
+        )
     for squared in (False, True):
         line = {"BINS": 512, "HALVINGS": 10, "SQUARED": squared}
         results.append((triton_compare._compare, {"counts": "*i64"}, line, {"num_warps": 4}))

@@ -9,7 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from gpdm.borders import gaussian_blur, patch_weights
-from gpdm.patches.inverted_lists import TILE, tile_rounds
+from gpdm.patches.inverted_lists import TILE, least_by_topk, least_in_turn, tile_rounds
 from gpdm.patches.lattice import Lattice
 from gpdm.patches.nearest import all_patches
 from gpdm.patches.search import MAX_PAIRS, Matches, PatchSearch
@@ -216,7 +216,17 @@ def test_lists_searched_in_tiles_give_the_matches_of_a_search_list_by_list(weigh
     assert float((found == expected).double().mean()) > 0.999  # rounding may decide between equals
 
 
-@pytest.mark.parametrize(("matched", "lengths"), [([300, 0, 5], [600, 7, 0]), ([1, 128, 129], [256, 257, 1]), ([0], [3])])
+@pytest.mark.parametrize("number", [1, 2, 5])
+def test_the_least_scores_in_turn_are_those_of_a_sort(number: int) -> None:
+    scores = torch.randn(40, 12, generator=Generator().manual_seed(0))
+    expected = scores.argsort(1)[:, :number]
+    assert torch.equal(least_by_topk(scores, number), expected)
+    assert torch.equal(least_in_turn(scores.clone(), number), expected)
+
+
+@pytest.mark.parametrize(
+    ("matched", "lengths"), [([300, 0, 5], [600, 7, 0]), ([1, 128, 129], [256, 257, 1]), ([0], [3])]
+)
 def test_tiles_cover_every_pair_of_a_list_once(matched: list[int], lengths: list[int]) -> None:
     pairs = torch.zeros(sum(matched), sum(lengths), dtype=torch.int64)
     for tiles in tile_rounds(matched, lengths):

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from gpdm import SlicedWasserstein, SWDLoss
 from gpdm.patches.filters import FILTER_KINDS, sample_filters
-from gpdm.patches.linear import FilterBank, patch_grid
+from gpdm.patches.linear import FilterBank, patch_grid, reproducible
 from library.problems import evaluated, objective_of, picture
 
 CASES = [(1, 5, 6, 4), (3, 7, 9, 4), (4, 4, 5, 5), (3, 5, 80, 1), (3, 2, 5, 2)]
@@ -150,3 +150,12 @@ def test_filters_of_mean_zero_do_not_measure_a_change_of_colour() -> None:
         objective_of(SWDLoss(solver="exact", detail=detail, num_proj=16), reference, (24, 26)) for detail in (1.0, 0.0)
     )
     assert math.sqrt(float(evaluated(with_detail, moved)[0])) < 0.02 * math.sqrt(float(evaluated(without, moved)[0]))
+
+
+def test_the_settings_of_convolutions_are_restored_after_an_error() -> None:
+    cudnn = torch.backends.cudnn
+    before = cudnn.benchmark, cudnn.deterministic
+    with pytest.raises(ZeroDivisionError), reproducible(torch.device("cuda")):
+        assert (cudnn.benchmark, cudnn.deterministic) == (False, True)
+        raise ZeroDivisionError
+    assert (cudnn.benchmark, cudnn.deterministic) == before
