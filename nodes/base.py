@@ -111,7 +111,9 @@ class SynthesisNode:
         **more: Any,
     ) -> tuple[Tensor, Tensor]:
         images = {picture.name: more.pop(picture.name) for picture in self.TASK.pictures}
-        preset, output = self.TASK.recipe(quality), OutputOptions(**more)
+        preset = self.TASK.recipe(quality)
+        own = None if preset.own is None else inputs.taken(preset.own, more)
+        output = OutputOptions(**more)
         start = _start(guess, init) or Start(preset.guess)
         recipe = inputs.overridden(
             preset,
@@ -120,6 +122,7 @@ class SynthesisNode:
             guess=start.guess,
             optimizer=optimizer,
             output=output if canvas is None else canvas.applied(output),
+            own=own,
         )
         return _run(self.TASK, images, recipe, seed, start.init, references, canvas)
 

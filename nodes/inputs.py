@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from typing import Any
 
-from ..gpdm import DEFAULT_QUALITY, QUALITIES, OptionSpec, OutputOptions, Recipe, Task, describe
+from ..gpdm import DEFAULT_QUALITY, QUALITIES, Options, OptionSpec, OutputOptions, Recipe, Task, describe
 
 Input = tuple[Any, dict[str, Any]]
 
@@ -67,6 +67,11 @@ def _widget(spec: OptionSpec) -> Input:
         # "round" keeps a typed value from being rounded to the step, which is only for the arrows.
         more |= {"step": spec.step or 0.01, "round": 0.000001}
     return ("INT" if spec.type is int else "FLOAT", more)
+
+
+def taken(options: Options, values: dict[str, Any]) -> Options:
+    """Returns options with the values that have their names, which are removed from `values`."""
+    return type(options)(**{spec.name: values.pop(spec.name, spec.default) for spec in describe(options)})
 
 
 def part_sockets(recipe: Recipe) -> dict[str, Input]:

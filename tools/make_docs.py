@@ -55,7 +55,7 @@ def page(node: Any) -> str:
     if task is not None:
         lines += ["", "## Qualities", "", *_qualities(task)]
         command = (
-            _command(task)
+            getattr(node, "COMMAND", _command(task))
             if node.CATEGORY == "GPDM/tasks"
             else "gpdm reshuffle REFERENCE --init PICTURE -o OUT.png    (without the size options)"
         )

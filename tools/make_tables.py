@@ -17,6 +17,7 @@ from gpdm import (
     DEFAULT_QUALITY,
     EDITS,
     MATCHES,
+    MIX,
     QUALITIES,
     REGIONS,
     SIZE_OPTIONS,
@@ -57,6 +58,7 @@ def task_row(task: Task) -> dict[str, Any]:
             }
             for part in PARTS
         },
+        "own": [] if task.settings.own is None else option_rows(task.settings.own),
     }
 
 
@@ -96,6 +98,7 @@ def commands() -> str:
         "options": {part: option_rows(type(getattr(Recipe(), part))) for part in PARTS},
         "tasks": [task_row(task) for task in TASKS.values()],
         "regions": task_row(REGIONS),
+        "mix": task_row(MIX),
         "edits": [edit_row(edit) for edit in EDITS.values()],
         "matches": [match_row(match) for match in MATCHES.values()],
         "qualities": list(QUALITIES),

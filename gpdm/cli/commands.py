@@ -101,6 +101,7 @@ class Commands:
 
     tasks: tuple[TaskCommand, ...]
     regions: TaskCommand
+    mix: TaskCommand
     edits: tuple[EditCommand, ...]
     matches: tuple[MatchCommand, ...]
     qualities: tuple[str, ...]
@@ -117,6 +118,7 @@ def read_commands() -> Commands:
     return Commands(
         tuple(_task(row, parts, weight) for row in table["tasks"]),
         _task(table["regions"], parts, weight),
+        _task(table["mix"], parts, weight),
         tuple(_edit(row, parts["output"]["num_outputs"]) for row in table["edits"]),
         tuple(MatchCommand(**{**row, "options": _specs(row["options"])}) for row in table["matches"]),
         tuple(table["qualities"]),
@@ -127,15 +129,16 @@ def read_commands() -> Commands:
 
 def _task(row: Mapping[str, Any], parts: Mapping[str, Mapping[str, OptionSpec]], weight: OptionSpec) -> TaskCommand:
     defaults: Mapping[str, Mapping[str, Any]] = row["defaults"]
+    options = {
+        part: tuple(replace(parts[part][name], default=default) for name, default in values.items())
+        for part, values in defaults.items()
+    }
     return TaskCommand(
         row["task"],
         row["name"],
         row["summary"],
         tuple(PictureArgument(**picture) for picture in row["pictures"]),
-        {
-            part: tuple(replace(parts[part][name], default=default) for name, default in values.items())
-            for part, values in defaults.items()
-        },
+        {"own": _specs(row["own"]), **options} if row["own"] else options,
         weight,
     )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import GPDMError
-from . import edit_flags, eval_flags, match_flags, region_flags, task_flags
+from . import edit_flags, eval_flags, match_flags, mix_flags, region_flags, task_flags
 from .commands import read_commands
 from .flags import add_common, seed
 from .notices import printed_notices
@@ -57,6 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     for task in commands.tasks:
         task_flags.add_parser(parsers, task, commands)
     region_flags.add_parser(parsers, commands)
+    mix_flags.add_parser(parsers, commands)
     for edit in commands.edits:
         edit_flags.add_parser(parsers, edit)
     for match in commands.matches:
@@ -127,6 +128,11 @@ def _work(options: argparse.Namespace) -> dict[str, Any]:
         from .tasks import run_regions_command
 
         return run_regions_command(options)
+    if options.command == "mix":
+        mix_flags.check_flags(options)
+        from .tasks import run_mix_command
+
+        return run_mix_command(options)
     task_flags.check_flags(options)
     from .tasks import run_task_command
 

@@ -50,7 +50,7 @@ def add_quality(parser: Any, commands: Commands) -> None:
 def add_options(parser: Any, task: TaskCommand) -> None:
     """Adds one flag per option of a task's recipe."""
     for part, specs in task.options.items():
-        group = parser.add_argument_group(part)
+        group = parser.add_argument_group(task.name if part == "own" else part)
         for spec in specs:
             add_flag(group, spec)
 

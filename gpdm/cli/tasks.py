@@ -14,12 +14,13 @@ from ..errors import GPDMError
 from ..guess import count_outputs
 from ..optimizers.gradient import Optimizer
 from ..synthesis import Synthesis
-from ..tasks import REGIONS, TASKS, Recipe, Task, prepare_pictures, run_task
+from ..tasks import MIX, REGIONS, TASKS, Recipe, Task, prepare_pictures, run_task
 from .commands import TaskCommand
 from .files import save_image
 from .flags import given_options
 from .host import StepBar, parse_device
 from .inputs import Inputs, listed, naming_files, read_inputs
+from .mix_inputs import read_mix_inputs
 from .region_inputs import read_region_inputs
 from .targets import check_target, indexed
 
@@ -39,6 +40,11 @@ def run_task_command(options: argparse.Namespace) -> dict[str, Any]:
 def run_regions_command(options: argparse.Namespace) -> dict[str, Any]:
     """Does what `gpdm regions` asks for; see `run_task_command`."""
     return _run(options, REGIONS, read_region_inputs)
+
+
+def run_mix_command(options: argparse.Namespace) -> dict[str, Any]:
+    """Does what `gpdm mix` asks for; see `run_task_command`."""
+    return _run(options, MIX, read_mix_inputs)
 
 
 def _run(

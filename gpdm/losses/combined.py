@@ -13,7 +13,8 @@ from ..images import check_alike, scaled
 from ..options import Options, option
 from ..pyramid import Level
 from ..references import Images, Reference, as_references, masked_at, sizes_of
-from .base import Loss, Objective, Term
+from .base import Loss, Objective, SumObjective, Term, by_region, count_regions
+from .parts import TermAtScales
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +64,7 @@ class LossOn:
     """A loss with its own references in place of those of the synthesis.
 
     A barycentre of two images is the minimum of the sum of two such losses. The references keep their size relative to
-    the output: at half the output's size they are resized by one half.
+    the output: at half the output's size they are resized by one half. Their regions say where they apply.
     """
 
     loss: Loss
@@ -114,8 +115,9 @@ class _TermOn:
     def memory(self, level: Level) -> tuple[int, int]:
         own = self._at(level)
         copies = 2 * 4 * own.reference_pixels * self.references[0].image.shape[1]  # one of them channels last
+        regions = count_regions(self.references)
         minimum, full_speed = self.term.memory(own)
-        return minimum + copies, full_speed + copies
+        return regions * minimum + copies, regions * full_speed + copies
 
     def bind(
         self,
@@ -129,7 +131,12 @@ class _TermOn:
         for reference in self.references:
             entered = replace(reference, image=canvas.enter(reference.image))
             resized.append(entered.at(canvas.scale, canvas.border))
-        return self.term.bind(resized, canvas, memory, weight, image)
+        groups = by_region(resized, canvas)
+        parts = [
+            self.term.bind(group, region_canvas, memory // len(groups), weight * fraction, image)
+            for group, region_canvas, fraction in groups
+        ]
+        return parts[0] if len(parts) == 1 else SumObjective(parts)
 
 
 def own_references(loss: Loss, like: Tensor) -> list[Reference]:
@@ -142,11 +149,16 @@ def own_references(loss: Loss, like: Tensor) -> list[Reference]:
     Raises:
         ImageError: A reference of the loss has other channels or another device than `like`.
     """
-    terms = [term.term if isinstance(term, _FollowingTerm) else term for _, term in loss.terms()]
-    references = [reference for term in terms if isinstance(term, _TermOn) for reference in term.references]
+    references = [reference for _, term in loss.terms() for reference in _references_of(term)]
     for reference in references:
         check_alike(reference.image, "a reference of the loss", like, "reference")
     return references
+
+
+def _references_of(term: Term) -> Sequence[Reference]:
+    if isinstance(term, (_FollowingTerm, TermAtScales)):
+        return _references_of(term.term)
+    return term.references if isinstance(term, _TermOn) else ()
 
 
 Reweigh = Callable[[Sequence[Reference], Canvas, Tensor], Sequence[Reference]]

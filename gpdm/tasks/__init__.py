@@ -5,6 +5,7 @@ A new task is a record in a file here and three entries in this file.
 
 from . import layout, paint, restyle
 from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task
+from .mix import MIX, MixOptions
 from .output import SIZE_OPTIONS, TILES, OutputOptions
 from .pictures import prepare_pictures
 from .regions import REGIONS
@@ -19,19 +20,23 @@ texture = as_function(TASKS["texture"])
 style_transfer = as_function(TASKS["style_transfer"])
 paint = as_function(TASKS["paint"])
 regions = as_function(REGIONS)
+mix = as_function(MIX)
 
 __all__ = [
     "DEFAULT_QUALITY",
+    "MIX",
     "QUALITIES",
     "REGIONS",
     "SIZE_OPTIONS",
     "TASKS",
     "TILES",
     "Changes",
+    "MixOptions",
     "OutputOptions",
     "Picture",
     "Recipe",
     "Task",
+    "mix",
     "paint",
     "prepare_pictures",
     "regions",

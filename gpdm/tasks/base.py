@@ -13,19 +13,22 @@ from ..losses.swd import SWDLoss
 from ..optimizers.base import LevelSolver
 from ..optimizers.gradient import Optimizer
 from ..optimizers.patch_nn import PatchNN
+from ..options import Options
 from ..pyramid import PyramidSchedule
 from .output import OutputOptions, Work
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The settings of one run of a task: loss, pyramid, initial guess, optimizer and output options."""
+    """The settings of one run of a task: loss, pyramid, initial guess, optimizer, options of the output and its own."""
 
     loss: Loss = field(default_factory=SWDLoss)
     pyramid: PyramidSchedule = field(default_factory=PyramidSchedule)
     guess: InitialGuess = field(default_factory=InitialGuess)
     optimizer: LevelSolver = field(default_factory=Optimizer)
     output: OutputOptions = field(default_factory=OutputOptions)
+    own: Options | None = None
+    """Options that this task alone has."""
 
     def from_image(self) -> Recipe:
         """Returns these settings with a guess that starts from a picture."""
@@ -129,6 +132,8 @@ class Task:
     """
     prepare: Callable[[Work, OutputOptions], Work]
     """Brings the references to their scale and computes the size of the output."""
+    adapt: Callable[[Work, Recipe], Work] | None = None
+    """Changes what `prepare` returns as the task's own options (`Recipe.own`) say; None: it has none."""
     settings: Recipe = field(default_factory=Recipe)
     """Settings at quality "balanced"."""
     paper: Changes = field(default_factory=Changes)

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from ..canvas import SYMMETRIES
 from ..images import Size, resize, scaled, size_of
+from ..losses.base import Loss
 from ..options import Options, option
 from ..references import Reference, sizes_of
 
@@ -94,6 +95,8 @@ class Work:
     """Images that the outputs start from, (B, C, h, w)."""
     start: Tensor | None = None
     """Image (1, C, h, w) in place of the first reference, for a guess with source "reference"."""
+    loss: Loss | None = None
+    """Loss in place of the recipe's, from `Task.adapt`."""
 
 
 def by_reference(work: Work, output: OutputOptions) -> Work:

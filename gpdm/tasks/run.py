@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,10 +12,11 @@ from torch import Tensor
 from ..canvas import Canvas, Keep
 from ..errors import GPDMError, ImageError, OptionError
 from ..images import Size, check_alike, check_image, resize, size_of
+from ..options import describe
 from ..references import Images, as_references
 from ..synthesis import OnStep, Synthesis, synthesize
 from .base import DEFAULT_QUALITY, Picture, Recipe, Task
-from .output import TILES, OutputOptions, Work
+from .output import TILES, Work
 from .protect import has_aspect_ratio, protected
 
 
@@ -31,7 +32,7 @@ def run_task(
     constraint: Callable[[Tensor, Canvas], None] | None = None,
     value_range: tuple[float, float] | None = (-1.0, 1.0),
     on_step: OnStep | None = None,
-    **output: Any,
+    **options: Any,
 ) -> Synthesis:
     """Returns the outputs of a task.
 
@@ -50,7 +51,7 @@ def run_task(
             is moved as one piece (`protect.protected`). A `Keep` also gives the image, which needs the output's aspect
             ratio and is scaled down to it.
         seed, constraint, value_range, on_step: As in `synthesize`.
-        output: Fields of `OutputOptions`, in place of the recipe's.
+        options: Fields of `OutputOptions` and of the task's own options, in place of the recipe's.
 
     Raises:
         GPDMError: The number of pictures is wrong, `init` is given to a task with a start picture, or the loss tiles in
@@ -61,7 +62,7 @@ def run_task(
     by_name = task.named(pictures)
     if recipe is None:
         recipe = task.recipe(quality) if init is None else task.recipe(quality).from_image()
-    recipe = _with_output(recipe, output)
+    recipe = _with_options(recipe, options)
     if task.start is not None:
         init = _start(task, task.start, by_name[task.start.name], init, recipe)
     given = as_references(by_name[task.reference.name])
@@ -73,6 +74,8 @@ def run_task(
     border = _border(recipe)
     kept_image = given[0].image if init is None else init
     work = task.prepare(work, recipe.output)
+    if task.adapt is not None:
+        work = task.adapt(work, recipe)
     _check_regions(work)
     guess = recipe.guess
     moves = work.init is None and references is None and not has_aspect_ratio(size_of(kept_image), work.size)
@@ -86,7 +89,7 @@ def run_task(
         size=work.size,
         num_outputs=recipe.output.num_outputs,
         seed=seed,
-        loss=recipe.loss,
+        loss=work.loss or recipe.loss,
         pyramid=recipe.pyramid,
         guess=guess,
         optimizer=recipe.optimizer,
@@ -129,12 +132,16 @@ def _start(task: Task, picture: Picture, given: Images, init: Tensor | None, rec
     return given
 
 
-def _with_output(recipe: Recipe, output: dict[str, Any]) -> Recipe:
-    names = [field.name for field in fields(OutputOptions)]
-    for name, value in output.items():
+def _with_options(recipe: Recipe, options: dict[str, Any]) -> Recipe:
+    """Returns the recipe with options of the output and of the task, by name."""
+    parts = {"output": recipe.output} if recipe.own is None else {"output": recipe.output, "own": recipe.own}
+    names = {spec.name: part for part, each in parts.items() for spec in describe(each)}
+    for name, value in options.items():
         if name not in names:
-            raise OptionError(name, value, f"it is no output option; choose from {', '.join(names)}")
-    return replace(recipe, output=replace(recipe.output, **output))
+            raise OptionError(name, value, f"it is no option of the task; choose from {', '.join(names)}")
+        part = names[name]
+        recipe = replace(recipe, **{part: replace(getattr(recipe, part), **{name: value})})
+    return recipe
 
 
 def _border(recipe: Recipe) -> str:

@@ -293,7 +293,7 @@ def test_a_part_of_the_output_without_a_reference_is_refused() -> None:
 def test_output_options_by_name() -> None:
     result = texture(picture(24, 32), recipe=quick("texture"), output_width=40, num_outputs=2)
     assert result.images.shape == (2, 3, 36, 40)
-    with pytest.raises(OptionError, match="it is no output option; choose from num_outputs, height"):
+    with pytest.raises(OptionError, match="it is no option of the task; choose from num_outputs, height"):
         texture(picture(24, 32), border="circular")
 
 

@@ -65,6 +65,7 @@ IDS = [
     "GPDM_Canvas",
     *(edit.node_id for edit in EDITS.values()),
     *(match.node_id for match in MATCHES.values()),
+    "GPDM_MixReferences",
 ]
 
 
