@@ -29,7 +29,7 @@ class Shares:
     maps: Tensor
     """Shares, (references, 1, 1, H, W), float64, with sum 1 at each pixel; H = W = 1: they are the same everywhere."""
     windows: Tensor
-    """Parts of the output, (windows, 1, 1, H, W), float64, with sum 1 at each pixel. In each a mixture has its shares."""
+    """Parts of the output, (windows, 1, 1, H, W), float64, with sum 1 at each pixel. Each has its own mixture."""
 
     @classmethod
     def of(cls, references: Sequence[Reference], size: Size, axis: int | None) -> Shares:

@@ -53,6 +53,7 @@ MAKERS = ["GPDM_Synthesize", *TASK_IDS]
 """Nodes that make pictures."""
 IDS = [
     *MAKERS,
+    "GPDM_MixReferences",
     "GPDM_SWDLoss",
     "GPDM_PyramidSchedule",
     "GPDM_InitialGuess",
@@ -65,7 +66,6 @@ IDS = [
     "GPDM_Canvas",
     *(edit.node_id for edit in EDITS.values()),
     *(match.node_id for match in MATCHES.values()),
-    "GPDM_MixReferences",
 ]
 
 
