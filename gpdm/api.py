@@ -4,6 +4,10 @@ from .borders import BORDERS as BORDERS
 from .canvas import SYMMETRIES as SYMMETRIES
 from .canvas import Canvas as Canvas
 from .canvas import Keep as Keep
+from .distributions.file import DISTRIBUTION_SUFFIX as DISTRIBUTION_SUFFIX
+from .distributions.file import decode_distribution as decode_distribution
+from .distributions.file import encode_distribution as encode_distribution
+from .distributions.stored import PatchDistribution as PatchDistribution
 from .edits import *  # noqa: F403
 from .edits.difference import pasted_part as pasted_part
 from .edits.pictures import PreparedEdit as PreparedEdit
@@ -38,6 +42,8 @@ from .losses.coherence import Coherence as Coherence
 from .losses.combined import CombinedLoss as CombinedLoss
 from .losses.combined import FollowingLoss as FollowingLoss
 from .losses.combined import LossOn as LossOn
+from .losses.measure import DistributionOptions as DistributionOptions
+from .losses.measure import patch_distribution as patch_distribution
 from .losses.sliced import SlicedWasserstein as SlicedWasserstein
 from .losses.swd import SWDLoss as SWDLoss
 from .memory import LevelMemory as LevelMemory

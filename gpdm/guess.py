@@ -15,7 +15,7 @@ from .errors import ImageError, OptionError
 from .images import check_alike, check_image, resize
 from .options import Options, option
 from .pyramid import Level
-from .references import Reference
+from .references import Reference, check_pictures
 
 Source = Literal["noise", "reference", "image"]
 
@@ -67,23 +67,26 @@ class InitialGuess(Options):
         advanced=True,
     )
 
-    def check(self, init: Tensor | None, reference: Tensor) -> None:
-        """Checks that source, init (B, C, h, w) and the reference (1, C, H, W) are compatible.
+    def check(self, init: Tensor | None, reference: Reference) -> None:
+        """Checks that source, init (B, C, h, w) and the first reference are compatible.
 
         Raises:
-            OptionError: Source "image" without init, or init with another source.
+            OptionError: Source "image" without init, init with another source, or source "reference" with a saved
+                distribution.
             ImageError: `init` is unusable, or differs from the reference in channels or device.
         """
         if self.source == "image" and init is None:
             raise OptionError.saying(
                 "source image needs a start picture; give init, or choose source noise or reference"
             )
+        if self.source == "reference":
+            check_pictures([reference], "source reference starts from the reference")
         if init is not None:
             if self.source != "image":
                 raise OptionError.saying(
                     f"init is given and source {self.source} would ignore it; choose source image, or leave out init"
                 )
-            check_alike(check_image(init, "init"), "init", reference, "reference")
+            check_alike(check_image(init, "init"), "init", reference.image, "reference")
 
     def generators(self, seed: int) -> list[Generator]:
         """Returns a CPU generator for each of the `starts` guesses of the output with this seed."""

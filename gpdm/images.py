@@ -180,7 +180,7 @@ class Units:
         if value_range == (-1.0, 1.0) and varying:
             return None
         if value_range is None:
-            offset, std = _channel_moments(weighted)
+            offset, std = channel_moments(weighted)
             scale = WORKING_STD / torch.where(constant, torch.full_like(std, WORKING_STD), std)
         else:
             low, high = value_range
@@ -213,7 +213,7 @@ def _channel_limits(weighted: Sequence[Weighted]) -> tuple[Tensor, Tensor]:
     return torch.cat(lowest).amin(0, keepdim=True), torch.cat(highest).amax(0, keepdim=True)
 
 
-def _channel_moments(weighted: Sequence[Weighted]) -> tuple[Tensor, Tensor]:
+def channel_moments(weighted: Sequence[Weighted]) -> tuple[Tensor, Tensor]:
     """Returns the weighted mean and standard deviation of each channel, (1, C, 1, 1) each."""
     like = weighted[0][0]
     weights = torch.cat([weight.expand_as(image).flatten(2).cpu().double() for image, weight in weighted], 2)

@@ -92,6 +92,17 @@ class PyramidSchedule(Options):
         )
 
 
+def at_scales(levels: Sequence[Level], scales: Sequence[float]) -> tuple[Level, ...]:
+    """Returns the levels, each but the finest moved to the nearest of some scales, for references known only there."""
+    size, full = levels[-1].size, levels[-1].reference_sizes
+    nearest = {min(scales, key=lambda scale: abs(math.log(scale / level.scale))) for level in levels[:-1]}
+    moved = [*sorted(scale for scale in nearest if scale < 0.95), 1.0]
+    return tuple(
+        Level(i, scale, scaled(size, scale), tuple(scaled(reference, scale) for reference in full))
+        for i, scale in enumerate(moved)
+    )
+
+
 def _spaced(low: float, high: float, factor: float) -> list[float]:
     """Returns scales from `low` to `high`, without `high`, at a constant ratio between `factor` and 1."""
     # The epsilon prevents an additional level by rounding when the ratio is an exact power of the factor.

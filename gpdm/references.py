@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .borders import patch_weights
+from .distributions.stored import PatchDistribution
 from .errors import ImageError, OptionError
 from .images import Size, check_alike, check_image, resize, resize_known, scaled, size_of
 from .options import Options, option
@@ -43,6 +44,15 @@ class Reference:
     """Region of the output that uses this reference: a map of any size, (H, W) or (1, 1, H, W), not negative, which is
     resized to the output. None: the output uses it outside all regions. References with one region form one
     distribution."""
+    distribution: PatchDistribution | None = None
+    """A saved distribution in place of the patches of the image, which is then only a stand-in of its size."""
+
+    @classmethod
+    def of_distribution(
+        cls, distribution: PatchDistribution, weight: float = 1.0, region: Tensor | None = None
+    ) -> Reference:
+        """Returns a reference whose patches are known by their saved distribution alone."""
+        return cls(distribution.stand_in(distribution.size), weight, region, distribution)
 
     def at(self, scale: float, border: str = "free") -> Reference:
         """Returns this reference resized by `scale`. Pixels of weight 0 do not contribute; the image is 0 there.
@@ -55,12 +65,19 @@ class Reference:
         region = self.region
         if region is not None:
             region = resize(region, scaled(size_of(region), scale), border)
+        if self.distribution is not None:
+            return self._saved_at(size, scale, region)
         if not isinstance(self.weight, Tensor):
             return Reference(resize(self.image, size), self.weight, region)
         known = (self.weight > 0).to(self.image)
         image, fraction = resize_known(self.image, known, size)
         weight, _ = resize_known(self.weight, known, size)
         return Reference(image, torch.where(fraction >= 0.5, weight, torch.zeros_like(weight)), region)
+
+    def _saved_at(self, size: Size, scale: float, region: Tensor | None) -> Reference:
+        assert self.distribution is not None
+        stand_in = self.distribution.stand_in(size).to(self.image)
+        return Reference(stand_in, self.weight, region, self.distribution.at(scale))
 
     def map(self) -> Tensor:
         """Returns the weight of every pixel, (1, 1, h, w)."""
@@ -148,6 +165,8 @@ def _split(reference: Reference, name: str) -> list[Reference]:
     """Checks one reference with a batch of images and splits it into references of one image each."""
     images = check_image(reference.image, name).split(1)
     weights: Sequence[Tensor | float] = [1.0] * len(images)
+    if reference.distribution is not None:
+        _check_distribution(reference, reference.distribution, name)
     if isinstance(reference.weight, Tensor):
         maps = _check_map(reference.weight, f"the weight of {name}", images[0])
         if size_of(maps) != size_of(images[0]) or len(maps) not in (1, len(images)):
@@ -167,7 +186,43 @@ def _split(reference: Reference, name: str) -> list[Reference]:
         region = _check_map(region, f"the region of {name}", images[0])
         if len(region) != 1:
             raise ImageError(f"the region of {name} is a batch of {len(region)} maps; give one")
-    return [Reference(image, weight, region) for image, weight in zip(images, weights, strict=True)]
+    return [
+        Reference(image, weight, region, reference.distribution) for image, weight in zip(images, weights, strict=True)
+    ]
+
+
+def _check_distribution(reference: Reference, distribution: PatchDistribution, name: str) -> None:
+    """Raises `ImageError` if a saved distribution cannot be used with these channels, or has a map of weights."""
+    if reference.image.shape[1] != distribution.channels:
+        kinds = {1: "grey pictures", 3: "colour pictures"}
+        raise ImageError(
+            f"{name} is a saved distribution of {kinds.get(distribution.channels, f'{distribution.channels} channels')}, "
+            "and the run has other channels; save the distribution from pictures like those of the run"
+        )
+    if isinstance(reference.weight, Tensor):
+        raise ImageError(f"{name} is a saved distribution, which has no pixels to mask; mask the pictures when saving")
+
+
+def distributions_of(
+    references: Sequence[Reference], value_range: tuple[float, float] | None
+) -> list[PatchDistribution]:
+    """Returns the saved distributions among references of data with a range, or None for data without one.
+
+    Raises:
+        OptionError: There are some, and the data are no pictures in [-1, 1].
+    """
+    distributions = [x.distribution for x in references if x.distribution is not None]
+    if distributions and value_range != (-1.0, 1.0):
+        raise OptionError("value_range", value_range, "a saved distribution is one of pictures in [-1, 1]")
+    return distributions
+
+
+def check_pictures(references: Sequence[Reference], use: str) -> None:
+    """Raises `OptionError` if a reference is a saved distribution; `use` says for what patches are needed."""
+    if any(reference.distribution is not None for reference in references):
+        raise OptionError.saying(
+            f"a saved distribution has no patches to copy, and {use}; use pictures as references, or change that setting"
+        )
 
 
 def _check_map(values: Tensor, name: str, like: Tensor) -> Tensor:

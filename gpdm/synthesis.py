@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import groupby
@@ -24,12 +23,13 @@ from .losses.combined import own_references
 from .losses.swd import SWDLoss
 from .memory import PROCESS_BYTES, LevelMemory, device_limit, plan
 from .optimizers.base import LevelProblem, LevelSolver, OnRunStep, Stop, solve_level
+from .optimizers.cuda_graphs import current_device
 from .optimizers.gradient import Optimizer
 from .optimizers.runs import Run
 from .optimizers.threads import threads_for
 from .options import check_int
-from .pyramid import Level, PyramidSchedule, grid_offsets
-from .references import Images, Reference, as_references, sizes_of
+from .pyramid import Level, PyramidSchedule, at_scales, grid_offsets
+from .references import Images, Reference, as_references, distributions_of, sizes_of
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def synthesize(
     references = as_references(reference)
     like = references[0].image
     guess = guess or InitialGuess(source="noise" if init is None else "image")
-    guess.check(init, like)
+    guess.check(init, references[0])
     outputs = count_outputs(check_int("num_outputs", num_outputs, 1), init)
     seed = check_int("seed", seed)
     if size is None:
@@ -161,6 +161,8 @@ def synthesize(
         value_range=value_range,
     ).check(like)
     levels = pyramid.levels(sizes_of(references), canvas.size, optimizer.largest_patch(loss))
+    for distribution in distributions_of(references, value_range)[:1]:
+        levels = at_scales(levels, distribution.scales)
     optimizer.check(loss, levels, references)
     limit = device_limit(like.device) if memory is None else check_int("memory", memory, 1)
     objectives = count_regions(references) * (outputs * guess.starts if is_per_output(loss) else 1)
@@ -175,7 +177,7 @@ def synthesize(
     steps = optimizer.steps(levels)
     selection_level = selection_level_of(levels) if guess.starts > 1 else -1
 
-    with torch.no_grad(), _current_device(like.device):
+    with torch.no_grad(), current_device(like.device):
         dtype = torch.promote_types(like.dtype, torch.float32)
         units = Units.of([(x.image, x.map()) for x in (*references, *own_references(loss, like))], value_range)
 
@@ -267,11 +269,6 @@ def _check_arguments(*arguments: object) -> None:
         and value_range[0] < value_range[1]
     ):
         raise OptionError("value_range", value_range, "it must be (lowest, highest), two finite numbers, or None")
-
-
-def _current_device(device: torch.device) -> AbstractContextManager[object]:
-    """Returns a context in which `device` is the current CUDA device, for kernel launches and graph captures."""
-    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()
 
 
 def _reporter(

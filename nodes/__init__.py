@@ -1,6 +1,6 @@
 """The graph face: thin ComfyUI nodes over the names that `gpdm` exports."""
 
-from . import data, edits, matches, measure, mix, options, synthesize, tasks
+from . import data, distributions, edits, matches, measure, mix, options, synthesize, tasks
 
 _NODES = [
     *synthesize.NODES,
@@ -9,6 +9,7 @@ _NODES = [
     *options.NODES,
     *measure.NODES,
     *data.NODES,
+    *distributions.NODES,
     *edits.NODES,
     *matches.NODES,
 ]

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ..gpdm import ImageError, Reference
+from ..gpdm import GPDMError, ImageError, Reference
 from . import host
 
 
@@ -52,6 +52,16 @@ def to_map(mask: Tensor, name: str) -> Tensor:
     return maps.to(torch.float32).clamp(0, 1)[:, None].contiguous().clone()
 
 
+def to_region(region: Tensor) -> Tensor:
+    """Returns a MASK as the region of a reference, (1, 1, H, W); raises `GPDMError` if it is a batch or empty."""
+    where = to_map(region, "region")
+    if len(where) != 1:
+        raise GPDMError(f"region is a batch of {len(where)} masks; connect one")
+    if not bool(where.any()):
+        raise GPDMError("region is empty; paint the area that uses this reference, or disconnect region")
+    return where
+
+
 def moved(reference: Reference, device: torch.device) -> Reference:
     """Returns a reference on a device."""
     weight, region = reference.weight, reference.region
@@ -59,6 +69,7 @@ def moved(reference: Reference, device: torch.device) -> Reference:
         reference.image.to(device),
         weight.to(device) if isinstance(weight, Tensor) else weight,
         None if region is None else region.to(device),
+        reference.distribution,
     )
 
 

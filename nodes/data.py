@@ -58,11 +58,7 @@ class GPDMReference:
         **options: Any,
     ) -> tuple[tuple[Reference, ...]]:
         with torch.inference_mode(False):
-            where = None if region is None else convert.to_map(region, "region")
-            if where is not None and len(where) != 1:
-                raise GPDMError(f"region is a batch of {len(where)} masks; connect one")
-            if where is not None and not bool(where.any()):
-                raise GPDMError("region is empty; paint the area that uses this reference, or disconnect region")
+            where = None if region is None else convert.to_region(region)
             reference = masked_reference(
                 convert.to_core(image, "image"),
                 None if mask is None else convert.to_map(mask, "mask"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from ..gpdm import StepInfo, to_pil, to_preview
+from ..gpdm import GPDMError, StepInfo, to_pil, to_preview
 
 PREVIEWS_PER_SECOND = 4
 PARTS_OF_PROGRESS = 1000
@@ -46,6 +47,22 @@ class Host(Protocol):
 
     def progress(self, total: int) -> Progress:
         """Returns a progress bar of `total` steps."""
+        ...
+
+    def files(self, suffix: str) -> list[str] | None:
+        """Returns the names of the files with a suffix that `read_file` can read; None if they cannot be listed."""
+        ...
+
+    def read_file(self, name: str) -> tuple[str, bytes]:
+        """Returns path and content of a file. A name is one in the input folder, or ends in " [output]".
+
+        Raises:
+            GPDMError: There is no such file, or it cannot be read.
+        """
+        ...
+
+    def save_file(self, data: bytes, prefix: str, suffix: str) -> str:
+        """Writes a file into the output folder, with a number after the prefix, and returns its path."""
         ...
 
 
@@ -92,6 +109,34 @@ class ComfyHost:
     def progress(self, total: int) -> Progress:
         return ComfyProgress(total)
 
+    def files(self, suffix: str) -> list[str] | None:
+        try:
+            import folder_paths  # pyright: ignore[reportMissingImports]
+        except ImportError:  # the tables of the pack are made without ComfyUI
+            return None
+        folders = ((folder_paths.get_input_directory(), ""), (folder_paths.get_output_directory(), " [output]"))
+        return [f"{name}{mark}" for folder, mark in folders for name in names_in(Path(folder), suffix)]
+
+    def read_file(self, name: str) -> tuple[str, bytes]:
+        import folder_paths  # pyright: ignore[reportMissingImports]
+
+        path = Path(folder_paths.get_annotated_filepath(name))
+        folders = [Path(folder_paths.get_input_directory()), Path(folder_paths.get_output_directory())]
+        if not any(path.resolve().is_relative_to(folder.resolve()) for folder in folders):
+            raise GPDMError(f"{name} is outside the folders of ComfyUI; copy the file into its input folder")
+        try:
+            return str(path), path.read_bytes()
+        except OSError as error:
+            raise GPDMError(
+                f"{path} cannot be read: {error.strerror}; copy the file into the input folder of ComfyUI, and press R"
+            ) from None
+
+    def save_file(self, data: bytes, prefix: str, suffix: str) -> str:
+        import folder_paths  # pyright: ignore[reportMissingImports]
+
+        folder, name, number, _, _ = folder_paths.get_save_image_path(prefix, folder_paths.get_output_directory())
+        return str(write_file(Path(folder) / f"{name}_{number:05d}_{suffix}", data))
+
 
 class ComfyProgress:
     """ComfyUI's progress bar with a preview picture on the node."""
@@ -105,6 +150,22 @@ class ComfyProgress:
         # No size limit for the server to fit it to: it would blur small levels by enlarging them.
         picture = None if preview is None else ("JPEG", preview, None)
         self.bar.update_absolute(step, self.total, picture)
+
+
+def names_in(folder: Path, suffix: str) -> list[str]:
+    """Returns the names of the files with a suffix in a folder and those below it, relative to it, in order."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob(f"*{suffix}") if path.is_file())
+
+
+def write_file(path: Path, data: bytes) -> Path:
+    """Writes a file, which appears whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
 
 
 _host: Host = ComfyHost()

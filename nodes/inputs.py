@@ -42,6 +42,11 @@ def mask(tooltip: str) -> Input:
     return ("MASK", {"tooltip": tooltip})
 
 
+def file(names: list[str] | None, tooltip: str) -> Input:
+    """Returns a choice of files; without a list of their names, only a running ComfyUI knows them."""
+    return ("COMBO" if names is None else names, {"tooltip": tooltip})
+
+
 def references(tooltip: str) -> Input:
     """Returns a socket for chained references."""
     return ("GPDM_REFERENCES", {"tooltip": tooltip})

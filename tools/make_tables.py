@@ -22,6 +22,7 @@ from gpdm import (
     REGIONS,
     SIZE_OPTIONS,
     TASKS,
+    DistributionOptions,
     Edit,
     EvaluationOptions,
     Match,
@@ -105,6 +106,7 @@ def commands() -> str:
         "default_quality": DEFAULT_QUALITY,
         "reference": option_rows(ReferenceOptions),
         "evaluation": option_rows(EvaluationOptions),
+        "distribution": option_rows(DistributionOptions),
     }
     return json.dumps(table, indent=1, allow_nan=False) + "\n"
 

@@ -90,8 +90,9 @@ def _node(index: int, box: Box, definitions: dict[str, Definition]) -> dict[str,
         }
     definition = definitions[box.type]
     sockets = [given for given in definition.inputs if not given.is_widget]
-    # Nodes that save have an output since ComfyUI 0.26. Files without it open in every version.
-    names = () if definition.is_output else definition.output_names
+    is_ours = box.type.startswith("GPDM")
+    # ComfyUI's nodes that save have an output since 0.26. Files without it open in every version.
+    names = () if definition.is_output and not is_ours else definition.output_names
     node["inputs"] = [{"name": given.name, "type": given.type, "link": None} for given in sockets]
     node["outputs"] = [
         {"name": name, "type": kind, "links": [], "slot_index": i}
@@ -116,7 +117,7 @@ def _node(index: int, box: Box, definitions: dict[str, Definition]) -> dict[str,
         "CLIPTextEncode": 60,
         "PreviewAny": 100,
     }
-    if definition.type.startswith("GPDM") and "IMAGE" in definition.outputs:
+    if is_ours and "IMAGE" in definition.outputs:
         height += 220  # the live preview
     node["size"] = [WIDTH, height + picture.get(box.type, 0)]
     return node | {"widgets_values": values}

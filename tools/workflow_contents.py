@@ -292,6 +292,44 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column("4  Result", [save(6, "GPDM_composed"), curve(6)]),
     ],
+    "saved_look": [
+        Column(
+            "1  The pictures",
+            [
+                load("starry_night.jpg", "Look"),
+                load("pavilion.jpg", "Content"),
+                note(
+                    HOW.format(files="starry_night.jpg and pavilion.jpg")
+                    + "The patch distribution of the painting is saved as a file of about one megabyte, from which the painting cannot "
+                    "be read, and paints the content. Share the file in place of a picture; one made of a hundred pictures is no "
+                    "larger.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column(
+            "2  Save it",
+            [
+                Box("GPDM_SaveDistribution", {}, {"images": (0, 0)}),
+                note(
+                    "In another workflow GPDM Load Distribution takes the place of this node: copy the file into ComfyUI's folder "
+                    "input, or choose it in output, and press R. A saved distribution has no patches to copy: the coherence term is "
+                    "off, and quality draft and the edits need pictures."
+                ),
+            ],
+            drop=DROP,
+        ),
+        Column(
+            "3  Use it as reference",
+            [
+                Box(
+                    "GPDM_StyleTransfer",
+                    {"seed": 0, "height": 192},
+                    {"style": (0, 0), "content": (1, 0), "references": (3, 0)},
+                )
+            ],
+        ),
+        Column("4  Result", [save(5, "GPDM_saved_look"), curve(5)]),
+    ],
     "compare": [
         Column(
             "1  The picture",

@@ -108,6 +108,10 @@ class Commands:
     default_quality: str
     evaluation: tuple[OptionSpec, ...]
     """Options of an evaluation."""
+    weight: OptionSpec
+    """Weight of a reference."""
+    distribution: tuple[OptionSpec, ...]
+    """Options of a saved distribution."""
 
 
 def read_commands() -> Commands:
@@ -124,6 +128,8 @@ def read_commands() -> Commands:
         tuple(table["qualities"]),
         table["default_quality"],
         _specs(table["evaluation"]),
+        weight,
+        _specs(table["distribution"]),
     )
 
 

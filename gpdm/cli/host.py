@@ -13,6 +13,9 @@ from tqdm import tqdm
 from ..errors import GPDMError
 from ..synthesis import StepInfo
 from .flags import check_device
+from .memory import free_memory
+from .reading import read_bytes
+from .session import Session
 
 
 def parse_device(name: str) -> torch.device:
@@ -52,8 +55,8 @@ class Bar:
 class TerminalHost:
     """The host of nodes that run in the terminal (protocol: nodes/host.py)."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
+    def __init__(self, device: torch.device, session: Session | None = None) -> None:
+        self._device, self._session = device, session
         self.label = "GPDM"
         self._bar: Bar | None = None
 
@@ -77,6 +80,22 @@ class TerminalHost:
     def progress(self, total: int) -> Bar:
         self._bar = Bar(total, self.label)
         return self._bar
+
+    def files(self, suffix: str) -> None:
+        """Returns None: a workflow file may name any file next to it."""
+        del suffix
+
+    def read_file(self, name: str) -> tuple[str, bytes]:
+        path = self._files().find(name)
+        return str(path), read_bytes(path, free_memory())
+
+    def save_file(self, data: bytes, prefix: str, suffix: str) -> str:
+        return str(self._files().save_file(data, prefix, suffix))
+
+    def _files(self) -> Session:
+        if self._session is None:
+            raise GPDMError("there are no folders for files here; run the node in a workflow")
+        return self._session
 
     def node_done(self) -> None:
         """Removes the node's bar from the screen. Levels may converge early, so it need not have reached its end."""

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from ..canvas import Keep
 from ..errors import GPDMError
-from ..references import Images, Reference, ReferenceOptions, masked_reference
+from ..references import Images, Reference, ReferenceOptions
 from ..tasks import TASKS, Task
-from .pictures import PictureFile, read_mask, read_picture
+from .pictures import read_mask, read_picture
+from .reference_files import read_reference
 from .task_flags import NONE, given_files
 
 
@@ -50,13 +51,13 @@ def read_inputs(options: argparse.Namespace, device: torch.device) -> Inputs:
     """
     task = TASKS[options.task.task]
     paths: list[Path] = getattr(options, task.reference.name)
-    pictures = [read_picture(path) for path in paths]
+    references, bits = _references(options, paths, device)
     return Inputs(
-        references=_references(options, pictures, device),
+        references=references,
         start=None if task.start is None else _images(getattr(options, task.start.name), device),
         init=_images(getattr(options, "init", None), device),
         keep=_keep(options, device),
-        bits=max(picture.bits for picture in pictures),
+        bits=bits,
         files=given_files(options),
     )
 
@@ -80,31 +81,32 @@ def _images(path: Path | None, device: torch.device) -> Tensor | None:
     return None if path is None else read_picture(path).images.to(device)
 
 
-def _references(options: argparse.Namespace, pictures: Sequence[PictureFile], device: torch.device) -> list[Reference]:
-    """Returns the references with the masks, weights and regions of the command line, by the order of the files."""
-    masks, regions, weights = (_by_reference(options, name, len(pictures)) for name in ("mask", "region", "weight"))
+def _references(
+    options: argparse.Namespace, paths: Sequence[Path], device: torch.device
+) -> tuple[list[Reference], int]:
+    """Returns the references with the masks, weights and regions of the command line, by the order of the files.
+
+    The bits per channel are 16 if one of them has 16, else 8.
+    """
+    masks, regions, weights = (by_reference(options, name, len(paths)) for name in ("mask", "region", "weight"))
     default = ReferenceOptions().weight
-    references = []
-    for picture, mask, region, weight in zip(pictures, masks, regions, weights, strict=True):
-        with naming_files(
-            {options.task.reference.name: [picture.path], "mask": [] if mask in (None, NONE) else [mask]}
-        ):
-            references.append(
-                masked_reference(
-                    picture.images.to(device),
-                    _map(mask, device),
-                    default if weight is None else ReferenceOptions(weight=weight).weight,
-                    _map(region, device),
-                )
-            )
-    return references
+    references, depths = [], []
+    for path, mask, region, weight in zip(paths, masks, regions, weights, strict=True):
+        with naming_files({options.task.reference.name: [path], "mask": [] if mask in (None, NONE) else [mask]}):
+            chosen = default if weight is None else ReferenceOptions(weight=weight).weight
+            reference, bits = read_reference(path, device, read_map(mask, device), chosen, read_map(region, device))
+            references.append(reference)
+            depths.append(bits)
+    return references, max(depths)
 
 
-def _map(path: Path | None, device: torch.device) -> Tensor | None:
+def read_map(path: Path | None, device: torch.device) -> Tensor | None:
+    """Returns the mask in a file, (1, 1, H, W) with values from 0 to 1; None for no file, or `NONE`."""
     return None if path is None or path == NONE else read_mask(path).to(device)
 
 
-def _by_reference(options: argparse.Namespace, name: str, count: int) -> list[Any]:
+def by_reference(options: argparse.Namespace, name: str, count: int) -> list[Any]:
+    """Returns the values of a repeated flag for each of `count` references; None where it is not given."""
     given = getattr(options, name)
     return [*given, *[None] * (count - len(given))]
 

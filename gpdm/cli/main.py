@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import __version__
 from ..errors import GPDMError
-from . import edit_flags, eval_flags, match_flags, mix_flags, region_flags, task_flags
+from . import distribution_flags, edit_flags, eval_flags, match_flags, mix_flags, region_flags, task_flags
 from .commands import read_commands
 from .flags import add_common, seed
 from .notices import printed_notices
@@ -63,6 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     for match in commands.matches:
         match_flags.add_parser(parsers, match)
     eval_flags.add_eval_parser(parsers, commands.evaluation)
+    distribution_flags.add_parser(parsers, commands)
     return parser
 
 
@@ -113,6 +114,11 @@ def _work(options: argparse.Namespace) -> dict[str, Any]:
         from .evaluate import run_eval
 
         return run_eval(options)
+    if options.command == "distribution":
+        distribution_flags.check_flags(options)
+        from .distributions import run_distribution_command
+
+        return run_distribution_command(options)
     if "edit" in options:
         edit_flags.check_flags(options)
         from .edits import run_edit_command

@@ -47,7 +47,9 @@ class CommandParser(argparse.ArgumentParser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:  # type: ignore[override]
         """Collects the files wherever they stand; see `OneLineParser.parse_known_args` for the errors."""
-        if self._inner:  # argparse calls this method once for the flags and once for the files
+        # argparse calls this method once for the flags and once for the files; a command with actions leaves both to
+        # these.
+        if self._inner or self._subparsers is not None:
             return super().parse_known_args(args, namespace)
         self._inner = True
         try:

@@ -135,6 +135,10 @@ def _decode(data: bytes, memory: int | None, profiles: bool) -> tuple[Decoded, s
 def _unidentified(data: bytes) -> str:
     """Returns what a file is that Pillow does not know, and what to do with it."""
     name = format_of(data)
+    if data[8:9] == b"{":  # a header of safetensors
+        return (
+            "it is a safetensors file and no picture; a saved distribution takes the place of references of tasks only"
+        )
     if name is None:
         return "it is not a picture that Pillow can read; convert it to PNG"
     again = "save it again" if name == "a PNG" else "save it again as PNG"

@@ -6,9 +6,9 @@ import argparse
 
 import torch
 
-from ..references import Reference
 from .inputs import Inputs
 from .pictures import read_mask, read_picture
+from .reference_files import read_reference
 from .region_flags import given_files
 
 
@@ -19,16 +19,14 @@ def read_region_inputs(options: argparse.Namespace, device: torch.device) -> Inp
         GPDMError: A file cannot be used. The message names the file.
     """
     pairs = [(options.white, options.mask), *options.region]
-    pictures = [read_picture(path) for path in (*(image for image, _ in pairs), options.black)]
     regions = [*(read_mask(mask).to(device) for _, mask in pairs), None]
+    paths = [*(image for image, _ in pairs), options.black]
+    read = [read_reference(path, device, region=region) for path, region in zip(paths, regions, strict=True)]
     return Inputs(
-        references=[
-            Reference(picture.images.to(device), region=region)
-            for picture, region in zip(pictures, regions, strict=True)
-        ],
+        references=[reference for reference, _ in read],
         start=None,
         init=None if options.init is None else read_picture(options.init).images.to(device),
         keep=None,
-        bits=max(picture.bits for picture in pictures),
+        bits=max(bits for _, bits in read),
         files=given_files(options),
     )

@@ -56,7 +56,7 @@ def run_command(options: argparse.Namespace) -> dict[str, Any]:
     if is_editor_format(workflow) and not (options.image or options.set or options.seed is not None):
         # With overrides the editor would show, from this, what was not run; it then reads the prompt instead.
         session.metadata["workflow"] = workflow
-    execute(found.order, definitions, session, TerminalHost(device))
+    execute(found.order, definitions, session, TerminalHost(device, session))
     return {
         "workflow": str(path),
         "saved": [str(saved) for saved in session.saved],

@@ -47,7 +47,7 @@ class Session:
     """Pictures that a check has read and no node has used yet."""
 
     def find(self, name: str) -> Path:
-        """Returns the picture called `name`, which may end in a folder of ComfyUI: "[input]", "[output]", "[temp]"."""
+        """Returns the file called `name`, which may end in a folder of ComfyUI: "[input]", "[output]", "[temp]"."""
         plain = name.strip().replace("\\", "/")  # saved on Windows, perhaps
         folders = self.folders
         for mark, first in (("[input]", ()), ("[output]", (self.out,)), ("[temp]", (self.out,))):
@@ -57,8 +57,10 @@ class Session:
             if path.is_file():
                 return path
         if Path(plain).is_absolute():
-            raise GPDMError(f"there is no picture {plain}; check the path after --image")
-        raise GPDMError(f"there is no picture {plain!r} in {', '.join(map(str, folders))}; give one with --image FILE")
+            raise GPDMError(f"there is no file {plain}; check the path after --image")
+        raise GPDMError(
+            f"there is no file {plain!r} in {', '.join(map(str, folders))}; give a picture with --image FILE"
+        )
 
     def read(self, name: str, profiles: bool = True) -> PictureFile:
         """Returns the content of the picture called `name`; `profiles` is as in `read_picture`.
@@ -104,6 +106,15 @@ class Session:
         for index, image in enumerate(images):
             name = target.name.replace("%batch_num%", str(index))
             self.saved.append(write_png(image, folder / f"{name}_{first + index:05d}{ending}", texts, bits))
+
+    def save_file(self, data: bytes, prefix: str, suffix: str) -> Path:
+        """Writes a file as PREFIX_00001_SUFFIX and so on, after the highest number there is, and returns its path."""
+        from .files import save_bytes
+
+        target = self.target(prefix)
+        number = first_free_number(make_folder(target.parent), target.name)
+        self.saved.append(save_bytes(data, target.with_name(f"{target.name}_{number:05d}_{suffix}")))
+        return self.saved[-1]
 
 
 def _without_nan(value: Any) -> Any:

@@ -9,7 +9,7 @@ from torch import Tensor
 from ..errors import ImageError
 from ..images import Size, size_of
 from ..pictures.forms import Form, check_picture, check_visible, differ, kinds_of, opacity, split_alpha
-from ..references import Images, Reference, as_references, named_references, sizes_of
+from ..references import Images, Reference, as_references, check_pictures, named_references, sizes_of
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ def prepare_edit(image: Tensor, references: Images | None = None) -> PreparedEdi
     picture = check_picture(image, "image")
     named, used = [("image", picture)], []
     for name, reference in [] if references is None else named_references(references):
+        check_pictures([reference], "edits make pictures of patches")
         if reference.region is not None:
             raise ImageError(f"{name} has a region, which edits do not use: the mask says where; leave the region out")
         used.append(replace(reference, image=check_picture(reference.image, name)))

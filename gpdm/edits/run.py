@@ -15,7 +15,7 @@ from ..options import check_int
 from ..pictures.forms import Form
 from ..pictures.masks import masks_for
 from ..pictures.progress import OnProgress, part_of
-from ..references import Images, as_references
+from ..references import Images, as_references, check_pictures
 from .base import Edit, Edited, EditInput
 
 
@@ -82,6 +82,7 @@ def run_edit(
         )
     given_masks, excluded = (masks_for(each, name, len(image)) for each, name in ((mask, "mask"), (exclude, "exclude")))
     given, form = [] if references is None else as_references(references), None
+    check_pictures(given, "edits make pictures of patches")
     if image.shape[1] in (2, 4) and not chosen.together:  # colours under transparent pixels have no influence
         form = Form.of([image])
         given = [replace(x, image=form.enter(x.image)) for x in given]

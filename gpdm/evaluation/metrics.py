@@ -17,7 +17,7 @@ from ..options import Options, option
 from ..patches.filters import sample_filters
 from ..patches.linear import FilterBank, patch_grid
 from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, mutual
-from ..references import Images, Reference, as_references, reference_patch_weights
+from ..references import Images, Reference, as_references, check_pictures, reference_patch_weights
 from ..transport.sorted import sliced_wasserstein
 from .copying import PATCH_SIZE, Sources, copied_fraction, largest_region
 from .lines import LINE_STEP, line_continuity
@@ -163,6 +163,7 @@ def check_pair(reference: Images, image: Tensor) -> list[Reference]:
     """
     references = as_references(reference)
     check_alike(check_image(image, "image"), "image", references[0].image, "reference")
+    check_pictures(references, "an evaluation looks for the sources of patches")
     if any(x.region is not None for x in references):
         raise OptionError.saying(
             "reference has a region, which evaluation cannot use; crop and evaluate each region by itself"

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from ..patches.linear import FilterBank, Stride
+from ..transport.binned import Bins
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,16 @@ class Backend(Protocol):
         """
         ...
 
+    def from_cdfs(self, banks: Sequence[FilterBank], bins: Sequence[Bins], cdf_p: Tensor) -> Any:
+        """Returns known CDFs along one set of filters, in the backend's own form.
+
+        Arguments:
+            banks: The filters, for each size.
+            bins: The bins of these filters, for each size; all have B bins.
+            cdf_p: F_P at the bin centres, (K, B).
+        """
+        ...
+
     def evaluate(
         self, patches: Sequence[OutputPatches], reference: Any, distance: str, stride: int, factors: Tensor
     ) -> Tensor:
@@ -84,7 +95,7 @@ class Backend(Protocol):
 
         Arguments:
             patches: The patches of the output, for each size.
-            reference: An element of the result of `project`.
+            reference: An element of the result of `project`, or the result of `from_cdfs`.
             distance: "l1" or "l2".
             stride: Distance between neighbouring patches, in pixels.
             factors: Factor of the gradient of each filter, (K,).

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..images import size_of
 from ..patches.linear import FilterBank, LinearMap, MatrixFilters, Stride, patch_grid
-from ..transport.binned import BIN_GRADIENTS, WEIGHT_UNIT, bin_range, count, cumulative
+from ..transport.binned import BIN_GRADIENTS, WEIGHT_UNIT, Bins, bin_range, count, cumulative
 from .backend import ALL_PATCHES, OutputPatches, ReferencePatches
 from .workspace import Workspace
 
@@ -82,39 +82,30 @@ class TorchBackend:
         self, patches: Sequence[Sequence[ReferencePatches]], banks: Sequence[FilterBank], bins: int
     ) -> list[TorchProjectedReference]:
         """See `Backend.project`."""
-        sets, first, parts, limits = banks[0].sets, 0, [], []
-        for size_patches, bank in zip(patches, banks, strict=True):
-            maps = MatrixFilters.of(bank) if self.use_matrices else bank
-            strips = [strip for each in size_patches for strip in _in_strips(each, bank.patch_size)]
-            values = [maps.project(strip.image, strip.stride).flatten(0, 1) for strip in strips]
+        maps, grids, parts = [self._maps(bank) for bank in banks], [], []
+        for size_patches, filters in zip(patches, maps, strict=True):
+            strips = [strip for each in size_patches for strip in _in_strips(each, filters.patch_size)]
+            values = [filters.project(strip.image, strip.stride).flatten(0, 1) for strip in strips]
             ends = [each.aminmax(dim=0) for each in values]
             low, high = torch.stack([x.min for x in ends]).amin(0), torch.stack([x.max for x in ends]).amax(0)
             margin = (high - low) / 16  # for patches that are not counted, and for those of the output
             grid = bin_range(low - margin, high + margin, bins)
             counts = sum(
-                count(grid.index(x), len(bank) * bins, _expanded(each.weights, x))
+                count(grid.index(x), len(filters) * bins, _expanded(each.weights, x))
                 for x, each in zip(values, strips, strict=True)
             )
             assert isinstance(counts, Tensor)
-            number = len(bank) // sets
-            start = (torch.arange(number, device=low.device, dtype=low.dtype) + first) * bins
-            offsets = start - (grid.low * grid.scale).view(sets, number)
-            limits.append((start, start + (bins - 0.5)))
-            filters = maps.scaled(grid.scale).split_sets(sets)
-            parts.append((filters, offsets, grid.width.view(sets, -1), counts.view(sets, number, bins)))
-            first += number
-        filters, offsets, widths, counts = zip(*parts, strict=True)
-        width, cdf_p = torch.cat(widths, 1), cumulative(torch.cat(counts, 1), widths[0].dtype)
-        return [
-            TorchProjectedReference(set_filters, set_offsets, set_width, tuple(limits), set_cdf)
-            for set_filters, set_offsets, set_width, set_cdf in zip(
-                zip(*filters, strict=True),
-                zip(*(x.unbind(0) for x in offsets), strict=True),
-                width.unbind(0),
-                cdf_p.unbind(0),
-                strict=True,
-            )
-        ]
+            grids.append(grid)
+            parts.append(counts.view(banks[0].sets, -1, bins))
+        cdf_p = cumulative(torch.cat(parts, 1), grids[0].width.dtype)
+        return _assembled(maps, grids, cdf_p)
+
+    def from_cdfs(self, banks: Sequence[FilterBank], bins: Sequence[Bins], cdf_p: Tensor) -> TorchProjectedReference:
+        """See `Backend.from_cdfs`."""
+        return _assembled([self._maps(bank) for bank in banks], bins, cdf_p[None])[0]
+
+    def _maps(self, bank: FilterBank) -> FilterBank | MatrixFilters:
+        return MatrixFilters.of(bank) if self.use_matrices else bank
 
     def evaluate(
         self,
@@ -169,6 +160,27 @@ class TorchBackend:
         if sum(strip.projections for strip in strips) <= self.workspace.strip_projections:
             return [strips]
         return [[strip] for strip in strips]
+
+
+def _assembled(
+    maps: Sequence[FilterBank | MatrixFilters], grids: Sequence[Bins], cdf_p: Tensor
+) -> list[TorchProjectedReference]:
+    """Returns several sets of filters with CDFs (sets, K, B); filters and bins are those of all sets, for each size."""
+    sets, first, filters, offsets, limits = len(cdf_p), 0, [], [], []
+    for size_filters, grid in zip(maps, grids, strict=True):
+        number = len(size_filters) // sets
+        start = (torch.arange(number, device=grid.low.device, dtype=grid.low.dtype) + first) * grid.number
+        offsets.append((start - (grid.low * grid.scale).view(sets, number)).unbind(0))
+        limits.append((start, start + (grid.number - 0.5)))
+        filters.append(size_filters.scaled(grid.scale).split_sets(sets))
+        first += number
+    width = torch.cat([grid.width.view(sets, -1) for grid in grids], 1)
+    return [
+        TorchProjectedReference(set_filters, set_offsets, set_width, tuple(limits), set_cdf)
+        for set_filters, set_offsets, set_width, set_cdf in zip(
+            zip(*filters, strict=True), zip(*offsets, strict=True), width.unbind(0), cdf_p.unbind(0), strict=True
+        )
+    ]
 
 
 def _index(group: Sequence[_Strip], reference: TorchProjectedReference) -> Tensor:

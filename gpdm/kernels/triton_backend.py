@@ -46,26 +46,23 @@ class TritonBackend:
         self, patches: Sequence[Sequence[ReferencePatches]], banks: Sequence[FilterBank], bins: int
     ) -> list[TritonProjectedReference]:
         """See `Backend.project`. The range of the bins is found from a subsample."""
-        sets, parts = banks[0].sets, []
+        sets, filters, grids, parts = banks[0].sets, [], [], []
         for size_patches, bank in zip(patches, banks, strict=True):
             ends = [_range(each, bank) for each in size_patches]
             low, high = torch.stack([x for x, _ in ends]).amin(0), torch.stack([x for _, x in ends]).amax(0)
-            grid, filters = bin_range(low, high, bins), bank.filters()
+            grids.append(bin_range(low, high, bins))
+            filters.append(bank.filters())
             counts = sum(
-                project_and_count(each.image, filters, grid, each.stride, each.weights) for each in size_patches
+                project_and_count(each.image, filters[-1], grids[-1], each.stride, each.weights)
+                for each in size_patches
             )
             assert isinstance(counts, Tensor)
-            ends = zip(grid.low.chunk(sets), grid.width.chunk(sets), strict=True)
-            set_bins = [Bins(set_low, set_width, bins) for set_low, set_width in ends]
-            parts.append((filters.chunk(sets), set_bins, grid.width.view(sets, -1), counts.view(sets, -1, bins)))
-        filters, set_bins, widths, counts = zip(*parts, strict=True)
-        cdf_p = cumulative(torch.cat(counts, 1), widths[0].dtype)
-        return [
-            TritonProjectedReference(*each)
-            for each in zip(
-                zip(*filters, strict=True), zip(*set_bins, strict=True), torch.cat(widths, 1), cdf_p, strict=True
-            )
-        ]
+            parts.append(counts.view(sets, -1, bins))
+        return _assembled(filters, grids, cumulative(torch.cat(parts, 1), grids[0].width.dtype))
+
+    def from_cdfs(self, banks: Sequence[FilterBank], bins: Sequence[Bins], cdf_p: Tensor) -> TritonProjectedReference:
+        """See `Backend.from_cdfs`."""
+        return _assembled([bank.filters() for bank in banks], bins, cdf_p[None])[0]
 
     def evaluate(
         self,
@@ -86,6 +83,29 @@ class TritonBackend:
             factor = None if each.weights is None else (each.weights / WEIGHT_UNIT).to(part)
             each.into.add_(backproject(each.image, filters, bins, part, (stride, stride), factor))
         return value
+
+
+def _assembled(filters: Sequence[Tensor], grids: Sequence[Bins], cdf_p: Tensor) -> list[TritonProjectedReference]:
+    """Returns several sets of filters with CDFs (sets, K, B); filters and bins are those of all sets, for each size."""
+    sets = len(cdf_p)
+    width = torch.cat([grid.width.view(sets, -1) for grid in grids], 1)
+    bins = [
+        [
+            Bins(low, size_width, grid.number)
+            for low, size_width in zip(grid.low.chunk(sets), grid.width.chunk(sets), strict=True)
+        ]
+        for grid in grids
+    ]
+    return [
+        TritonProjectedReference(*each)
+        for each in zip(
+            zip(*(each.chunk(sets) for each in filters), strict=True),
+            zip(*bins, strict=True),
+            width,
+            cdf_p,
+            strict=True,
+        )
+    ]
 
 
 def _range(patches: ReferencePatches, bank: FilterBank) -> tuple[Tensor, Tensor]:

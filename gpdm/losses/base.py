@@ -252,7 +252,7 @@ def region_groups(references: Sequence[Reference]) -> list[tuple[Tensor | None, 
     """Returns the regions, each with its references, whose own `region` is None."""
     groups: list[tuple[Tensor | None, list[Reference]]] = []
     for reference in references:
-        everywhere = Reference(reference.image, reference.weight)
+        everywhere = replace(reference, region=None)
         same = next((group for region, group in groups if _equal(region, reference.region)), None)
         if same is None:
             groups.append((reference.region, [everywhere]))

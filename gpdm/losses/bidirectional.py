@@ -15,7 +15,7 @@ from ..images import check_single, size_of
 from ..options import Options, option
 from ..patches.nearest import SEARCH_HELP, SEARCHES, all_patches, import_faiss, nearest, search_bytes
 from ..pyramid import Level, check_level
-from ..references import Reference, check_patches, reference_patch_weights
+from ..references import Reference, check_patches, check_pictures, reference_patch_weights
 from ..transport.binned import accumulator_dtype
 from ..transport.sorted import add_rows_
 from .base import OutputState, Term
@@ -84,6 +84,7 @@ class BidirectionalLoss(Options):
             GPDMError: faiss is chosen and not installed.
         """
         check_level(level, self.patch_size)
+        check_pictures(references, "the bidirectional loss compares patches with the nearest ones")
         check_patches(references, self.patch_size)
         if self.search == "faiss":
             import_faiss()

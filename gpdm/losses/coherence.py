@@ -22,7 +22,7 @@ from ..patches.lattice import Lattice
 from ..patches.linear import patch_grid
 from ..patches.search import PatchSearch, search_bytes
 from ..pyramid import Level
-from ..references import Reference, check_patches, reference_patch_weights
+from ..references import Reference, check_patches, check_pictures, reference_patch_weights
 from .base import OutputState
 
 COHERENCE_PATCH = 7
@@ -68,8 +68,9 @@ class Coherence:
     """1, since the term is inactive where its patches do not fit."""
 
     def check(self, level: Level, references: Sequence[Reference]) -> None:
-        """Raises `OptionError` if the weights leave no patch at a level at which the term is active."""
+        """Raises `OptionError` if there is no patch, or only saved distributions, where the term is active."""
         if self.active(level):
+            check_pictures(references, "coherence (0 turns it off) moves patches towards the nearest one")
             check_patches(references, COHERENCE_PATCH)
 
     def active(self, level: Level) -> bool:

@@ -87,11 +87,7 @@ class ReferenceCDFs:
         self.workspace, self.backend, self.like = workspace, backend, references[0].image
         self.samplers = [PatchSampler(references, each.patch_size, limits.reference_patches) for each in filters]
         self.bins = limits.bins or bin_count(max(each.number for each in self.samplers), distance)
-        number = sum(each.number for each in filters)
-        # Each filter set is split, so that what is evaluated together does not grow with the number of filters.
-        # A group has filters of every size.
-        groups = min(-(-number // limits.set_filters), *(each.number for each in filters))
-        self.groups = list(zip(*(each.split(groups) for each in filters), strict=True))
+        number, self.groups = sum(each.number for each in filters), filter_groups(filters, limits)
         self.sets = _power_of_two(min(BATCH_FILTERS // number, limits.sets_per_sample))
         self.joint_sets = self.sets
         if self.like.device.type == "cpu":
@@ -123,6 +119,16 @@ class ReferenceCDFs:
             ]
             results.append(self.backend.project(patches, banks, self.bins))
         return list(zip(*results, strict=True))
+
+
+def filter_groups(filters: Sequence[Filters], limits: CountingLimits) -> list[tuple[Filters, ...]]:
+    """Splits a set of filters, so that what is evaluated together does not grow with their number.
+
+    A group has filters of every size.
+    """
+    number = sum(each.number for each in filters)
+    groups = min(-(-number // limits.set_filters), *(each.number for each in filters))
+    return list(zip(*(each.split(groups) for each in filters), strict=True))
 
 
 def _power_of_two(number: int) -> int:

@@ -11,9 +11,10 @@ from ..canvas import Canvas
 from ..kernels.workspace import MIN_STRIP_ROWS, PROJECTION_BYTES, STRIP_PROJECTIONS
 from ..patches.filters import Filters
 from ..pyramid import Level, check_level
-from ..references import Reference, check_patches
+from ..references import Reference, check_patches, check_pictures
 from .base import Objective, SumObjective, level_of
 from .reference_cdfs import CountingLimits
+from .stored_cdfs import check_distributions
 from .swd_binned import BinnedObjective
 from .swd_sorted import SortedObjective
 
@@ -56,6 +57,9 @@ class SlicedWasserstein:
     def check(self, level: Level, references: Sequence[Reference]) -> None:
         """Raises `OptionError` if the level, or what the weights leave of the references, is smaller than a patch."""
         check_level(level, self.patch_size)
+        if self.solver == "exact":
+            check_pictures(references, "solver exact sorts those of the reference")
+        check_distributions(references, [each.patch_size for each in self.filters])
         for each in self.filters:
             check_patches(references, each.patch_size)
 

@@ -22,7 +22,8 @@ from ..patches.linear import PatchGrid, patch_grid
 from ..references import Reference
 from ..transport.binned import WEIGHT_UNIT, quantize_weights
 from .base import OutputState
-from .reference_cdfs import CountingLimits, ReferenceCDFs, random_offset, subsample_stride
+from .reference_cdfs import CountingLimits, ReferenceCDFs, filter_groups, random_offset, subsample_stride
+from .stored_cdfs import StoredCDFs
 
 POOL_SIZE = 8
 """Number of filter sets, with the reference's CDFs along them, that are kept if sets are reused."""
@@ -85,7 +86,14 @@ class BinnedObjective:
         # With new filters at every step a larger pool would leave some sets unused, which raises the final distance by
         # 14 %.
         self.pool = 1 if reuse == 1 else POOL_SIZE
-        self.cdfs = ReferenceCDFs(filters, distance, references, self.workspace, self.implementation, limits, self.pool)
+        self.cdfs: ReferenceCDFs | StoredCDFs
+        if references[0].distribution is None:
+            self.cdfs = ReferenceCDFs(
+                filters, distance, references, self.workspace, self.implementation, limits, self.pool
+            )
+        else:
+            groups = filter_groups(filters, limits)
+            self.cdfs = StoredCDFs(groups, distance, references, self.implementation, limits.bins, self.pool)
         self.factors: list[Tensor] | None = None
         # A strided or subsampled grid has another offset at every step, which a captured graph cannot follow.
         self.capturable = stride == 1 and all(

@@ -10,6 +10,7 @@ import functools
 import gc
 import logging
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -185,3 +186,8 @@ class QueueLimit:
         self.events.append(event)
         if len(self.events) > 1:
             self.events.pop(0).synchronize()
+
+
+def current_device(device: torch.device) -> AbstractContextManager[object]:
+    """Returns a context in which `device` is the current CUDA device, for kernel launches and graph captures."""
+    return torch.cuda.device(device) if device.type == "cuda" else nullcontext()

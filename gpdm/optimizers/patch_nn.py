@@ -17,7 +17,7 @@ from ..losses.base import Objective, OutputState, by_region, level_of
 from ..options import Options, option
 from ..patches.nearest import SEARCHES, all_patches, import_faiss, least_distances, nearest, search_bytes
 from ..pyramid import Level, check_level
-from ..references import Reference, check_patches, masked_at, reference_patch_weights
+from ..references import Reference, check_patches, check_pictures, masked_at, reference_patch_weights
 from .approximate_nn import ApproximatePatches, approximate_bytes, is_large
 from .base import Iterate, LevelProblem, Step
 from .votes import Votes, region_of_patches, vote
@@ -90,6 +90,7 @@ class PatchNN(Options):
         `loss` is not used.
         """
         del loss
+        check_pictures(references, "patch nearest neighbours (quality draft) use nothing else")
         for level in levels:
             check_level(level, self.patch_size)
             check_patches(masked_at(references, level.scale), self.patch_size)

@@ -5,6 +5,7 @@ A new task is a record in a file here and three entries in this file.
 
 from . import layout, paint, restyle
 from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task
+from .distribution import picture_distribution
 from .mix import MIX, MixOptions
 from .output import SIZE_OPTIONS, TILES, OutputOptions
 from .pictures import prepare_pictures
@@ -38,6 +39,7 @@ __all__ = [
     "Task",
     "mix",
     "paint",
+    "picture_distribution",
     "prepare_pictures",
     "regions",
     "reshuffle",

@@ -26,6 +26,9 @@ from ..references import Images, Reference, named_references
 from ..synthesis import Synthesis
 from .base import Task
 
+WITHOUT_PATCHES = "the reference is a saved distribution, without patches to copy; coherence is turned off"
+"""What is said about a run with a saved distribution."""
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -90,8 +93,8 @@ def prepare_pictures(
     """
     given, name = task.named(pictures), task.reference.name
     start_name = "init" if task.start is None else task.start.name
-    layout = _checked(given[name], name)
-    used = layout if references is None else _checked(references, "reference")
+    layout = checked(given[name], name)
+    used = layout if references is None else checked(references, "reference")
     start = init if task.start is None else given[start_name]
     start = None if start is None else check_picture(start, start_name)
     kept = check_picture(keep.image, "the picture with the kept pixels") if isinstance(keep, Keep) else None
@@ -113,7 +116,8 @@ def prepare_pictures(
     if start_alpha is not None:
         note += f", and the output gets the alpha channel of {start_name}"
 
-    layout, used = ([_entered(reference, form) for reference in group] for group in (layout, used))
+    is_saved = any(reference.distribution is not None for reference in used)
+    layout, used = ([in_form(reference, form) for reference in group] for group in (layout, used))
     entered = None if start is None else form.enter(start)
     return Prepared(
         pictures=tuple(entered if picture.start else layout for picture in task.pictures),
@@ -125,11 +129,11 @@ def prepare_pictures(
         form=form,
         colour=form.colour or Form.of(image for _, image in named).colour,
         start_alpha=start_alpha,
-        note=note if differ(named) else None,
+        note=". ".join(([note] if differ(named) else []) + ([WITHOUT_PATCHES] if is_saved else [])) or None,
     )
 
 
-def _checked(images: Images, name: str) -> list[Reference]:
+def checked(images: Images, name: str) -> list[Reference]:
     """Returns references without opaque alpha channels; they may be batches."""
     return [
         replace(reference, image=check_picture(reference.image, item.replace("reference", name, 1)))
@@ -149,7 +153,7 @@ def _shared_alpha(references: list[Reference], start: Tensor | None) -> bool:
     return any(has_alpha(x.image) for x in references) and (start is None or has_alpha(start))
 
 
-def _entered(reference: Reference, form: Form) -> Reference:
+def in_form(reference: Reference, form: Form) -> Reference:
     """Returns a reference in a form. If that has no alpha, the weight of its transparent pixels is 0."""
     _, alpha = split_alpha(reference.image)
     image = form.enter(reference.image)

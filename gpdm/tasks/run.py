@@ -12,8 +12,9 @@ from torch import Tensor
 from ..canvas import Canvas, Keep
 from ..errors import GPDMError, ImageError, OptionError
 from ..images import Size, check_alike, check_image, resize, size_of
+from ..losses.swd import SWDLoss
 from ..options import describe
-from ..references import Images, as_references
+from ..references import Images, as_references, check_pictures
 from ..synthesis import OnStep, Synthesis, synthesize
 from .base import DEFAULT_QUALITY, Picture, Recipe, Task
 from .output import TILES, Work
@@ -70,6 +71,10 @@ def run_task(
     if init is not None:
         name = "init" if task.start is None else task.start.name
         check_alike(check_image(init, name), name, used[0].image, task.reference.name)
+    if any(reference.distribution is not None for reference in used):
+        recipe = _without_patches(recipe)
+        if isinstance(keep, Tensor) and init is None:
+            check_pictures(given, "keep keeps pixels of the reference")
     work = Work(used, size_of(given[0].image), init)
     border = _border(recipe)
     kept_image = given[0].image if init is None else init
@@ -142,6 +147,11 @@ def _with_options(recipe: Recipe, options: dict[str, Any]) -> Recipe:
         part = names[name]
         recipe = replace(recipe, **{part: replace(getattr(recipe, part), **{name: value})})
     return recipe
+
+
+def _without_patches(recipe: Recipe) -> Recipe:
+    """Returns the recipe for saved distributions, which have no patches for the coherence term."""
+    return replace(recipe, loss=replace(recipe.loss, coherence=0.0)) if isinstance(recipe.loss, SWDLoss) else recipe
 
 
 def _border(recipe: Recipe) -> str:

@@ -55,7 +55,7 @@ def test_an_unknown_node_that_may_be_an_output_is_named(capsys: pytest.CaptureFi
             "node 9 (ImageScaleBy): input image takes IMAGE, but node 1 (LoadImage) gives MASK",
         ),
         ({"class_type": "ImageScaleBy", "inputs": {}}, "node 9 (ImageScaleBy): input image (IMAGE) is missing"),
-        ({"class_type": "LoadImage", "inputs": {"image": "nowhere.png"}}, "node 9 (LoadImage): there is no picture"),
+        ({"class_type": "LoadImage", "inputs": {"image": "nowhere.png"}}, "node 9 (LoadImage): there is no file"),
         (
             {"class_type": "PrimitiveInt", "inputs": {"value": 1}},
             "input images takes IMAGE, but node 9 (PrimitiveInt) gives INT",
@@ -98,7 +98,7 @@ def test_it_is_refused_with_the_reasons_if_no_output_is_left(capsys: pytest.Capt
     workflow["1"]["inputs"]["image"] = "nowhere.png"
     assert run(workflow) == 2
     (line,) = lines(capsys)
-    assert "there is no picture 'nowhere.png'" in line and "node 9, which is not in the workflow" in line
+    assert "there is no file 'nowhere.png'" in line and "node 9, which is not in the workflow" in line
     assert not Path("o").exists()
 
 

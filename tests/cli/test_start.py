@@ -112,7 +112,7 @@ FILES = {
         ("run range.json", 2, "num_outputs = 0 is not allowed"),
         ("run type.json", 2, "of unknown type 'FaceDetailer'"),
         ("run model.json", 2, "needs a model"),
-        ("run missing.json", 2, "there is no picture 'no.png'"),
+        ("run missing.json", 2, "there is no file 'no.png'"),
         ("run outside.json", 2, "is outside the folder out"),
         ("run nothing.json", 2, "not a ComfyUI workflow"),
     ],

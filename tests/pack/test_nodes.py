@@ -64,6 +64,8 @@ IDS = [
     "GPDM_Evaluate",
     "GPDM_Reference",
     "GPDM_Canvas",
+    "GPDM_SaveDistribution",
+    "GPDM_LoadDistribution",
     *(edit.node_id for edit in EDITS.values()),
     *(match.node_id for match in MATCHES.values()),
 ]

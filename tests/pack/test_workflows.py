@@ -38,6 +38,7 @@ NAMES = sorted(
         "keep_part",
         "masked_reference",
         "regions",
+        "saved_look",
         "symmetric_tile",
         "tileable_texture",
     ]

@@ -1,0 +1,1 @@
+"""Patch distributions of pictures as data that can be saved, without the pictures."""
