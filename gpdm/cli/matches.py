@@ -8,14 +8,14 @@ import time
 from typing import Any
 
 from ..looks import MATCHES, prepare_match, run_match
-from ..references import Reference
 from .batches import Results, read_batch
 from .commands import MatchCommand
 from .flags import given_options
 from .host import StepBar, parse_device
 from .inputs import naming_files
 from .match_flags import given_files
-from .pictures import read_mask, read_picture
+from .pictures import read_mask
+from .reference_files import read_reference
 
 
 def run_match_command(options: argparse.Namespace) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def run_match_command(options: argparse.Namespace) -> dict[str, Any]:
     """
     command: MatchCommand = options.match
     device, files = parse_device(options.device), given_files(options)
-    references = [Reference(read_picture(path).images.to(device)) for path in files["reference"]]
+    references = [read_reference(path, device)[0] for path in files["reference"]]
     batch = read_batch(files["image"], device)
     mask = None if options.mask is None else read_mask(options.mask).to(device)
     with naming_files(files), StepBar(command.name) as bar:

@@ -6,10 +6,10 @@ import argparse
 
 import torch
 
-from ..references import Reference
 from .inputs import Inputs
 from .mix_flags import given_files
 from .pictures import read_picture
+from .reference_files import read_reference
 
 
 def read_mix_inputs(options: argparse.Namespace, device: torch.device) -> Inputs:
@@ -18,15 +18,15 @@ def read_mix_inputs(options: argparse.Namespace, device: torch.device) -> Inputs
     Raises:
         GPDMError: A file cannot be used. The message names the file.
     """
-    pictures = [read_picture(path) for path in options.reference]
-    weights = options.weights or [1.0] * len(pictures)
+    weights = options.weights or [1.0] * len(options.reference)
+    read = [
+        read_reference(path, device, weight=weight) for path, weight in zip(options.reference, weights, strict=True)
+    ]
     return Inputs(
-        references=[
-            Reference(picture.images.to(device), weight) for picture, weight in zip(pictures, weights, strict=True)
-        ],
+        references=[reference for reference, _ in read],
         start=None,
         init=None if options.init is None else read_picture(options.init).images.to(device),
         keep=None,
-        bits=max(picture.bits for picture in pictures),
+        bits=max(bits for _, bits in read),
         files=given_files(options),
     )

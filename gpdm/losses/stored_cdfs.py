@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Generator, Tensor
 
 from ..distributions.stored import PatchDistribution, PatchQuantiles, fixed_filters, mixed_cdf
 from ..errors import OptionError
+from ..images import size_of
 from ..kernels.backend import Backend
 from ..patches.filters import Filters
 from ..patches.linear import FilterBank
@@ -104,13 +106,16 @@ class StoredCDFs:
 
 
 def _weighted(references: Sequence[Reference]) -> tuple[list[float], list[PatchDistribution]]:
-    """Returns the distributions with a weight above 0, and their shares: weight times number of pixels."""
+    """Returns the distributions with a weight above 0, and their shares.
+
+    A distribution counts as one picture of its size, however many pictures it was made of.
+    """
     weights, distributions = [], []
     for reference in references:
         assert reference.distribution is not None
         assert not isinstance(reference.weight, Tensor)
         if reference.weight > 0:
-            weights.append(reference.weight * reference.distribution.pixels)
+            weights.append(reference.weight * math.prod(size_of(reference.image)))
             distributions.append(reference.distribution)
     return weights, distributions
 

@@ -63,12 +63,18 @@ def test_a_mask_changes_what_is_saved() -> None:
         ["reshuffle", "look.safetensors"],
         ["style", "look.safetensors", "other.png"],
         ["regions", "look.safetensors", "in.png", "hole.png"],
+        ["mix", "look.safetensors", "look.safetensors"],
     ],
     ids=lambda arguments: arguments[0],
 )
 def test_tasks_take_a_file_as_reference(arguments: list[str]) -> None:
     assert main([*arguments, *QUICK, "-o", "out.png"]) == 0
     assert values("out.png").shape == values("in.png").shape
+
+
+def test_match_look_takes_a_file_as_reference() -> None:
+    assert main(["match-look", "look.safetensors", "other.png", *CPU, "-o", "out.png"]) == 0
+    assert values("out.png").shape == values("other.png").shape
 
 
 @pytest.mark.parametrize(
