@@ -46,6 +46,7 @@ from .losses.measure import DistributionOptions as DistributionOptions
 from .losses.measure import patch_distribution as patch_distribution
 from .losses.sliced import SlicedWasserstein as SlicedWasserstein
 from .losses.swd import SWDLoss as SWDLoss
+from .materials import *  # noqa: F403
 from .memory import LevelMemory as LevelMemory
 from .memory import picture_bytes as picture_bytes
 from .optimizers.base import LevelSolver as LevelSolver

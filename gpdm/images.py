@@ -163,17 +163,20 @@ class Units:
     """True for the channels that have one value, `offset`, (1, C, 1, 1); None: there are none."""
 
     @classmethod
-    def of(cls, weighted: Sequence[Weighted], value_range: tuple[float, float] | None) -> Units | None:
+    def of(cls, weighted: Sequence[Weighted], value_range: tuple[float, float] | Units | None) -> Units | None:
         """Returns the working units for some references.
 
         Arguments:
             weighted: The references.
             value_range: Lowest and highest possible value of the data, which become -1 and 1. None: there are no such
                 values, and each channel gets mean 0 and standard deviation `WORKING_STD` over the weighted references.
+                Units are returned.
 
         Returns:
             The units; None for pictures in [-1, 1] without a constant channel, which stay unchanged.
         """
+        if isinstance(value_range, Units):
+            return value_range.check(weighted[0][0])
         lowest, highest = _channel_limits(weighted)
         constant = highest - lowest < 1e-6 * (1 + highest.abs())
         varying = not bool(constant.any())
@@ -187,6 +190,12 @@ class Units:
             offset, scale = torch.full_like(lowest, (low + high) / 2), torch.full_like(lowest, 2 / (high - low))
             lowest = lowest.clamp(low, high)
         return cls(offset, scale) if varying else cls(torch.where(constant, lowest, offset), scale, constant)
+
+    def check(self, image: Tensor) -> Units:
+        """Returns these units; raises `ImageError` if an image (B, C, H, W) has another number of channels."""
+        if self.offset.shape[1] != image.shape[1]:
+            raise ImageError(f"the image has {_channels(image)} and the working units are for {self.offset.shape[1]}")
+        return self
 
     def enter(self, image: Tensor) -> Tensor:
         """Converts an image (B, C, H, W) from data units to working units."""

@@ -101,7 +101,7 @@ def synthesize(
     symmetry: str = "none",
     keep: Keep | None = None,
     constraint: Callable[[Tensor, Canvas], None] | None = None,
-    value_range: tuple[float, float] | None = (-1.0, 1.0),
+    value_range: tuple[float, float] | Units | None = (-1.0, 1.0),
     memory: int | None = None,
     on_step: OnStep | None = None,
 ) -> Synthesis:
@@ -123,7 +123,7 @@ def synthesize(
         keep: Pixels of the output that keep given values, bit for bit.
         constraint: An additional projection of the images of all outputs; see `Canvas.constraint`.
         value_range: Range of the data, to which images are clamped at the end of each level; (-1, 1) for pictures.
-            None: data without a range, of which each channel is normalised (`Units.of`).
+            None: data without a range, of which each channel is normalised (`Units.of`). Units: those of such data.
         memory: Bytes that may be in use at once, including the images and on a CPU the process itself. By default four
             fifths of a GPU's free memory, and no limit on a CPU. A lower limit is slower and gives the same result.
         on_step: Callback after every step. An exception that it raises stops the run.
@@ -158,7 +158,7 @@ def synthesize(
         symmetry=symmetry,
         keep=keep,
         constraint=constraint,
-        value_range=value_range,
+        value_range=None if isinstance(value_range, Units) else value_range,
     ).check(like)
     levels = pyramid.levels(sizes_of(references), canvas.size, optimizer.largest_patch(loss))
     for distribution in distributions_of(references, value_range)[:1]:
@@ -262,7 +262,7 @@ def _check_arguments(*arguments: object) -> None:
             raise OptionError.saying(f"{name} must be {example}, not {given}; write {call}")
     if on_step is not None and not callable(on_step):
         raise OptionError("on_step", on_step, "it must be a function of a StepInfo")
-    if value_range is not None and not (
+    if not isinstance(value_range, Units | None) and not (
         isinstance(value_range, tuple)
         and len(value_range) == 2
         and all(isinstance(end, Real) and math.isfinite(end) for end in value_range)

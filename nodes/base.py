@@ -162,7 +162,7 @@ def _run(
         keep = None if canvas is None else canvas.kept_on(device)
         prepared = prepare_pictures(task, *pictures, references=given or None, init=init, keep=keep)
         if not recipe.output.memory:
-            here.make_room(_required_bytes(pictures, given, init, recipe, prepared.form.channels))
+            here.make_room(required_bytes(pictures, given, init, recipe, prepared.form.channels))
         if prepared.note:
             here.say(prepared.note)
         result = prepared.finish(
@@ -180,7 +180,7 @@ def _run(
         )
 
 
-def _required_bytes(
+def required_bytes(
     pictures: Sequence[Tensor], references: Sequence[Reference], init: Tensor | None, recipe: Recipe, channels: int
 ) -> int:
     """Returns what the finest level may take at full speed. The output is as large as the largest picture makes it.

@@ -14,7 +14,6 @@ from ..gpdm import (
     Edits,
     GPDMError,
     Level,
-    OutputOptions,
     PatchNN,
     Reference,
     pasted_part,
@@ -54,7 +53,7 @@ class EditNode:
                 **inputs.widgets(edit.options),
             },
             "optional": {
-                "num_outputs": _num_outputs(),
+                "num_outputs": inputs.num_outputs(),
                 **(_SOCKETS if edit.takes_references else {}),
                 **({} if edit.original_help is None else {"original": inputs.image(edit.original_help)}),
             },
@@ -95,7 +94,7 @@ class EditNode:
                         "opaque picture, or disconnect original"
                     )
                 masks = pasted_part(prepared.image, convert.to_core(original.to(device), "original"))
-            here.make_room(_required_bytes(prepared.image, prepared.source_sizes))
+            here.make_room(required_bytes(prepared.image, prepared.source_sizes))
             if prepared.note:
                 here.say(prepared.note)
             results = run_edit(
@@ -140,16 +139,6 @@ def edit_node(edit: Edit) -> type[EditNode]:
     return type(edit.node_id.replace("_", ""), (EditNode,), attributes)
 
 
-def _num_outputs() -> inputs.Input:
-    """Returns the widget for the number of results."""
-    ((kind, options),) = inputs.widgets(OutputOptions, ["num_outputs"]).values()
-    tooltip = (
-        "Number of results of one picture; result i (from 0) equals a single run with seed + i. A batch of pictures "
-        "gives one result of each; then use 1 or the size of the batch."
-    )
-    return (kind, {**options, "tooltip": tooltip})
-
-
 _SOCKETS = {
     "references": inputs.references(
         "References from GPDM Reference, whose patches are used in place of those of the picture itself."
@@ -160,7 +149,7 @@ _SOCKETS = {
 }
 
 
-def _required_bytes(image: Tensor, source_sizes: Sequence[tuple[int, int]]) -> int:
+def required_bytes(image: Tensor, source_sizes: Sequence[tuple[int, int]]) -> int:
     """Returns what an edit may take at most, if all of the picture changes: its images, and the search for patches."""
     level = Level(0, 1.0, (image.shape[-2], image.shape[-1]), tuple(source_sizes))
     pictures = picture_bytes(level.pixels, level.reference_pixels, image.shape[1], len(image))

@@ -37,6 +37,10 @@ class Host(Protocol):
         """Returns `image` on the device and in the type that pictures have between nodes."""
         ...
 
+    def nothing(self) -> object:
+        """Returns the value of an output that there is none of: nodes behind it do not run."""
+        ...
+
     def check_cancelled(self) -> None:
         """Raises if the user has cancelled the run."""
         ...
@@ -95,6 +99,11 @@ class ComfyHost:
         # Newer ComfyUI may pass pictures on in half precision; older ones do not have the question.
         dtype = mm.intermediate_dtype() if hasattr(mm, "intermediate_dtype") else torch.float32
         return image.to(device=mm.intermediate_device(), dtype=dtype)
+
+    def nothing(self) -> object:
+        from comfy_execution.graph import ExecutionBlocker  # pyright: ignore[reportMissingImports]
+
+        return ExecutionBlocker(None)
 
     def check_cancelled(self) -> None:
         import comfy.model_management as mm  # pyright: ignore[reportMissingImports]

@@ -79,6 +79,16 @@ def taken(options: Options, values: dict[str, Any]) -> Options:
     return type(options)(**{spec.name: values.pop(spec.name, spec.default) for spec in describe(options)})
 
 
+def num_outputs() -> Input:
+    """Returns the widget for the number of results of an edit."""
+    ((kind, options),) = widgets(OutputOptions, ["num_outputs"]).values()
+    tooltip = (
+        "Number of results of one picture; result i (from 0) equals a single run with seed + i. A batch of pictures "
+        "gives one result of each; then use 1 or the size of the batch."
+    )
+    return (kind, {**options, "tooltip": tooltip})
+
+
 def part_sockets(recipe: Recipe) -> dict[str, Input]:
     """Returns the four sockets for parts of a recipe.
 

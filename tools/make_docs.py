@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 import sys
 import textwrap
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from typing import Any
 
 from failures import FAILURES
 
-from gpdm import EDITS, MATCHES, QUALITIES, TASKS, Changes, Edit, Task, describe
+from gpdm import EDITS, MAPS, MATCHES, MATERIALS, QUALITIES, TASKS, Changes, Edit, MaterialTask, Task, describe
 from gpdm.cli.pack import load_pack
 from gpdm.evaluation.metrics import DESCRIPTIONS
 
@@ -32,8 +33,8 @@ def page(node: Any) -> str:
     rows = [(group, name, spec) for group, table in groups.items() for name, spec in table.items()]
     common = [_input_row(*row) for row in rows if not row[2][1].get("advanced")]
     advanced = [_input_row(*row) for row in rows if row[2][1].get("advanced")]
-    task, edit, match = (getattr(node, name, None) for name in ("TASK", "EDIT", "MATCH"))
-    record = edit or match or task
+    task, edit, match, material = (getattr(node, name, None) for name in ("TASK", "EDIT", "MATCH", "MATERIAL"))
+    record = edit or match or material or task
     advice = [] if record is None else [*_wrapped(getattr(node, "ADVICE", record.advice)), ""]
     lines = [
         f"# {node.DISPLAY_NAME}",
@@ -66,6 +67,8 @@ def page(node: Any) -> str:
     if match is not None:
         lines += [*_failure(match.name, "The reference and the picture"), "", "## In the terminal", ""]
         lines += [f"    gpdm {match.command} REFERENCE IMAGE... -o OUT.png"]
+    if material is not None:
+        lines += ["", "## In the terminal", "", f"    {_material_command(material)}"]
     if node.ID == "GPDM_Evaluate":
         lines += ["", "## Scores", "", "| score | what it is |", "| --- | --- |"]
         lines += [f"| {name} | {text} |" for name, text in DESCRIPTIONS.items()]
@@ -133,6 +136,11 @@ def _failure(name: str, given: str) -> list[str]:
     """Returns the section on what fails in an edit or a match, with its picture, which shows what was given first."""
     lines = ["", "## When it fails", "", *_wrapped(FAILURES[name].text), ""]
     return [*lines, f"![{given}; the result](fails/{name}.jpg)"]
+
+
+def _material_command(material: MaterialTask) -> str:
+    maps = " ".join(f"{kind.flag} FILE" for kind in list(MAPS.values())[:3])
+    return f"gpdm {material.command} {maps} ... {'' if material.mask_help is None else '--mask MASK '}-o FOLDER"
 
 
 def _flags(values: Mapping[str, Any]) -> str:
@@ -234,6 +242,39 @@ def match_list() -> str:
     return "\n".join(lines)
 
 
+def material_list() -> str:
+    """Returns the section of the README that shows what is made of materials."""
+    lines = []
+    for material in MATERIALS.values():
+        example = material.example
+        maps = [f"{MAPS[name].flag} workflows/inputs/{file}" for name, file in example.maps.items()]
+        mask = "" if example.mask is None else f"--mask workflows/inputs/{example.mask} "
+        flags = " ".join(
+            f"--{name.replace('_', '-')} {shlex.quote(str(value))}" for name, value in example.values.items()
+        )
+        lines += [
+            f"### {material.title}",
+            "",
+            *_wrapped(f"{material.summary} {material.advice}"),
+            "",
+            f"![{material.title}](workflows/{material.file}.jpg)",
+            "",
+            *_wrapped(f"*The maps; the new ones, and the set lit. {example.note}*"),
+            "",
+            f"Node: **GPDM {material.title}**.",
+            f"Workflow file: [{material.file}.json](workflows/{material.file}.json).",
+            "In the terminal:",
+            "",
+            "```",
+            f"gpdm {material.command} \\",
+            *(f"    {flag} \\" for flag in maps),
+            f"    {mask}{flags}{' ' if flags else ''}-o {material.command}",
+            "```",
+            "",
+        ]
+    return "\n".join(lines)
+
+
 def node_list() -> str:
     """Returns the section of the README that names every node."""
     headings = {
@@ -241,6 +282,7 @@ def node_list() -> str:
         "GPDM/tasks": "Tasks",
         "GPDM/edits": "Edits: a part of a picture is changed, the rest stays",
         "GPDM/looks": "Looks: pictures get a property of a reference and keep everything else",
+        "GPDM/materials": "Materials: maps of one surface, changed together",
         "GPDM/options": "Options: each replaces one part of a task's settings",
         "GPDM/measure": "Measure",
     }
@@ -257,7 +299,13 @@ def node_list() -> str:
 
 def readme(text: str) -> str:
     """Returns the README with its generated sections written anew."""
-    sections = {"tasks": task_list(), "edits": edit_list(), "looks": match_list(), "nodes": node_list()}
+    sections = {
+        "tasks": task_list(),
+        "edits": edit_list(),
+        "looks": match_list(),
+        "materials": material_list(),
+        "nodes": node_list(),
+    }
     for name, content in sections.items():
         begin, end = f"<!-- {name}: written by tools/make_docs.py -->", f"<!-- end of {name} -->"
         text = re.sub(f"{begin}.*?{end}", lambda _, c=content, b=begin, e=end: f"{b}\n\n{c}{e}", text, flags=re.DOTALL)

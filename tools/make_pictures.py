@@ -19,6 +19,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageFont
 from workflow_contents import all_workflows
 
+from gpdm import MATERIALS
 from gpdm.cli.definitions import all_definitions
 from gpdm.cli.main import main as gpdm
 from gpdm.cli.workflow import read_prompt
@@ -93,6 +94,23 @@ def strip(inputs: list[Path], results: list[Path]) -> Image.Image:
     return sheet
 
 
+def material_sheet(inputs: list[Path], results: list[Path]) -> Image.Image:
+    """Returns the given maps above the new ones, and beside them the new set lit."""
+    inputs = [file for file in inputs if "painted" not in file.stem]
+    names = [file.stem.split("_", 1)[1] for file in inputs]
+    made = {name: file for file in results for name in [*names, "preview"] if f"_{name}_0" in file.name}
+    rows = [strip([], inputs), strip([], [made[name] for name in names if name in made])]
+    maps = Image.new("RGB", (max(row.width for row in rows), sum(row.height for row in rows) + GAP), "white")
+    maps.paste(rows[0], (0, 0))
+    maps.paste(rows[1], (0, rows[0].height + GAP))
+    with Image.open(made["preview"]) as preview:
+        lit = preview.convert("RGB").resize((maps.height,) * 2, Image.Resampling.LANCZOS)
+    sheet = Image.new("RGB", (maps.width + GAP + lit.width, maps.height), "white")
+    sheet.paste(maps, (0, 0))
+    sheet.paste(lit, (maps.width + GAP, 0))
+    return sheet
+
+
 def at_most(picture: Image.Image, width: int, height: int) -> Image.Image:
     """Returns a picture scaled down to fit into `width` and `height`. A smaller one is not enlarged."""
     fitting = picture.copy()
@@ -133,7 +151,8 @@ def main() -> None:
     if unknown := set(options.names) - set(all_workflows()):
         parser.error(f"there is no workflow {', '.join(unknown)}; there are {', '.join(all_workflows())}")
     keep = options.keep or Path(tempfile.mkdtemp())
-    strips = {name: strip(*make(name, keep / name)) for name in options.names or all_workflows()}
+    sheets = {material.file: material_sheet for material in MATERIALS.values()}
+    strips = {name: sheets.get(name, strip)(*make(name, keep / name)) for name in options.names or all_workflows()}
     for name, sheet in strips.items():
         at_most(sheet, 768, 768).save(WORKFLOWS / f"{name}.jpg", quality=88)
     if not options.names:

@@ -16,7 +16,9 @@ from typing import Any
 from gpdm import (
     DEFAULT_QUALITY,
     EDITS,
+    MAPS,
     MATCHES,
+    MATERIALS,
     MIX,
     QUALITIES,
     REGIONS,
@@ -26,6 +28,8 @@ from gpdm import (
     Edit,
     EvaluationOptions,
     Match,
+    MaterialOptions,
+    MaterialTask,
     Recipe,
     ReferenceOptions,
     Task,
@@ -93,15 +97,42 @@ def match_row(match: Match) -> dict[str, Any]:
     }
 
 
+def material_row(material: MaterialTask) -> dict[str, Any]:
+    """Returns the row of a task or edit of materials, without the options that make no sense for maps."""
+    record = material.record
+    is_task = isinstance(record, Task)
+    defaults = task_row(record)["defaults"] if is_task else {"output": {"num_outputs": 1}}
+    return {
+        "material": material.name,
+        "name": material.command,
+        "summary": material.summary,
+        "mask_help": material.mask_help,
+        "has_quality": is_task,
+        "defaults": {
+            **{
+                part: {name: value for name, value in values.items() if name not in material.hidden}
+                for part, values in defaults.items()
+            },
+            "material": {spec.name: spec.default for spec in describe(MaterialOptions)},
+        },
+        "options": [] if is_task else [x for x in option_rows(record.options) if x["name"] not in material.hidden],
+    }
+
+
 def commands() -> str:
     """Returns the text of commands.json."""
     table = {
-        "options": {part: option_rows(type(getattr(Recipe(), part))) for part in PARTS},
+        "options": {
+            **{part: option_rows(type(getattr(Recipe(), part))) for part in PARTS},
+            "material": option_rows(MaterialOptions),
+        },
         "tasks": [task_row(task) for task in TASKS.values()],
         "regions": task_row(REGIONS),
         "mix": task_row(MIX),
         "edits": [edit_row(edit) for edit in EDITS.values()],
         "matches": [match_row(match) for match in MATCHES.values()],
+        "maps": {kind.name: kind.help for kind in MAPS.values()},
+        "materials": [material_row(material) for material in MATERIALS.values()],
         "qualities": list(QUALITIES),
         "default_quality": DEFAULT_QUALITY,
         "reference": option_rows(ReferenceOptions),

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from gpdm import EDITS, MATCHES, TASKS, Edit, Match, Task
+from gpdm import EDITS, MAPS, MATCHES, MATERIALS, TASKS, Edit, Match, MaterialTask, Task
 
 
 @dataclass
@@ -571,9 +571,34 @@ def match_workflow(match: Match) -> list[Column]:
     ]
 
 
+def material_workflow(material: MaterialTask) -> list[Column]:
+    """Returns the workflow of a task or edit of materials: its maps, its node, and the new maps."""
+    example = material.example
+    loads = [load(file, name.replace("_", " ").capitalize()) for name, file in example.maps.items()]
+    links = {name: (index, 0) for index, name in enumerate(example.maps)}
+    if example.mask is not None:
+        loads.append(Box("LoadImageMask", {"image": example.mask, "channel": "alpha"}, title="Part to fill"))
+        links = {"mask": (len(loads) - 1, 0), **links}
+    files = [*example.maps.values(), *([] if example.mask is None else [example.mask])]
+    made, outputs = len(loads) + 1, [*MAPS, "preview"]
+    text = HOW.format(files=f"{', '.join(files[:-1])} and {files[-1]}")
+    return [
+        Column("1  The maps", [*loads, note(f"{text}{example.note} {material.advice}")]),
+        Column(f"2  {material.title.capitalize()}", [Box(material.node_id, {"seed": 0, **example.values}, links)]),
+        Column(
+            "3  The new maps",
+            [
+                save_slot(made, outputs.index(name), f"GPDM_{material.name}_{name}")
+                for name in ("preview", *example.maps)
+            ],
+        ),
+    ]
+
+
 def all_workflows() -> dict[str, list[Column]]:
     """Returns the columns of every shipped file, by its name without suffix."""
     tasks = {task.file: task_workflow(task) for task in TASKS.values()}
     edits = {edit.file: edit_workflow(edit) for edit in EDITS.values()}
     matches = {match.file: match_workflow(match) for match in MATCHES.values()}
-    return {**tasks, **edits, **matches, **WORKFLOWS}
+    materials = {material.file: material_workflow(material) for material in MATERIALS.values()}
+    return {**tasks, **edits, **matches, **materials, **WORKFLOWS}

@@ -96,6 +96,24 @@ class MatchCommand:
 
 
 @dataclass(frozen=True)
+class MaterialCommand:
+    """The command of a task or edit of materials."""
+
+    material: str
+    """Key of the record in `materials.MATERIALS`."""
+    name: str
+    summary: str
+    maps: Mapping[str, str]
+    """Text on each map, by its name."""
+    mask_help: str | None
+    """Text on the mask; None: it takes none."""
+    has_quality: bool
+    """Whether it has a quality, as tasks have."""
+    options: Mapping[str, tuple[OptionSpec, ...]]
+    """Options with a flag, by the part of a task's recipe, "edit" for those of an edit, and "material"."""
+
+
+@dataclass(frozen=True)
 class Commands:
     """All commands that are made from the library."""
 
@@ -104,6 +122,7 @@ class Commands:
     mix: TaskCommand
     edits: tuple[EditCommand, ...]
     matches: tuple[MatchCommand, ...]
+    materials: tuple[MaterialCommand, ...]
     qualities: tuple[str, ...]
     default_quality: str
     evaluation: tuple[OptionSpec, ...]
@@ -125,6 +144,7 @@ def read_commands() -> Commands:
         _task(table["mix"], parts, weight),
         tuple(_edit(row, parts["output"]["num_outputs"]) for row in table["edits"]),
         tuple(MatchCommand(**{**row, "options": _specs(row["options"])}) for row in table["matches"]),
+        tuple(_material(row, table["maps"], parts) for row in table["materials"]),
         tuple(table["qualities"]),
         table["default_quality"],
         _specs(table["evaluation"]),
@@ -134,11 +154,7 @@ def read_commands() -> Commands:
 
 
 def _task(row: Mapping[str, Any], parts: Mapping[str, Mapping[str, OptionSpec]], weight: OptionSpec) -> TaskCommand:
-    defaults: Mapping[str, Mapping[str, Any]] = row["defaults"]
-    options = {
-        part: tuple(replace(parts[part][name], default=default) for name, default in values.items())
-        for part, values in defaults.items()
-    }
+    options = _with_defaults(parts, row["defaults"])
     return TaskCommand(
         row["task"],
         row["name"],
@@ -151,6 +167,31 @@ def _task(row: Mapping[str, Any], parts: Mapping[str, Mapping[str, OptionSpec]],
 
 def _edit(row: Mapping[str, Any], num_outputs: OptionSpec) -> EditCommand:
     return EditCommand(**{**row, "options": _specs(row["options"])}, num_outputs=num_outputs)
+
+
+def _material(
+    row: Mapping[str, Any], maps: Mapping[str, str], parts: Mapping[str, Mapping[str, OptionSpec]]
+) -> MaterialCommand:
+    options = {**_with_defaults(parts, row["defaults"]), "edit": _specs(row["options"])}
+    return MaterialCommand(
+        row["material"],
+        row["name"],
+        row["summary"],
+        maps,
+        row["mask_help"],
+        row["has_quality"],
+        {part: specs for part, specs in options.items() if specs},
+    )
+
+
+def _with_defaults(
+    parts: Mapping[str, Mapping[str, OptionSpec]], defaults: Mapping[str, Mapping[str, Any]]
+) -> dict[str, tuple[OptionSpec, ...]]:
+    """Returns options by part, with these defaults."""
+    return {
+        part: tuple(replace(parts[part][name], default=default) for name, default in values.items())
+        for part, values in defaults.items()
+    }
 
 
 def _specs(rows: list[dict[str, Any]]) -> tuple[OptionSpec, ...]:

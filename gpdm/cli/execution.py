@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import GPDMError, described
 from .definitions import Definition, Input
-from .host import TerminalHost
+from .host import Nothing, TerminalHost
 from .node_checks import types
 from .overrides import picture_inputs
 from .pack import load_pack
@@ -49,6 +49,9 @@ def execute(order: Sequence[Node], definitions: Mapping[str, Definition], sessio
                 instance = node_class(session, node.title) if issubclass(node_class, StandIn) else node_class()
                 host.label = node.title
                 try:
+                    if nothing := _nothing(node, results):
+                        results[node.id] = (nothing,) * len(definitions[node.type].outputs)
+                        continue
                     given = _given(node, definitions[node.type], results)
                     results[node.id] = getattr(instance, node_class.FUNCTION)(**given)
                 except GPDMError as error:
@@ -59,6 +62,12 @@ def execute(order: Sequence[Node], definitions: Mapping[str, Definition], sessio
                     host.node_done()
     finally:
         pack.nodes.host.use(before)
+
+
+def _nothing(node: Node, results: Mapping[str, Sequence[Any]]) -> Nothing | None:
+    """Returns what an input is linked to if that is an output that there is none of; such nodes do not run."""
+    linked = (results[x.node][x.slot] for x in node.inputs.values() if isinstance(x, Link))
+    return next((value for value in linked if isinstance(value, Nothing)), None)
 
 
 def _given(node: Node, definition: Definition, results: Mapping[str, Sequence[Any]]) -> dict[str, Any]:

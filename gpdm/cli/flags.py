@@ -71,6 +71,11 @@ def add_file(parser: argparse.ArgumentParser, deep: str) -> None:
         metavar="OUT",
         help="File to write; several outputs get numbered names.",
     )
+    add_seed_and_bits(parser, deep)
+
+
+def add_seed_and_bits(parser: argparse.ArgumentParser, deep: str) -> None:
+    """Adds the flags of the seed and of the bits per channel; see `add_output`."""
     parser.add_argument(
         "--bits",
         type=int,

@@ -52,6 +52,10 @@ class Bar:
         self.bar.close()
 
 
+class Nothing:
+    """The value of an output that there is none of: nodes behind it do not run."""
+
+
 class TerminalHost:
     """The host of nodes that run in the terminal (protocol: nodes/host.py)."""
 
@@ -69,6 +73,9 @@ class TerminalHost:
 
     def intermediate(self, image: Tensor) -> Tensor:
         return image.cpu()
+
+    def nothing(self) -> Nothing:
+        return Nothing()
 
     def check_cancelled(self) -> None:
         """Does nothing, since Ctrl-C raises KeyboardInterrupt by itself."""

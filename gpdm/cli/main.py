@@ -11,7 +11,16 @@ from typing import Any
 
 from .. import __version__
 from ..errors import GPDMError
-from . import distribution_flags, edit_flags, eval_flags, match_flags, mix_flags, region_flags, task_flags
+from . import (
+    distribution_flags,
+    edit_flags,
+    eval_flags,
+    match_flags,
+    material_flags,
+    mix_flags,
+    region_flags,
+    task_flags,
+)
 from .commands import read_commands
 from .flags import add_common, seed
 from .notices import printed_notices
@@ -62,6 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
         edit_flags.add_parser(parsers, edit)
     for match in commands.matches:
         match_flags.add_parser(parsers, match)
+    for material in commands.materials:
+        material_flags.add_parser(parsers, material, commands)
     eval_flags.add_eval_parser(parsers, commands.evaluation)
     distribution_flags.add_parser(parsers, commands)
     return parser
@@ -129,6 +140,11 @@ def _work(options: argparse.Namespace) -> dict[str, Any]:
         from .matches import run_match_command
 
         return run_match_command(options)
+    if "material" in options:
+        material_flags.check_flags(options)
+        from .materials import run_material_command
+
+        return run_material_command(options)
     if options.command == "regions":
         region_flags.check_flags(options)
         from .tasks import run_regions_command

@@ -13,9 +13,9 @@ import torch
 from ..errors import GPDMError
 from ..guess import count_outputs
 from ..optimizers.gradient import Optimizer
+from ..options import OptionSpec
 from ..synthesis import Synthesis
 from ..tasks import MIX, REGIONS, TASKS, Recipe, Task, prepare_pictures, run_task
-from .commands import TaskCommand
 from .files import save_image
 from .flags import given_options
 from .host import StepBar, parse_device
@@ -50,7 +50,7 @@ def run_mix_command(options: argparse.Namespace) -> dict[str, Any]:
 def _run(
     options: argparse.Namespace, task: Task, read: Callable[[argparse.Namespace, torch.device], Inputs]
 ) -> dict[str, Any]:
-    recipe = _recipe(options, task)
+    recipe = recipe_of(options, task, options.task.options)
     device = parse_device(options.device)
     inputs = read(options, device)
     bits = options.bits or (inputs.bits if options.out.suffix.lower() == ".png" else 8)
@@ -72,13 +72,18 @@ def _run(
     return {"saved": [str(path) for path in saved], "device": str(device), **_summary(result, options.seed)}
 
 
-def _recipe(options: argparse.Namespace, task: Task) -> Recipe:
-    """Returns the settings of the quality, with the flags that are given in place of its values."""
-    command: TaskCommand = options.task
+def recipe_of(options: argparse.Namespace, task: Task, flags: Mapping[str, tuple[OptionSpec, ...]]) -> Recipe:
+    """Returns the settings of the quality, with the flags that are given in place of its values.
+
+    Arguments:
+        options: The command line.
+        task: The task.
+        flags: The options that have a flag, by the part of the recipe.
+    """
     recipe = task.recipe(options.quality)
     if getattr(options, "init", None) is not None:
         recipe = recipe.from_image()
-    given = {part: given_options(options, specs) for part, specs in command.options.items()}
+    given = {part: given_options(options, specs) for part, specs in flags.items()}
     _check_effect(recipe, given, options.quality)
     for part, values in given.items():
         recipe = replace(recipe, **{part: replace(getattr(recipe, part), **values)})

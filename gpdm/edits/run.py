@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..errors import GPDMError, ImageError, OptionError
-from ..images import check_image
+from ..images import Units, check_image
 from ..options import check_int
 from ..pictures.forms import Form
 from ..pictures.masks import masks_for
@@ -42,6 +42,7 @@ def run_edit(
     exclude: Tensor | None = None,
     seed: int = 0,
     num_outputs: int = 1,
+    units: Units | None = None,
     on_step: OnProgress | None = None,
     **options: Any,
 ) -> Edits:
@@ -56,6 +57,8 @@ def run_edit(
         exclude: Masks of the part of the picture whose patches are not used, as `mask`.
         seed: Any integer.
         num_outputs: Number of outputs, if there is one picture.
+        units: Working units of data that are no pictures, such as maps of a material: they may have any number of
+            channels and any values.
         on_step: Callback after each step, and at last with each result. An exception that it raises stops the run.
         options: Fields of `edit.options`.
 
@@ -66,6 +69,8 @@ def run_edit(
     """
     chosen = edit.options(**options)
     check_image(image, "image")
+    if units is not None:
+        units.check(image)
     if edit.mask_help is not None and mask is None:
         raise ImageError(f"{edit.name} needs a mask; paint the part of the picture that changes")
     batch = len(image)
@@ -81,10 +86,12 @@ def run_edit(
             "exclude is a part of the picture, whose patches the references replace; leave out exclude or references"
         )
     given_masks, excluded = (masks_for(each, name, len(image)) for each, name in ((mask, "mask"), (exclude, "exclude")))
-    given, form = [] if references is None else as_references(references), None
+    given = [] if references is None else as_references(references)
     check_pictures(given, "edits make pictures of patches")
-    if image.shape[1] in (2, 4) and not chosen.together:  # colours under transparent pixels have no influence
-        form = Form.of([image])
+    form: Form | Units | None = units
+    if units is None and image.shape[1] in (2, 4) and not chosen.together:
+        form = Form.of([image])  # colours under transparent pixels have no influence
+    if form is not None:
         given = [replace(x, image=form.enter(x.image)) for x in given]
     results: list[Edited] = []
     with torch.no_grad():
@@ -97,11 +104,13 @@ def run_edit(
                 references=given,
                 exclude=excluded[which],
                 seed=check_int("seed", seed) + i,
-                on_step=part_of(on_step, i, count),
+                on_step=_leaving(part_of(on_step, i, count), form),
             )
             edited = edit.apply(entry, chosen)
             if form is not None:
                 edited = replace(edited, image=form.leave(edited.image))
+            if units is None:  # blending may exceed the range of pictures a little
+                edited = replace(edited, image=edited.image.clamp(-1, 1))
             results.append(_exact(edited, picture))
             if on_step is not None:
                 on_step((i + 1) / count, results[-1].image)
@@ -112,9 +121,16 @@ def run_edit(
     return Edits(images, masks, sources, tuple(x.metrics for x in results))
 
 
+def _leaving(on_step: OnProgress | None, form: Form | Units | None) -> OnProgress | None:
+    """Returns a callback of a run in a form or in working units, which gets pictures as they are given."""
+    if on_step is None or form is None:
+        return on_step
+    return lambda done, image: on_step(done, form.leave(image))
+
+
 def _exact(edited: Edited, picture: Tensor) -> Edited:
     """Returns a result that has the pixels of the given picture, (1, C, H, W), where the mask is 0, bit for bit."""
-    (top, left), image = edited.origin, edited.image.clamp(-1, 1)  # blending may exceed the range a little
+    (top, left), image = edited.origin, edited.image.clone()
     rows, columns = slice(top, top + picture.shape[2]), slice(left, left + picture.shape[3])
     inside = image[..., rows, columns]
     inside.copy_(torch.where(edited.mask[..., rows, columns] > 0, inside, picture))

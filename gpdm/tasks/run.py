@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..canvas import Canvas, Keep
 from ..errors import GPDMError, ImageError, OptionError
-from ..images import Size, check_alike, check_image, resize, size_of
+from ..images import Size, Units, check_alike, check_image, resize, size_of
 from ..losses.swd import SWDLoss
 from ..options import describe
 from ..references import Images, as_references, check_pictures
@@ -31,7 +31,7 @@ def run_task(
     keep: Keep | Tensor | None = None,
     seed: int = 0,
     constraint: Callable[[Tensor, Canvas], None] | None = None,
-    value_range: tuple[float, float] | None = (-1.0, 1.0),
+    value_range: tuple[float, float] | Units | None = (-1.0, 1.0),
     on_step: OnStep | None = None,
     **options: Any,
 ) -> Synthesis:

@@ -37,6 +37,7 @@ ROOMS = {
     "edits": "errors options borders images pictures references canvas pyramid patches guess losses optimizers synthesis "
     "evaluation",
     "looks": "errors options images pictures references pyramid losses optimizers synthesis",
+    "materials": "errors options borders images pictures synthesis tasks edits",
 }
 """Every room of the core, a module or a folder of gpdm/, with the rooms it may import. The terminal (cli) and the list of public
 names (api) may import all."""
@@ -103,7 +104,7 @@ def test_chains_of_imports_are_short_and_have_no_circle() -> None:
     chain = [longest]
     while below := [each for each in imported(CORE[chain[-1]]) if each in CORE]:
         chain.append(max(below, key=heights.__getitem__))
-    assert len(chain) <= 11, chain
+    assert len(chain) <= 12, chain
 
 
 def test_only_kernels_know_triton() -> None:

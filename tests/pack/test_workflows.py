@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from gpdm import EDITS, MATCHES, TASKS, Keep, from_pil
+from gpdm import EDITS, MATCHES, MATERIALS, TASKS, Keep, from_pil
 from gpdm.cli.definitions import all_definitions
 from gpdm.cli.main import main
 from gpdm.cli.validation import validate
@@ -24,11 +24,13 @@ FILES = sorted((ROOT / "workflows").glob("*.json"))
 TASK_FILES = {task.file: task for task in TASKS.values()}
 EDIT_FILES = {edit.file: edit for edit in EDITS.values()}
 MATCH_FILES = {match.file: match for match in MATCHES.values()}
+MATERIAL_FILES = {material.file: material for material in MATERIALS.values()}
 NAMES = sorted(
     [
         *TASK_FILES,
         *EDIT_FILES,
         *MATCH_FILES,
+        *MATERIAL_FILES,
         "compare",
         "composed",
         "diffusion_init",
@@ -203,6 +205,29 @@ def test_the_workflow_of_an_edit_shows_its_example(name: str) -> None:
     assert isinstance(making.inputs.get("mask"), Link) == (example.mask is not None)
     (note,) = [node["widgets_values"][0] for node in nodes if node["type"] == "Note"]
     assert example.note in note and edit.advice in note
+
+
+@pytest.mark.parametrize("name", MATERIAL_FILES)
+def test_the_workflow_of_a_material_runs_headless(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """On small copies of its maps, all of which come out again."""
+    material, file = MATERIAL_FILES[name], ROOT / "workflows" / f"{name}.json"
+    loads = [node for node in read(file)["nodes"] if node["type"] in ("LoadImage", "LoadImageMask")]
+    copies = [small_copy(node["widgets_values"][0], tmp_path) for node in loads]
+    arguments = [text for copy in copies for text in ("--image", str(copy))]
+    if name == "material_texture":
+        arguments += ["--set", "GPDM_MaterialTexture.quality=draft"]
+    out = tmp_path / "out"
+    assert main(["run", str(file), "--out", str(out), "--device", "cpu", "--seed", "3", "--json", *arguments]) == 0
+    saved = [Path(path).name for path in json.loads(capsys.readouterr().out)["saved"]]
+    names = ["preview", *material.example.maps]
+    assert sorted(saved) == sorted(f"GPDM_{material.name}_{each}_00001_.png" for each in names)
+    prompt = read_prompt(read(file), all_definitions())
+    (making,) = [node for node in prompt.values() if node.type == material.node_id]
+    assert making.inputs.items() >= material.example.values.items()
+    (note,) = [node["widgets_values"][0] for node in read(file)["nodes"] if node["type"] == "Note"]
+    assert material.example.note in note and material.advice in note
 
 
 def run_small(name: str, folder: Path, *more: str) -> list[Path]:
