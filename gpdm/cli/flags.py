@@ -48,6 +48,11 @@ def add_output(parser: argparse.ArgumentParser, deep: str) -> None:
     Arguments are those of `add_file`.
     """
     add_file(parser, deep)
+    add_seed(parser)
+
+
+def add_seed(parser: argparse.ArgumentParser) -> None:
+    """Adds the flag of the seed."""
     parser.add_argument(
         "--seed",
         type=seed,
@@ -71,11 +76,11 @@ def add_file(parser: argparse.ArgumentParser, deep: str) -> None:
         metavar="OUT",
         help="File to write; several outputs get numbered names.",
     )
-    add_seed_and_bits(parser, deep)
+    add_bits(parser, deep)
 
 
-def add_seed_and_bits(parser: argparse.ArgumentParser, deep: str) -> None:
-    """Adds the flags of the seed and of the bits per channel; see `add_output`."""
+def add_bits(parser: argparse.ArgumentParser, deep: str) -> None:
+    """Adds the flag of the bits per channel; see `add_file`."""
     parser.add_argument(
         "--bits",
         type=int,

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..errors import GPDMError
 from .commands import Commands, MaterialCommand
-from .flags import add_common, add_flag, add_seed_and_bits, check_device, given_options, named_files
+from .flags import add_bits, add_common, add_flag, add_seed, check_device, given_options, named_files
 from .parser import file_path
 from .reading import check_file
 from .targets import check_folder
@@ -38,7 +38,8 @@ def add_parser(parsers: Any, material: MaterialCommand, commands: Commands) -> N
         metavar="FOLDER",
         help="Folder for the new maps, base_color.png and so on, and for preview.png, which shows them lit.",
     )
-    add_seed_and_bits(parser, "the given map")
+    add_seed(parser)
+    add_bits(parser, "the given map")
     add_common(parser)
     if material.has_quality:
         add_quality(parser, commands)
