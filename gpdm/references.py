@@ -12,7 +12,7 @@ from torch import Tensor
 from .borders import patch_weights
 from .distributions.stored import PatchDistribution
 from .errors import ImageError, OptionError
-from .images import Size, check_alike, check_image, resize, resize_known, scaled, size_of
+from .images import Size, Units, check_alike, check_image, resize, resize_known, scaled, size_of
 from .options import Options, option
 
 
@@ -204,7 +204,7 @@ def _check_distribution(reference: Reference, distribution: PatchDistribution, n
 
 
 def distributions_of(
-    references: Sequence[Reference], value_range: tuple[float, float] | None
+    references: Sequence[Reference], value_range: tuple[float, float] | Units | None
 ) -> list[PatchDistribution]:
     """Returns the saved distributions among references of data with a range, or None for data without one.
 
