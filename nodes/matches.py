@@ -79,6 +79,8 @@ class MatchNode:
             matched = run_match(
                 self.MATCH, prepared, changing, seed=seed, on_step=host.Reporter(here).report, **options
             )
+            if matched.note:
+                here.say(matched.note)
             results = convert.from_core(matched.images)
             if matched.change is not None:
                 results = convert.with_unchanged(results, images, matched.change[:, 0])

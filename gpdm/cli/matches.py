@@ -48,5 +48,7 @@ def run_match_command(options: argparse.Namespace) -> dict[str, Any]:
             **given_options(options, command.options),
         )
         seconds = time.perf_counter() - start
+        if matched.note:
+            logging.getLogger("gpdm").warning("%s", matched.note)
     saved = results.save(matched.images)
     return {"saved": [str(path) for path in saved], "device": str(device), "seconds": round(seconds, 3), **seeds}

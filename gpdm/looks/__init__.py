@@ -3,16 +3,17 @@
 A new match is a record in a file here and two entries in this file.
 """
 
-from . import look
+from . import grain, look
 from .base import Match, Matched
 from .lut import Lut
 from .pictures import PreparedMatch, prepare_match
 from .run import as_match_function, run_match
 
-MATCHES = {match.name: match for match in (*look.MATCHES,)}
+MATCHES = {match.name: match for match in (*look.MATCHES, *grain.MATCHES)}
 """Every match by its name."""
 
 match_look = as_match_function(MATCHES["match_look"])
+match_grain = as_match_function(MATCHES["match_grain"])
 
 __all__ = [
     "MATCHES",
@@ -20,6 +21,7 @@ __all__ = [
     "Match",
     "Matched",
     "PreparedMatch",
+    "match_grain",
     "match_look",
     "prepare_match",
     "run_match",

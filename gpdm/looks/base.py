@@ -40,6 +40,8 @@ class Matched:
     """Pictures, (B, C, H, W)."""
     lut: Lut | None = None
     """The change of colours, for a match that has one (`Match.lut_help`)."""
+    note: str | None = None
+    """A line that says why the result may not be good; None if nothing is known."""
     change: Tensor | None = None
     """How much each pixel was changed, from 0 to 1, (B, 1, H, W); where it is 0, a picture is as it was given. None:
     all pixels may differ. `run_match` sets it."""

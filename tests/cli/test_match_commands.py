@@ -12,14 +12,22 @@ from cli.edit_files import CPU, HOLE, KINDS, random_values, values
 from cli.formats import png
 from PIL import Image
 
-from gpdm import MATCHES, Match, describe
+from gpdm import MATCHES, Match, describe, to_pil
 from gpdm.cli.commands import MatchCommand, read_commands
 from gpdm.cli.main import build_parser, main
 from gpdm.cli.pictures import read_picture
+from library.problems import grainy
 
 EVERY_MATCH = pytest.mark.parametrize("match", MATCHES.values(), ids=MATCHES)
 
-pytestmark = pytest.mark.usefixtures("edit_folder")
+pytestmark = pytest.mark.usefixtures("references")
+
+
+@pytest.fixture
+def references(edit_folder: Path) -> None:
+    """Writes other.png and more.png, pictures with grain, beside the files of edits."""
+    for seed, name in enumerate(("other", "more")):
+        to_pil(grainy(36, 40, seed=seed) + 0.2 * seed).save(f"{name}.png")
 
 
 def command(match: Match, *more: str, images: Sequence[str] = ("in.png",), out: str = "out.png") -> list[str]:
@@ -91,8 +99,8 @@ def test_an_opaque_alpha_channel_stays(match: Match) -> None:
 @EVERY_MATCH
 def test_more_references_count(match: Match) -> None:
     assert main(command(match)) == 0
-    assert main(command(match, "--reference", "red.png", out="more.png")) == 0
-    assert not np.array_equal(values("out.png"), values("more.png"))
+    assert main(command(match, "--reference", "more.png", out="both.png")) == 0
+    assert not np.array_equal(values("out.png"), values("both.png"))
 
 
 @pytest.mark.parametrize(

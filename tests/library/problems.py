@@ -56,6 +56,13 @@ def picture(height: int = 32, width: int = 40, channels: int = 3, seed: int = 0)
     return (0.6 * smooth + 0.5 * edges + 0.05 * torch.randn(1, channels, height, width, generator=g)).clamp(-1, 1)
 
 
+def grainy(height: int = 32, width: int = 40, channels: int = 3, seed: int = 0) -> Tensor:
+    """A smooth dark picture (1, C, H, W) with grain and without edges."""
+    g = torch.Generator().manual_seed(seed)
+    ramp = torch.linspace(-0.7, -0.2, width).expand(1, channels, height, width)
+    return ramp + 0.05 * torch.randn(1, channels, height, width, generator=g)
+
+
 def objective_of(
     loss: Loss,
     references: Tensor | Reference | Sequence[Tensor | Reference],

@@ -8,17 +8,17 @@ from torch import Tensor
 
 from gpdm import MATCHES, ImageError, Match, OptionError, Reference, match_look, prepare_match, run_match
 from gpdm.looks.guided import box_sum, guided_coefficients
-from library.problems import picture
+from library.problems import grainy, picture
 
 EVERY_MATCH = pytest.mark.parametrize("match", MATCHES.values(), ids=MATCHES)
 LUMA = torch.tensor([0.299, 0.587, 0.114])[:, None, None]
 
 
 def reference(channels: int = 3) -> Tensor:
-    """Returns a picture (1, C, 24, 28), darker than those that are changed."""
-    image = picture(24, 28, channels, seed=5) * 0.5 - 0.4
+    """Returns a picture (1, C, 36, 40) with grain, darker than those that are changed."""
+    image = grainy(36, 40, channels, seed=5)
     if channels in (2, 4):
-        image[:, -1:, :20], image[:, -1:, 20:] = 1, -1
+        image[:, -1:, :34], image[:, -1:, 34:] = 1, -1
     return image
 
 
@@ -140,9 +140,9 @@ def test_several_references_are_one_distribution_by_weight() -> None:
 
 def test_masked_and_transparent_pixels_of_a_reference_do_not_count() -> None:
     other = reference()
-    spoiled = torch.cat([other, other.new_ones(1, 3, 24, 12)], 3)
-    weight = torch.ones(1, 1, 24, 40)
-    weight[..., 28:] = 0
+    spoiled = torch.cat([other, other.new_ones(1, 3, 36, 12)], 3)
+    weight = torch.ones(1, 1, 36, 52)
+    weight[..., 40:] = 0
     expected = match_look(other, picture()).images
     masked = match_look(Reference(spoiled, weight), picture()).images
     transparent = match_look(torch.cat([spoiled, weight * 2 - 1], 1), picture()).images

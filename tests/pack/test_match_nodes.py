@@ -13,7 +13,7 @@ from torch import Tensor
 
 from gpdm import MATCHES, GPDMError, Match, describe, prepare_match, run_match
 from gpdm.cli.host import TerminalHost
-from library.problems import picture
+from library.problems import grainy, picture
 from pack.hosts import HalfHost, RecordingHost
 
 EVERY_MATCH = pytest.mark.parametrize("match", MATCHES.values(), ids=MATCHES)
@@ -25,6 +25,12 @@ def image(channels: int = 3, seed: int = 0, batch: int = 1) -> Tensor:
     with torch.inference_mode():
         tensor = torch.cat([picture(*SIZE, channels, seed + i) for i in range(batch)])
         return ((tensor + 1) / 2).movedim(1, -1).contiguous()
+
+
+def reference(seed: int = 9) -> Tensor:
+    """An IMAGE with grain, darker than those that are changed."""
+    with torch.inference_mode():
+        return ((grainy(*SIZE, 3, seed) + 1) / 2).movedim(1, -1).contiguous()
 
 
 def left_half() -> Tensor:
@@ -40,7 +46,7 @@ def matched(pack: ModuleType, match: Match, **given: Any) -> tuple[Any, ...]:
     node_class = pack.NODE_CLASS_MAPPINGS[match.node_id]
     inputs = {name: spec for table in node_class.INPUT_TYPES().values() for name, spec in table.items()}
     values = {name: spec[1]["default"] for name, spec in inputs.items() if "default" in spec[1]}
-    pictures = {"images": image(), "reference": image(seed=9) * 0.5}
+    pictures = {"images": image(), "reference": reference()}
     with torch.inference_mode():
         return node_class().execute(**(values | pictures | given))
 
@@ -64,7 +70,7 @@ def test_the_result_is_that_of_the_core(comfyui_pack: ModuleType, terminal: Term
     assert torch.equal(given, before), "an input was changed in place"
     assert images.shape == given.shape and images.is_contiguous() and not images.is_inference()
     assert images.min() >= 0 and images.max() <= 1
-    prepared = prepare_match(image(seed=9).movedim(-1, 1) - 1, given.movedim(-1, 1) * 2 - 1)
+    prepared = prepare_match(reference().movedim(-1, 1) * 2 - 1, given.movedim(-1, 1) * 2 - 1)
     core = run_match(match, prepared)
     assert torch.allclose(images, ((core.images + 1) / 2).movedim(1, -1), atol=1e-6)
 
@@ -85,10 +91,10 @@ def test_what_is_outside_the_mask_is_bit_for_bit_the_picture(
 @EVERY_MATCH
 def test_references_count_beside_the_reference(comfyui_pack: ModuleType, terminal: TerminalHost, match: Match) -> None:
     with torch.inference_mode():
-        chain = comfyui_pack.NODE_CLASS_MAPPINGS["GPDM_Reference"]().execute(image=image(seed=9) * 0.5, weight=1.0)[0]
+        chain = comfyui_pack.NODE_CLASS_MAPPINGS["GPDM_Reference"]().execute(image=reference(), weight=1.0)[0]
     alone = matched(comfyui_pack, match)[0]
     assert torch.equal(matched(comfyui_pack, match, reference=None, references=chain)[0], alone)
-    both = matched(comfyui_pack, match, reference=image(seed=3), references=chain)[0]
+    both = matched(comfyui_pack, match, reference=reference(3), references=chain)[0]
     assert not torch.equal(both, alone)
 
 
