@@ -68,6 +68,8 @@ class Canvas:
     """True for channels that are 0 everywhere in working units, (1, C, 1, 1); None: there are none."""
     scale: float = 1.0
     """Size relative to the finest level."""
+    output: int = 0
+    """Index of the output, for terms that differ from output to output."""
     enter: Callable[[Tensor], Tensor] = _unchanged
     """A function that converts an image of the data to working units and the dtype of the computation."""
 

@@ -196,7 +196,8 @@ def synthesize(
         offsets = grid_offsets(len(levels))
         for level, level_plan, num_steps in zip(levels, plans, steps, strict=True):
             factor = levels[max(level.index - 1, 0)].scale / level.scale
-            problem = LevelProblem.at(level.scale, working, canvas, loss, level_plan.working, factor)
+            outputs_of_runs = [run.output for run in runs]
+            problem = LevelProblem.at(level.scale, working, canvas, loss, level_plan.working, factor, outputs_of_runs)
             with threads_for(max(level.pixels, level.reference_pixels), like.device):
                 results = solve_level(
                     optimizer,

@@ -89,7 +89,12 @@ class SynthesisNode:
                 "seed": inputs.SEED,
                 **inputs.widgets(recipe.output, cls.OUTPUT),
             },
-            "optional": {**cls.own_sockets(), **inputs.part_sockets(recipe), **inputs.later(cls.TASK)},
+            "optional": {
+                **cls.own_sockets(),
+                **inputs.part_sockets(recipe),
+                **inputs.later(cls.TASK),
+                **({} if recipe.own is None else inputs.widgets(recipe.own)),
+            },
         }
 
     @classmethod

@@ -38,6 +38,8 @@ class LevelProblem:
     """Bytes that a step may use besides the images."""
     factor: float = 1.0
     """Size of the level before, from which the images were scaled up, relative to this one; 1 if there is none."""
+    outputs: Sequence[int] = ()
+    """Index of the output to which each image belongs; by default each belongs to another one."""
 
     @classmethod
     def at(
@@ -48,6 +50,7 @@ class LevelProblem:
         loss: Loss,
         memory: int,
         factor: float = 1.0,
+        outputs: Sequence[int] = (),
     ) -> LevelProblem:
         """Returns the problem of the level at `scale`, from references and canvas at full size.
 
@@ -55,7 +58,7 @@ class LevelProblem:
         """
         resized = [x.at(scale, canvas.border) for x in references]
         dense = [replace(x, image=channels_last(x.image)) for x in resized]
-        return cls(dense, canvas.at(scale), loss, memory, factor)
+        return cls(dense, canvas.at(scale), loss, memory, factor, outputs)
 
     def objectives(self, images: Sequence[Tensor]) -> list[Objective]:
         """Returns the objective of each output, for images (1, C, H, W).
@@ -65,8 +68,11 @@ class LevelProblem:
         """
         if not is_per_output(self.loss):
             return [bind(self.loss, self.references, self.canvas, self.memory)] * len(images)
-        memory = self.memory // len(images)
-        return [bind(self.loss, self.references, self.canvas, memory, image) for image in images]
+        memory, outputs = self.memory // len(images), self.outputs or range(len(images))
+        return [
+            bind(self.loss, self.references, replace(self.canvas, output=output), memory, image)
+            for output, image in zip(outputs, images, strict=True)
+        ]
 
 
 @dataclass

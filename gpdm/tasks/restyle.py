@@ -2,11 +2,100 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+
+from torch import Tensor
+
+from ..errors import GPDMError, OptionError
 from ..guess import InitialGuess
+from ..images import size_of
+from ..losses.guided import guided_up_to
+from ..losses.parts import LossOfTerms
 from ..losses.swd import SWDLoss
+from ..optimizers.gradient import Optimizer
+from ..options import Options, option
 from ..pyramid import PyramidSchedule
+from ..references import Reference, check_pictures, sizes_of
+from ..synthesis import synthesize
 from .base import Changes, Example, Picture, Recipe, Task
-from .output import by_start
+from .output import Work, by_start
+from .shares import Shares
+
+COLOURS = SWDLoss(patch_size=1, num_proj=64, small_patches=0.0, detail=0.0, coherence=0.0)
+"""Distance of the distributions of single pixels."""
+AT_FULL_SIZE = PyramidSchedule(coarse_dim=4096)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleOptions(Options):
+    """The way in which a style is transferred."""
+
+    keep_colours: str = option(
+        "no",
+        "yes keeps the colours of the content: the style picture gets them first, and supplies strokes and grain alone.",
+        choices=("no", "yes"),
+    )
+    layout: float = option(
+        0.0,
+        "Scale up to which the output must be bright and dark where the content is; 1 is full size and 0 asks nowhere. "
+        "It needs a coarse_dim whose coarsest level is below it, for example 28.",
+        ge=0.0,
+        le=1.0,
+        step=0.1,
+    )
+    several: str = option(
+        "mixture",
+        "With several styles, mixture uses patches of each, weighted; blend makes strokes between them, in which weights "
+        "are shares whatever the size of the pictures.",
+        choices=("mixture", "blend"),
+    )
+
+
+def by_style(work: Work, recipe: Recipe) -> Work:
+    """Recolours the styles, and gives the loss the guide and the blend for which the options ask.
+
+    Raises:
+        GPDMError: The guide or the blend is asked for with an optimizer that minimises no loss.
+        OptionError: No level is below the scale of the guide, or a style that is recoloured is a saved distribution.
+    """
+    options, content = recipe.own, work.init
+    assert isinstance(options, StyleOptions)
+    assert content is not None
+    if (options.layout or options.several == "blend") and not isinstance(recipe.optimizer, Optimizer):
+        raise GPDMError(
+            "layout and blend are parts of a loss, which patch nearest neighbours (quality draft, GPDM Patch NN) do not "
+            "minimise; use quality fast"
+        )
+    references, loss = work.references, recipe.loss
+    if options.keep_colours == "yes":
+        check_pictures(references, "keep_colours changes the colours of the style picture")
+        references = [_recoloured(reference, content) for reference in references]
+    if options.layout:
+        coarsest = recipe.pyramid.levels(sizes_of(references), work.size, recipe.optimizer.largest_patch(loss))[0].scale
+        if coarsest > options.layout:
+            raise OptionError(
+                "layout",
+                options.layout,
+                f"the coarsest level has {coarsest:.2g} times the full size, so that the guide holds at none",
+                "lower coarse_dim (GPDM Pyramid Schedule), for example to 28",
+            )
+        loss = guided_up_to(loss, options.layout, content)
+    if options.several == "blend":
+        loss = LossOfTerms(Shares.of(references, size_of(content), None).blend(loss), loss.border)
+    return replace(work, references=references, loss=loss)
+
+
+def _recoloured(reference: Reference, content: Tensor) -> Reference:
+    """Returns a reference with the colours of the content, (B, C, h, w)."""
+    result = synthesize(
+        content,
+        init=reference.image,
+        loss=COLOURS,
+        pyramid=AT_FULL_SIZE,
+        optimizer=Optimizer(method="newton", num_steps=30, fine_steps=0),
+    )
+    return replace(reference, image=result.images)
+
 
 TASKS = (
     Task(
@@ -29,7 +118,9 @@ TASKS = (
             ),
         ),
         prepare=by_start,
+        adapt=by_style,
         settings=Recipe(
+            own=StyleOptions(),
             # With more coherence the strokes of the style replace the content.
             loss=SWDLoss(coherence=0.0003),
             pyramid=PyramidSchedule(coarse_dim=256),
