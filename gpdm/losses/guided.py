@@ -1,7 +1,7 @@
 """Terms over an image and its guide, a channel that is held: they keep the layout of the image.
 
-A patch distribution does not say where a patch is. With the blurred luminance as one more channel, a patch is used where
-the output is as bright as it was around that patch.
+A patch distribution does not say where a patch is. With the blurred luminance as one more channel, a patch is used
+where the output is as bright as it was around that patch.
 
 References:
     Hertzmann et al., Image Analogies, SIGGRAPH 2001.
