@@ -103,8 +103,7 @@ class Shares:
         if isinstance(weights, Tensor):
             return replace(reference, weight=weights * (float(share) / float(weights.sum())))
         height, width = size_of(reference.image)
-        pixels = height * width if reference.distribution is None else reference.distribution.pixels
-        return replace(reference, weight=float(share) / pixels)
+        return replace(reference, weight=float(share) / (height * width))
 
 
 def _ones(reference: Reference) -> Tensor | float:

@@ -18,6 +18,7 @@ from torch import Tensor
 from gpdm import (
     EDITS,
     MATCHES,
+    MATERIALS,
     TASKS,
     BidirectionalLoss,
     Canvas,
@@ -68,6 +69,7 @@ IDS = [
     "GPDM_LoadDistribution",
     *(edit.node_id for edit in EDITS.values()),
     *(match.node_id for match in MATCHES.values()),
+    *(material.node_id for material in MATERIALS.values()),
 ]
 
 
