@@ -85,5 +85,26 @@ FAILURES = {
         "workflows/inputs/canyon.jpg",
         reference="benchmarks/inputs/tissue.jpg",
     ),
+    "material_texture": Failure(
+        "Parts of several stones run together, and outlines turn odd (here at quality fast), since what is matched are small patches and not whole "
+        "things; rows and lattices, such as those of bricks and tiles, lose their order. GPDM Material Tileable keeps the "
+        "given maps, which suits these better. For more of the given layout connect a GPDM Pyramid Schedule and set coarse_dim "
+        f"below 21. {SEEDS}",
+        "workflows/inputs/cobbles_base_color.png",
+        flags="--width-factor 1 --height-factor 1 --tile both --quality fast --seed 2",
+    ),
+    "material_tileable": Failure(
+        "Stones are cut where no line through the band leaves all of them whole: here some at the borders are made of two, with a "
+        "step in the height between the halves, which the light shows. Raise band, or give larger maps, which have more pieces "
+        f"to choose from. {SEEDS}",
+        "workflows/inputs/cobbles_base_color.png",
+        flags="--band 16 --preview 'two by two'",
+    ),
+    "material_inpaint": Failure(
+        "Stones that the edge of the mask cuts go on with parts of others, of another color and height. Draw the mask along the "
+        f"joints, so that whole stones are replaced, or set intent to populate. {SEEDS}",
+        "workflows/inputs/cobbles_base_color.png",
+        (30, 34, 126, 118),
+    ),
 }
-"""A failure of each edit and match, by its name."""
+"""A failure of each edit, match and record of materials, by its name."""

@@ -68,7 +68,8 @@ def page(node: Any) -> str:
         lines += [*_failure(match.name, "The reference and the picture"), "", "## In the terminal", ""]
         lines += [f"    gpdm {match.command} REFERENCE IMAGE... -o OUT.png"]
     if material is not None:
-        lines += ["", "## In the terminal", "", f"    {_material_command(material)}"]
+        first = "The given set lit" if material.mask_help is None else "The base color with the mask in colour"
+        lines += [*_failure(material.name, first), "", "## In the terminal", "", f"    {_material_command(material)}"]
     if node.ID == "GPDM_Evaluate":
         lines += ["", "## Scores", "", "| score | what it is |", "| --- | --- |"]
         lines += [f"| {name} | {text} |" for name, text in DESCRIPTIONS.items()]
@@ -133,7 +134,7 @@ def _edit_command(edit: Edit) -> str:
 
 
 def _failure(name: str, given: str) -> list[str]:
-    """Returns the section on what fails in an edit or a match, with its picture, which shows what was given first."""
+    """Returns the section on what fails, with its picture, which shows what was given first."""
     lines = ["", "## When it fails", "", *_wrapped(FAILURES[name].text), ""]
     return [*lines, f"![{given}; the result](fails/{name}.jpg)"]
 

@@ -1,20 +1,21 @@
 """Runs the commands whose results show what fails, and writes web/docs/fails/NAME.jpg.
 
 python tools/make_failures.py            write all (about a minute on two cores)
-python tools/make_failures.py NAME...    write those of these edits and matches
+python tools/make_failures.py NAME...    write those of these records
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import tempfile
 from pathlib import Path
 
 from failures import FAILURES, Failure
-from make_pictures import at_most, strip
+from make_pictures import GAP, at_most, shown, side_by_side, strip
 from PIL import Image, ImageDraw
 
-from gpdm import EDITS, MATCHES
+from gpdm import EDITS, MAPS, MATCHES, MATERIALS, Material, MaterialTask, from_pil, lit, to_pil
 from gpdm.cli.main import main as gpdm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -49,9 +50,27 @@ def given(failure: Failure) -> Image.Image:
     return picture
 
 
+def draw_material(material: MaterialTask, folder: Path) -> Image.Image:
+    """Returns what fails with the sample maps: the given set lit, or its base color with the mask, and the new one."""
+    failure, start = FAILURES[material.name], folder / f"{material.name}_given.png"
+    maps = {name: ROOT / "workflows" / "inputs" / file for name, file in material.example.maps.items()}
+    words = [word for name, file in maps.items() for word in (MAPS[name].flag, str(file))]
+    if failure.mask is None:
+        to_pil(lit(Material({name: from_pil(Image.open(file)) for name, file in maps.items()}))).save(start)
+    else:
+        given(failure).save(start)
+        words += ["--mask", str(start)]
+    assert gpdm([material.command, *words, *shlex.split(failure.flags), "-o", str(folder / material.name)]) == 0
+    pictures = [shown(file) for file in (start, folder / material.name / "preview.png")]
+    side = (WIDTH - GAP) // 2
+    return side_by_side([picture.resize((side, side), Image.Resampling.LANCZOS) for picture in pictures])
+
+
 def draw(name: str, folder: Path) -> Image.Image:
-    """Returns the picture of what fails in an edit or a match, beside the pictures that it was made from."""
+    """Returns the picture of what fails, beside the pictures that it was made from."""
     failure = FAILURES[name]
+    if name in MATERIALS:
+        return draw_material(MATERIALS[name], folder)
     start, result = folder / f"{name}_given.png", folder / f"{name}.png"
     given(failure).save(start)
     if failure.reference is None:
@@ -65,11 +84,11 @@ def draw(name: str, folder: Path) -> Image.Image:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Draws what fails in each edit and match.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="edit or match; without one, all")
+    parser = argparse.ArgumentParser(description="Draws what fails in each edit, match and record of materials.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="edit, match or record of materials; without one, all")
     options = parser.parse_args()
     if unknown := set(options.names) - set(FAILURES):
-        parser.error(f"there is no edit or match {', '.join(unknown)}; there are {', '.join(FAILURES)}")
+        parser.error(f"there is no record {', '.join(unknown)}; there are {', '.join(FAILURES)}")
     FOLDER.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         for name in options.names or FAILURES:

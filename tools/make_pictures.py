@@ -83,7 +83,11 @@ def shown(file: Path) -> Image.Image:
 def strip(inputs: list[Path], results: list[Path]) -> Image.Image:
     """Returns inputs and results side by side. Inputs are no taller than the first result."""
     made = [Image.open(file).convert("RGB") for file in results]
-    pictures = [*(at_most(picture, picture.width, made[0].height) for picture in map(shown, inputs)), *made]
+    return side_by_side([*(at_most(picture, picture.width, made[0].height) for picture in map(shown, inputs)), *made])
+
+
+def side_by_side(pictures: list[Image.Image]) -> Image.Image:
+    """Returns pictures in a row."""
     sheet = Image.new(
         "RGB", (sum(p.width for p in pictures) + GAP * (len(pictures) - 1), max(p.height for p in pictures)), "white"
     )
@@ -95,20 +99,18 @@ def strip(inputs: list[Path], results: list[Path]) -> Image.Image:
 
 
 def material_sheet(inputs: list[Path], results: list[Path]) -> Image.Image:
-    """Returns the given maps above the new ones, and beside them the new set lit."""
-    inputs = [file for file in inputs if "painted" not in file.stem]
-    names = [file.stem.split("_", 1)[1] for file in inputs]
-    made = {name: file for file in results for name in [*names, "preview"] if f"_{name}_0" in file.name}
-    rows = [strip([], inputs), strip([], [made[name] for name in names if name in made])]
-    maps = Image.new("RGB", (max(row.width for row in rows), sum(row.height for row in rows) + GAP), "white")
-    maps.paste(rows[0], (0, 0))
-    maps.paste(rows[1], (0, rows[0].height + GAP))
-    with Image.open(made["preview"]) as preview:
-        lit = preview.convert("RGB").resize((maps.height,) * 2, Image.Resampling.LANCZOS)
-    sheet = Image.new("RGB", (maps.width + GAP + lit.width, maps.height), "white")
-    sheet.paste(maps, (0, 0))
-    sheet.paste(lit, (maps.width + GAP, 0))
-    return sheet
+    """Returns the given maps above the new ones, and beside them the new set lit. A mask is tinted in the first map."""
+    masks = [file for file in inputs if file.stem.endswith("_painted")]
+    maps = [file for file in inputs if file not in masks]
+    names = [file.stem.split("_", 1)[1] for file in maps]
+    made = {name: file for file in results for name in [*names, "preview"] if file.stem.endswith(f"_{name}_00001_")}
+    given, new = [*masks, *maps[len(masks) :]], [made[name] for name in names]
+    rows = [side_by_side([shown(file) for file in files]) for files in (given, new)]
+    both = Image.new("RGB", (rows[0].width, sum(row.height for row in rows) + GAP), "white")
+    both.paste(rows[0], (0, 0))
+    both.paste(rows[1], (0, rows[0].height + GAP))
+    lit = shown(made["preview"]).resize((both.height,) * 2, Image.Resampling.LANCZOS)
+    return side_by_side([both, lit])
 
 
 def at_most(picture: Image.Image, width: int, height: int) -> Image.Image:

@@ -43,7 +43,8 @@ def test_quick_start_makes_a_picture_as_large_as_its_sample() -> None:
 
 def test_sections_come_in_their_order() -> None:
     titles = re.findall(r"^## (.*)$", README, re.MULTILINE)
-    assert titles[:8] == ["Quick start", "Install in ComfyUI", "Nodes", "Tasks", "Edits", "Looks", "Python", "Tests"]
+    order = ["Quick start", "Install in ComfyUI", "Nodes", "Tasks", "Edits", "Looks", "Materials", "Python", "Tests"]
+    assert titles[:9] == order
 
 
 def test_everything_it_links_to_is_there() -> None:
