@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from ..gpdm import (
     picture_distribution,
 )
 from . import convert, host, inputs
+from .files import FileLoader
 
 
 class GPDMSaveDistribution:
@@ -77,7 +77,7 @@ class GPDMSaveDistribution:
         return (Reference.of_distribution(distribution),), path
 
 
-class GPDMLoadDistribution:
+class GPDMLoadDistribution(FileLoader):
     ID = "GPDM_LoadDistribution"
     DISPLAY_NAME = "GPDM Load Distribution"
     CATEGORY = "GPDM"
@@ -109,18 +109,6 @@ class GPDMLoadDistribution:
                 ),
             },
         }
-
-    @classmethod
-    def VALIDATE_INPUTS(cls, file: str) -> bool:
-        """Returns True: a file that is gone is an error of the node, which says where it was looked for."""
-        del file
-        return True
-
-    @classmethod
-    def IS_CHANGED(cls, file: str, **others: Any) -> str:
-        """Returns a hash of the file, so that a file that is saved again is loaded again."""
-        del others
-        return hashlib.sha256(host.current().read_file(file)[1]).hexdigest()
 
     def execute(
         self, file: str, region: Tensor | None = None, references: Sequence[Reference] = (), **options: Any

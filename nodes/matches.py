@@ -11,7 +11,9 @@ from torch import Tensor
 from ..gpdm import (
     MATCHES,
     GPDMError,
+    Lut,
     Match,
+    Matched,
     PreparedMatch,
     Reference,
     picture_bytes,
@@ -60,10 +62,9 @@ class MatchNode:
         mask: Tensor | None = None,
         **options: Any,
     ) -> tuple[Any, ...]:
-        here = host.current()
         # ComfyUI runs nodes under inference mode, in which nothing can be optimised by gradients of autograd.
         with torch.inference_mode(False):
-            device = here.device()
+            device = host.current().device()
             given = [convert.moved(each, device) for each in references]
             if reference is not None:
                 given.insert(0, Reference(convert.to_core(reference.to(device), "reference")))
@@ -71,21 +72,37 @@ class MatchNode:
                 raise GPDMError(
                     "there is no reference; connect a picture to reference, or GPDM Reference to references"
                 )
-            prepared = prepare_match(given, convert.to_core(images.to(device), "images"))
-            changing = None if mask is None else convert.to_map(mask, "mask").to(device)
-            here.make_room(_required_bytes(prepared))
-            if prepared.note:
-                here.say(prepared.note)
-            matched = run_match(
-                self.MATCH, prepared, changing, seed=seed, on_step=host.Reporter(here).report, **options
-            )
-            if matched.note:
-                here.say(matched.note)
-            results = convert.from_core(matched.images)
-            if matched.change is not None:
-                results = convert.with_unchanged(results, images, matched.change[:, 0])
+            results, matched = run(self.MATCH, given, images, mask, seed=seed, **options)
             more = [] if self.MATCH.lut_help is None else [matched.lut]
-            return here.intermediate(results), *more
+            return results, *more
+
+
+def run(
+    match: Match, given: list[Reference] | Lut, images: Tensor, mask: Tensor | None, **settings: Any
+) -> tuple[Tensor, Matched]:
+    """Returns the results of a match as IMAGEs for other nodes, and the results of the core.
+
+    Arguments:
+        match: The match.
+        given: References in the core's form, on its device, or the LUT in their place.
+        images: IMAGEs that change.
+        mask: MASK of what changes; None: everything.
+        settings: Keyword arguments of `run_match`.
+    """
+    here = host.current()
+    device = here.device()
+    prepared = prepare_match(given, convert.to_core(images.to(device), "images"))
+    changing = None if mask is None else convert.to_map(mask, "mask").to(device)
+    here.make_room(_required_bytes(prepared))
+    if prepared.note:
+        here.say(prepared.note)
+    matched = run_match(match, prepared, changing, on_step=host.Reporter(here).report, **settings)
+    if matched.note:
+        here.say(matched.note)
+    results = convert.from_core(matched.images)
+    if matched.change is not None:
+        results = convert.with_unchanged(results, images, matched.change[:, 0])
+    return here.intermediate(results), matched
 
 
 def match_node(match: Match) -> type[MatchNode]:

@@ -330,6 +330,39 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column("4  Result", [save(5, "GPDM_saved_look"), curve(5)]),
     ],
+    "look_as_lut": [
+        Column(
+            "1  The pictures",
+            [
+                load("starry_night.jpg", "Reference"),
+                load("cat.jpg", "Picture"),
+                load("pavilion.jpg", "Another picture"),
+                note(
+                    HOW.format(files="starry_night.jpg, cat.jpg and pavilion.jpg")
+                    + "The picture gets the colours of the reference. The same change, as a LUT, is applied to another picture, and "
+                    "saved as a .cube file, which programs for photographs and video read. A LUT suits pictures with colours like those of the "
+                    "picture that it was made with."
+                ),
+            ],
+        ),
+        Column(
+            "2  A look",
+            [Box("GPDM_MatchLook", {}, {"images": (1, 0), "reference": (0, 0)})],
+        ),
+        Column(
+            "3  The same, as a LUT",
+            [
+                Box("GPDM_ApplyLUT", {"smoothing": 0.01}, {"images": (2, 0), "lut": (4, 1)}),
+                Box("GPDM_SaveLUT", {"filename_prefix": "GPDM_look"}, {"lut": (4, 1)}),
+                note(
+                    "In another workflow GPDM Load LUT takes the place of GPDM Match Look: copy the file into ComfyUI's folder input, "
+                    "or choose it in output, and press R. For a long clip, match some frames and apply the LUT to all."
+                ),
+            ],
+            drop=DROP,
+        ),
+        Column("4  Result", [save(4, "GPDM_look_1_picture"), save(5, "GPDM_look_2_other")]),
+    ],
     "compare": [
         Column(
             "1  The picture",

@@ -15,9 +15,10 @@ import gpdm
 from gpdm.evaluation.seams import seam_gradients
 
 from ..common import RESULTS, ROOT, Rows, provenance
+from ..programs import NotInstalled, timed
 from .cases import CASES, HoleCase, TileCase
 from .measures import band_mask, changed_outside, patch_distance, seam, sharpness
-from .methods import FILLS, RANDOM, TILES, TRUTH, NotInstalled, painted, timed
+from .methods import FILLS, RANDOM, TILES, TRUTH, painted
 
 ROWS = RESULTS / "edits.jsonl"
 OUTPUTS = ROOT / "out" / "edits"

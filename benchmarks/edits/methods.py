@@ -5,15 +5,8 @@ A method that is not installed raises `NotInstalled` with what is missing.
 
 from __future__ import annotations
 
-import os
-import resource
-import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -22,6 +15,7 @@ from torch import Tensor
 
 import gpdm
 
+from ..programs import NotInstalled, run_gmic
 from .measures import BAND
 
 PAINT = (1.0, -1.0, 1.0)
@@ -31,10 +25,6 @@ GMIC_FILL = "inpaint_matchpatch[0] [1],0,9,10,5,1 round[0]"
 output is rounded, since a file of it would have most values lowered by 1."""
 GMIC_TILE = "fx_make_seamless 0,0,0"
 """G'MIC's seamless picture by diffusion (a Poisson equation), without equalised light."""
-
-
-class NotInstalled(Exception):
-    """A method that this machine lacks."""
 
 
 @dataclass(frozen=True)
@@ -107,40 +97,6 @@ def tile_fade(image: Tensor, axes: str) -> Output:
             share = (0.5 * (1 - depth / (BAND // 2)).clamp(min=0)).view(-1, *[1] * (3 - axis))
             faded, mask = faded + share * (faded.flip(axis) - faded), mask | (share > 0)
     return Output(faded, mask)
-
-
-def run_gmic(command: str, *images: Tensor) -> Tensor:
-    """Returns the first picture that a G'MIC command makes, (1, 3, H, W) in [-1, 1] with 8 bits.
-
-    Raises:
-        NotInstalled: The program gmic is missing.
-        CalledProcessError: It fails.
-    """
-    if shutil.which("gmic") is None:
-        raise NotInstalled("it needs the program gmic (https://gmic.eu)")
-    with tempfile.TemporaryDirectory() as name:
-        files = [Path(name) / f"{i}.png" for i in range(len(images))]
-        for image, file in zip(images, files, strict=True):
-            gpdm.to_pil(image).save(file)
-        output = Path(name) / "output.png"
-        words = ["gmic", *map(str, files), *command.split(), "-o[0]", str(output)]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(torch.get_num_threads())}
-        subprocess.run(words, check=True, capture_output=True, env=environment)
-        with Image.open(output) as picture:
-            return gpdm.from_pil(picture.convert("RGB"))
-
-
-def timed(function: Callable[[], Output]) -> tuple[Output, float]:
-    """Returns an output, and the seconds of processor time that it took, with those of programs that were run."""
-    started = processor_time()
-    output = function()
-    return output, processor_time() - started
-
-
-def processor_time() -> float:
-    """Returns the seconds of processor time of this process and of the programs that it has run."""
-    children = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 OURS, GMIC, OPENCV, TRUTH, GIVEN, FADE = "gpdm", "G'MIC", "OpenCV", "truth", "as given", "cross-fade"

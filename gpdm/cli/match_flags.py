@@ -6,17 +6,22 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from ..errors import GPDMError
 from .commands import MatchCommand
 from .flags import add_common, add_file, add_flag, add_output, check_device, given_options, named_files
 from .parser import file_path
 from .reading import check_file
 from .targets import check_folder, check_suffix
 
+CUBE_SUFFIX = ".cube"
+"""Suffix of files with a 3-D LUT."""
+
 
 def add_parser(parsers: Any, match: MatchCommand) -> None:
     """Adds the match's command, with one flag per option."""
     parser = parsers.add_parser(match.name, help=match.summary, description=match.summary, allow_abbrev=False)
-    parser.add_argument("reference", type=file_path, metavar="REFERENCE", help=match.reference_help)
+    lut = "" if match.lut_help is None else " Or a 3-D LUT, a .cube file."
+    parser.add_argument("reference", type=file_path, metavar="REFERENCE", help=f"{match.reference_help}{lut}")
     parser.add_argument(
         "image",
         type=file_path,
@@ -41,6 +46,10 @@ def add_parser(parsers: Any, match: MatchCommand) -> None:
         metavar="FILE",
         help="Another reference; may be repeated. All of them count as one.",
     )
+    if match.lut_help is not None:
+        parser.add_argument(
+            "--lut", type=file_path, metavar="OUT.cube", help=f"Write a LUT for other programs. {match.lut_help}"
+        )
     group = parser.add_argument_group("options")
     for spec in match.options:
         add_flag(group, spec)
@@ -49,13 +58,26 @@ def add_parser(parsers: Any, match: MatchCommand) -> None:
 
 def check_flags(options: argparse.Namespace) -> None:
     """Raises `GPDMError` for flags and files in which something is wrong, as far as that shows without a picture."""
-    given_options(options, options.match.options)
+    given = given_options(options, options.match.options)
     check_device(options.device)
+    if is_lut(options):
+        for flag, is_given in (("--reference", options.more_references), ("--every", "every" in given)):
+            if is_given:
+                raise GPDMError(f"{options.reference} is a LUT, with which {flag} has no effect; leave out one of them")
     for paths in given_files(options).values():
         for path in paths:
             check_file(path)
     check_suffix(options.out)
-    check_folder(options.out.parent)
+    lut = getattr(options, "lut", None)
+    if lut is not None and lut.suffix.lower() != CUBE_SUFFIX:
+        raise GPDMError(f"cannot write {lut}: its name must end in {CUBE_SUFFIX}")
+    for path in filter(None, (options.out, lut)):
+        check_folder(path.parent)
+
+
+def is_lut(options: argparse.Namespace) -> bool:
+    """Returns whether the command line gives a LUT in place of a reference."""
+    return options.match.lut_help is not None and options.reference.suffix.lower() == CUBE_SUFFIX
 
 
 def given_files(options: argparse.Namespace) -> dict[str, list[Path]]:

@@ -5,6 +5,8 @@ A new match is a record in a file here and two entries in this file.
 
 from . import grain, look
 from .base import Match, Matched
+from .cube import CUBE_SUFFIX, decode_cube, encode_cube
+from .look import LookOptions
 from .lut import Lut
 from .pictures import PreparedMatch, prepare_match
 from .run import as_match_function, run_match
@@ -16,11 +18,15 @@ match_look = as_match_function(MATCHES["match_look"])
 match_grain = as_match_function(MATCHES["match_grain"])
 
 __all__ = [
+    "CUBE_SUFFIX",
     "MATCHES",
+    "LookOptions",
     "Lut",
     "Match",
     "Matched",
     "PreparedMatch",
+    "decode_cube",
+    "encode_cube",
     "match_grain",
     "match_look",
     "prepare_match",

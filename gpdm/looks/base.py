@@ -25,6 +25,8 @@ class MatchInput:
     """Pictures that change, (B, C, H, W) in [-1, 1] with C 1 or 3; all of one clip, or a single one."""
     references: list[Reference]
     """Pictures whose property is matched, with the same channels; together they are one distribution."""
+    lut: Lut | None = None
+    """A change of colours in place of references, for a match that has one (`Match.lut_help`)."""
     weight: Tensor | None = None
     """How much each pixel of the pictures counts, from 0 to 1, (B, 1, H, W): 0 where nothing changes, or where a
     picture is transparent. None: all count alike."""

@@ -44,19 +44,19 @@ class LookOptions(Options):
         choices=("match", "keep"),
     )
     smoothing: float = option(
-        0.06,
+        0.01,
         "Radius within which the change of colours is smoothed, relative to the shorter side. Higher keeps more of the "
         "picture's structure and is less close to the reference's colours; 0 changes equal colours equally, as a LUT does.",
         ge=0.0,
         le=0.5,
-        step=0.01,
+        step=0.005,
     )
     edges: float = option(
-        0.13,
-        "Contrast in a window (standard deviation, for values from -1 to 1) above which the change of colours follows "
-        "the edges of the picture. Higher smooths more.",
+        0.2,
+        "Contrast in a window, relative to that of the pictures, above which the change of colours follows the edges of "
+        "the picture. Higher smooths more.",
         ge=0.001,
-        le=2.0,
+        le=4.0,
         step=0.01,
         advanced=True,
     )
@@ -71,35 +71,40 @@ class LookOptions(Options):
 
 
 def match_look(entry: MatchInput, options: LookOptions) -> Matched:
-    """Returns pictures with the colours of the references, and the LUT of this change."""
-    lut = _fitted(entry, options).blended(options.strength)
-    return Matched(with_lut(entry.images, lut, options, entry.weight), lut)
+    """Returns pictures with the colours of the references or of a LUT, and the LUT of this change."""
+    lut = _fitted(entry, options) if entry.lut is None else entry.lut
+    weight = torch.ones_like(entry.images[:, :1]) if entry.weight is None else entry.weight
+    eps = (options.edges * _contrast(entry.images, weight)) ** 2
+    pairs = zip(entry.images.split(1), weight.split(1), strict=True)
+    return Matched(torch.cat([_with_lut(*pair, lut, options, eps) for pair in pairs]), lut.blended(options.strength))
 
 
-def with_lut(images: Tensor, lut: Lut, options: LookOptions, weight: Tensor | None = None) -> Tensor:
-    """Returns pictures with the colours of a LUT, whose change is smoothed where the pictures are smooth.
+def _contrast(images: Tensor, weight: Tensor) -> float:
+    """Returns the standard deviation of a channel of pictures (B, C, H, W), the mean of all channels, at least 0.01.
 
-    Arguments:
-        images: Pictures, (B, 1 or 3, H, W) in [-1, 1].
-        lut: The table.
-        options: The options smoothing, edges and luminance.
-        weight: As in `MatchInput`.
+    Pixels count by their weight, (B, 1, H, W).
     """
+    fraction = weight / weight.sum()
+    mean = (fraction * images).sum((0, 2, 3), keepdim=True)
+    variance = (fraction * (images - mean).square()).sum((0, 2, 3))
+    return max(float(variance.sqrt().mean()), 0.01)
+
+
+def _with_lut(image: Tensor, weight: Tensor, lut: Lut, options: LookOptions, eps: float) -> Tensor:
+    """Returns a picture (1, 1 or 3, H, W) with the colours of a LUT, whose change is smoothed (`guided_coefficients`).
+
+    The smoothing is computed in a small copy of a large picture. `weight` is as in `MatchInput`, and
+    `eps` as in `guided_coefficients`.
+    """
+    size = size_of(image)
     if not options.smoothing:
-        return lut.apply(images)
-    size = size_of(images)
+        return changed(image, options.strength * (lut.apply(image) - image), options.luminance)
     small_size = scaled(size, min((FIT_PIXELS / (size[0] * size[1])) ** 0.5, 1.0))
+    small, small_weight = resize(image, small_size), resize(weight, small_size)
+    change = options.strength * (lut.apply(small) - small)
     radius = max(round(options.smoothing * min(small_size)), 1)
-    weights = torch.ones_like(images[:, :1]) if weight is None else weight
-    results = []
-    for image, own_weight in zip(images.split(1), weights.split(1), strict=True):
-        small = resize(image, small_size)
-        coefficients = guided_coefficients(
-            small, lut.apply(small) - small, radius, options.edges**2, resize(own_weight, small_size)
-        )
-        factors, offsets = (resize(x, size) for x in coefficients)
-        results.append(changed(image, factors * image + offsets, options.luminance))
-    return torch.cat(results)
+    factors, offsets = (resize(x, size) for x in guided_coefficients(small, change, radius, eps, small_weight))
+    return changed(image, factors * image + offsets, options.luminance)
 
 
 def changed(images: Tensor, change: Tensor, luminance: str) -> Tensor:
@@ -147,7 +152,7 @@ def _fitted(entry: MatchInput, options: LookOptions) -> Lut:
     table = fitted_changes(colours, changes, weights)
     own, table = (_as_image(x) for x in (Lut.identity().table.to(table), table))
     mapped = changed(own * 2 - 1, table * 2, options.luminance)
-    return Lut(((mapped[0] + 1) / 2).movedim(0, -1).reshape(*[SIDE] * 3, 3).float())
+    return Lut(((mapped[0] + 1) / 2).movedim(0, -1).reshape(*[SIDE] * 3, 3).float().cpu(), title="GPDM Match Look")
 
 
 def _as_image(table: Tensor) -> Tensor:
@@ -169,9 +174,9 @@ MATCHES = (
         name="match_look",
         title="Match Look",
         command="match-look",
-        summary="Gives pictures the colours of a reference and keeps everything else. All frames of a clip get one look, without flicker.",
-        advice="Lower strength for a part of the effect. Raise smoothing if smooth areas such as skies break into patches of colour, and lower it to come closer "
-        "to the colours of the reference. Set luminance to keep to change the colours alone.",
+        summary="Gives pictures the colours of a reference, and keeps what they show. All frames of a clip change in the same way.",
+        advice="Lower strength for a part of the effect. Raise smoothing, to 0.06 for example, if smooth areas such as skies break into patches of colour; 0 comes "
+        "closest to the colours of the reference. Set luminance to keep to change the colours alone. The output lut is the same look for other pictures.",
         reference_help="Picture with the colours to match.",
         image_help="Pictures to change. A batch is one clip, whose frames all change in the same way.",
         mask_help="Part of the pictures that changes, as painted in the mask editor; soft values change a pixel in part. "
@@ -192,9 +197,9 @@ MATCHES = (
         ),
         example=MatchExample(
             reference="starry_night.jpg",
-            image="pavilion.jpg",
+            image="canyon.jpg",
             values={},
-            note="The pavilion in the colours of the painting.",
+            note="The canyon in the colours of the painting: its shades go from dark blue to light yellow.",
         ),
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +13,7 @@ from ..images import row_strips
 
 SIDE = 33
 """Number of colours along each axis of a table that is fitted."""
-SMOOTHNESS = 3e-4
+SMOOTHNESS = 3e-5
 """Weight of differences between neighbouring colours of a fitted table, relative to the weight of all pixels."""
 ROUNDS = 60
 """Rounds of diffusion of a fitted table."""
@@ -39,8 +39,15 @@ class Lut:
         blue, green, red = torch.meshgrid(*[torch.linspace(0, 1, side)] * 3, indexing="ij")
         return cls(torch.stack([red, green, blue], -1))
 
+    @property
+    def is_grey(self) -> bool:
+        """True if grey stays grey."""
+        greys = torch.linspace(-1, 1, 256).expand(1, 3, 1, -1)
+        mapped = self.apply(greys)
+        return bool((mapped.amax(1) - mapped.amin(1) < 1e-4).all())
+
     def apply(self, images: Tensor) -> Tensor:
-        """Returns pictures (B, C, H, W) in [-1, 1] with other colours, with C 3; or 1, if the table keeps grey grey.
+        """Returns pictures (B, C, H, W) in [-1, 1] with other colours, with C 3; or 1, for a table that `is_grey`.
 
         The result has the type and the device of the pictures. Values of the table outside 0 to 1 are clamped.
         """
@@ -53,9 +60,7 @@ class Lut:
 
     def blended(self, strength: float) -> Lut:
         """Returns the table that changes colours by this fraction, from 0 to 1."""
-        return (
-            self if strength == 1 else Lut(torch.lerp(self._own_colours(), self.table, strength), self.low, self.high)
-        )
+        return self if strength == 1 else replace(self, table=torch.lerp(self._own_colours(), self.table, strength))
 
     def _own_colours(self) -> Tensor:
         """Returns the colours that the entries stand for, (N, N, N, 3)."""

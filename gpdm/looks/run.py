@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ImageError
+from ..errors import GPDMError, ImageError
 from ..images import resize, size_of
 from ..options import check_int
 from ..pictures.forms import opacity
@@ -17,6 +17,7 @@ from ..pictures.masks import masks_for
 from ..pictures.progress import OnProgress
 from ..references import Images
 from .base import Match, Matched, MatchInput
+from .lut import Lut
 from .pictures import PreparedMatch, prepare_match
 
 
@@ -45,6 +46,8 @@ def run_match(
         OptionError: An option has a value that is not allowed.
         GPDMError: The match cannot be made with these pictures.
     """
+    if prepared.lut is not None and match.lut_help is None:
+        raise GPDMError(f"{match.name} changes more than colours, so it takes no LUT; give a picture as the reference")
     chosen, images = match.options(**options), prepared.images
     change = _change(mask, images)
     visible = None if prepared.alpha is None else opacity(prepared.alpha)
@@ -52,7 +55,12 @@ def run_match(
     if weight is not None and not bool(weight.any()):
         raise ImageError("the mask covers only transparent pixels; paint a visible part of the picture")
     entry = MatchInput(
-        images=images, references=prepared.references, weight=weight, seed=check_int("seed", seed), on_step=on_step
+        images=images,
+        references=prepared.references,
+        lut=prepared.lut,
+        weight=weight,
+        seed=check_int("seed", seed),
+        on_step=on_step,
     )
     with torch.no_grad():
         matched = match.apply(entry, chosen)
@@ -70,13 +78,14 @@ def run_match(
 def as_match_function(match: Match) -> Callable[..., Matched]:
     """Returns the function that runs `match`, with the record's texts as its documentation."""
 
-    def run(references: Images, images: Tensor, *masks: Tensor, **settings: Any) -> Matched:
+    def run(references: Images | Lut, images: Tensor, *masks: Tensor, **settings: Any) -> Matched:
         return run_match(match, prepare_match(references, images), *masks, **settings)
 
     run.__name__ = run.__qualname__ = match.name
     run.__doc__ = (
         f"Returns the results of the match {match.name}. {match.summary}\n\nArguments:\n"
-        f"    references: {match.reference_help} Images (B, C, h, w) in [-1, 1], `Reference`s, or a list of either.\n"
+        f"    references: {match.reference_help} Images (B, C, h, w) in [-1, 1], `Reference`s, or a list of either"
+        f"{'' if match.lut_help is None else '; or a `Lut`'}.\n"
         f"    images: {match.image_help} (B, C, H, W) in [-1, 1].\n    mask: {match.mask_help} See `run_match`.\n"
         "    settings: The keyword arguments of `run_match`.\n\nRaises:\n    GPDMError: As in `run_match`."
     )

@@ -152,3 +152,34 @@ def test_a_mistake_is_one_line_and_exit_code_2_before_any_work(
     error = capsys.readouterr().err
     assert message in error and len(error.splitlines()) == 1
     assert sorted(edit_folder.iterdir()) == before
+
+
+def test_a_lut_is_written_and_takes_the_place_of_the_reference(capsys: pytest.CaptureFixture[str]) -> None:
+    look = MATCHES["match_look"]
+    told = report(capsys, command(look, "--lut", "new/look.cube", "--strength", "0.7"))
+    assert told["saved"] == ["out.png", "new/look.cube"]
+    assert main([look.command, "new/look.cube", "in.png", "-o", "again.png", *CPU]) == 0
+    assert np.abs(values("again.png").astype(int) - values("out.png")).max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("match-look other.png in.png -o out.png --lut look.png", "cannot write look.png: its name must end in .cube"),
+        ("match-look other.png in.png -o out.png --lut in.png/look.cube", "in.png is a file, not a folder"),
+        ("match-look no.cube in.png -o out.png", "there is no file no.cube"),
+        ("match-look bad.cube in.png -o out.png", "bad.cube: line 1: 'nothing' is not known in a .cube file"),
+        ("match-look in.png bad.cube -o out.png", "bad.cube: it is not a picture"),
+        ("match-look bad.cube in.png -o out.png --every 2", "bad.cube is a LUT, with which --every has no effect"),
+        ("match-look bad.cube in.png -o out.png --reference in.png", "with which --reference has no effect"),
+    ],
+)
+def test_a_mistake_with_a_lut_is_one_line(
+    edit_folder: Path, capsys: pytest.CaptureFixture[str], arguments: str, message: str
+) -> None:
+    Path("bad.cube").write_text("nothing")
+    before = sorted(edit_folder.iterdir())
+    assert main(arguments.split()) == 2
+    error = capsys.readouterr().err
+    assert message in error and len(error.splitlines()) == 1
+    assert sorted(edit_folder.iterdir()) == before

@@ -21,10 +21,11 @@ from benchmarks.edits.measures import (
     seam,
     sharpness,
 )
-from benchmarks.edits.methods import FILLS, TILES, NotInstalled, Output, painted, run_gmic
+from benchmarks.edits.methods import FILLS, TILES, Output, painted
 from benchmarks.edits.report import fill_table, measured, tile_table
 from benchmarks.edits.shapes import border_rectangle, ellipse, lines
 from benchmarks.edits.sheet import GAP, TITLE, rolled, write_sheet
+from benchmarks.programs import NotInstalled, run_gmic
 
 SIDE = 40
 

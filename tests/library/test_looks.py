@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from gpdm import MATCHES, ImageError, Match, OptionError, Reference, match_look, prepare_match, run_match
+from gpdm import MATCHES, GPDMError, ImageError, Match, OptionError, Reference, match_look, prepare_match, run_match
 from gpdm.looks.guided import box_sum, guided_coefficients
 from library.problems import grainy, picture
 
@@ -129,7 +129,7 @@ def test_some_frames_decide_for_all() -> None:
     expected = match_look(reference(), frames[::2], smoothing=0).lut
     result = match_look(reference(), frames, smoothing=0, every=2)
     assert torch.equal(result.lut.table, expected.table)
-    assert torch.equal(result.images, expected.apply(frames))
+    assert torch.allclose(result.images, expected.apply(frames), atol=1e-6)
 
 
 def test_several_references_are_one_distribution_by_weight() -> None:
@@ -189,3 +189,21 @@ def test_pixels_without_weight_have_no_influence_on_the_smoothing() -> None:
     spoiled = torch.where(weight > 0, values, torch.full_like(values, 50.0))
     given, expected = (guided_coefficients(guide, x, 3, 0.01, weight)[1][..., :20] for x in (spoiled, values))
     assert torch.allclose(given, expected, atol=1e-4)
+
+
+def test_a_lut_takes_the_place_of_references() -> None:
+    first = match_look(reference(), picture())
+    again = match_look(first.lut, picture())
+    assert torch.equal(again.images, first.images) and again.lut is first.lut
+
+
+def test_a_lut_of_half_the_strength_is_that_of_half_the_change() -> None:
+    half, image = match_look(reference(), picture(), strength=0.5), picture(seed=3)
+    expected = match_look(match_look(reference(), picture()).lut, image, strength=0.5, smoothing=0).images
+    assert torch.allclose(half.lut.apply(image), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("match", [match for match in MATCHES.values() if not match.lut_help], ids=lambda m: m.name)
+def test_a_match_of_more_than_colours_takes_no_lut(match: Match) -> None:
+    with pytest.raises(GPDMError, match="it takes no LUT"):
+        run_match(match, prepare_match(match_look(reference(), picture()).lut, picture()))

@@ -70,6 +70,9 @@ IDS = [
     *(edit.node_id for edit in EDITS.values()),
     *(match.node_id for match in MATCHES.values()),
     *(material.node_id for material in MATERIALS.values()),
+    "GPDM_ApplyLUT",
+    "GPDM_SaveLUT",
+    "GPDM_LoadLUT",
 ]
 
 

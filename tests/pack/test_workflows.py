@@ -38,6 +38,7 @@ NAMES = sorted(
         "inpaint_to_latent",
         "keep_object",
         "keep_part",
+        "look_as_lut",
         "masked_reference",
         "regions",
         "saved_look",
