@@ -107,6 +107,26 @@ def test_runs(server: Path) -> None:
         assert result.size == (48, 32)
 
 
+def test_a_saved_distribution_can_be_chosen_and_loaded(server: Path) -> None:
+    nodes = prompt(3, 32)
+    nodes["5"] = {
+        "class_type": "GPDM_SaveDistribution",
+        "inputs": {"images": ["1", 0], "filename_prefix": "looks/lake", "patch_size": 7},
+    }
+    done = history(call("/prompt", {"prompt": {key: nodes[key] for key in "15"}})["prompt_id"], 60)
+    assert done["status"]["status_str"] == "success", done["status"]
+    name = "looks/lake_00001_.safetensors [output]"
+    table = call("/object_info/GPDM_LoadDistribution")["GPDM_LoadDistribution"]["input"]["required"]
+    assert name in table["file"][0]
+    nodes["5"] = {"class_type": "GPDM_LoadDistribution", "inputs": {"file": name, "weight": 1.0}}
+    nodes["3"]["inputs"] |= {"references": ["5", 0], "seed": 4}
+    done = history(call("/prompt", {"prompt": nodes})["prompt_id"], 60)
+    assert done["status"]["status_str"] == "success", done["status"]
+    nodes["5"]["inputs"]["file"] = "../main.py"
+    done = history(call("/prompt", {"prompt": nodes})["prompt_id"], 60)
+    assert done["status"]["status_str"] == "error" and "outside the folders" in json.dumps(done["status"])
+
+
 @pytest.mark.parametrize("path", RUNNABLE, ids=lambda path: path.stem)
 def test_shipped_workflows_run(server: Path, path: Path) -> None:
     """At a height of 44 pixels, with quality fast."""
