@@ -64,11 +64,12 @@ def read_inputs(options: argparse.Namespace, device: torch.device) -> Inputs:
 
 @contextmanager
 def naming_files(files: Mapping[str, Sequence[Path]]) -> Iterator[None]:
-    """Adds the names of the files to an error of the library, which knows the pictures only."""
+    """Adds the names of the files to an error of the library, which knows the pictures only, unless it has them all."""
     try:
         yield
     except GPDMError as error:
-        error.args = (f"{error} ({listed(files)})",)
+        if not all(str(path) in str(error) for paths in files.values() for path in paths):
+            error.args = (f"{error} ({listed(files)})",)
         raise
 
 
