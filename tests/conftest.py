@@ -25,8 +25,9 @@ PACK = pack.load_pack(ROOT)
 for name in (ROOT.name, "__init__"):
     sys.modules[name] = PACK
 
-# Test machines share their cores; more threads than cores make small convolutions many times slower.
-torch.set_num_threads(min(2, os.cpu_count() or 1))
+# Test machines share their cores; more threads than cores make small convolutions many times slower. Of several processes
+# (pytest-xdist) each has one.
+torch.set_num_threads(1 if "PYTEST_XDIST_WORKER" in os.environ else min(2, os.cpu_count() or 1))
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ CHECK = [
     [PYTHON, "tools/make_tables.py", "--check"],
     [PYTHON, "tools/make_docs.py", "--check"],
     [PYTHON, "tools/make_workflows.py", "--check"],
-    [PYTHON, "-m", "pytest", "-q", "-m", "slow or not slow"],
+    [PYTHON, "-m", "pytest", "-q", "-m", "slow or not slow", "-n", "auto", "--dist", "worksteal"],
 ]
 
 

@@ -29,7 +29,7 @@ RUNNABLE = sorted({*(ROOT / "workflows").glob("*.json")} - {*NEED_MODEL})
 """The shipped workflow files that need no model."""
 COMFYUI = os.environ.get("COMFYUI_PATH")
 pytestmark = pytest.mark.skipif(not COMFYUI, reason="COMFYUI_PATH names no ComfyUI checkout")
-PORT = 8199
+PORT = 8199 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:])  # each process of pytest-xdist has a server
 
 
 def call(path: str, data: Any = None) -> Any:
