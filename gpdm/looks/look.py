@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..errors import OptionError
 from ..images import resize, scaled, size_of
 from ..losses.swd import SWDLoss
 from ..optimizers.gradient import Optimizer
@@ -126,6 +127,8 @@ def _fitted(entry: MatchInput, options: LookOptions) -> Lut:
     size = scaled((height, width), min((FIT_PIXELS / (len(images) * height * width)) ** 0.5, 1.0))
     stacked = _stacked(resize(images, size))
     weight = None if entry.weight is None else _stacked(resize(entry.weight[:: options.every], size))
+    if weight is not None and not bool(weight.any()):
+        raise OptionError("every", options.every, "the mask covers nothing of the pictures that it leaves; lower it")
     pixels = sum(x.image.shape[-2] * x.image.shape[-1] for x in entry.references)
     scale = min((FIT_PIXELS / pixels) ** 0.5, 1.0)
     on_step = entry.on_step

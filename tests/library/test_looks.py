@@ -132,6 +132,12 @@ def test_some_frames_decide_for_all() -> None:
     assert torch.allclose(result.images, expected.apply(frames), atol=1e-6)
 
 
+def test_frames_that_decide_need_something_under_the_mask() -> None:
+    frames, mask = picture().expand(2, -1, -1, -1), torch.cat([0 * left_half(), left_half()])
+    with pytest.raises(OptionError, match="every = 2 is not allowed: the mask covers nothing of the pictures"):
+        match_look(reference(), frames, mask, every=2)
+
+
 def test_several_references_are_one_distribution_by_weight() -> None:
     dark, light = torch.full((1, 3, 8, 8), -0.8), torch.full((1, 3, 8, 8), 0.8)
     both = match_look([Reference(dark, 3.0), Reference(light, 1.0)], picture(), smoothing=0).images
