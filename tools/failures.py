@@ -73,11 +73,11 @@ FAILURES = {
         flags="--times 8",
     ),
     "match_look": Failure(
-        "Two pictures that share no distribution: here most pixels of the reference are black, so that most of the picture becomes "
-        "black. Leave out a part of the reference with a mask on GPDM Reference, mask the picture, lower strength, or set luminance "
-        "to keep.",
-        "workflows/inputs/pavilion.jpg",
-        reference="benchmarks/inputs/hubble.jpg",
+        "Colours are matched with their shares: half of this reference is sand, so half of the sky becomes sand. Take a reference in "
+        "which colours have about the shares that they should have, leave out a part of it with a mask on GPDM Reference, paint a "
+        "mask over the part of the picture that should change, lower strength, or set luminance to keep.",
+        "benchmarks/inputs/rocket.jpg",
+        reference="benchmarks/inputs/satellite.jpg",
     ),
     "match_grain": Failure(
         "A reference without smooth areas: its flattest parts are fine texture, here of a tissue, which is taken for grain and much "

@@ -21,12 +21,12 @@ from .methods import CLIP_METHODS, GIVEN, GMIC, HISTOGRAMS, METHODS, OURS, REINH
 Row = Mapping[str, Any]
 OTHERS = {"Reinhard": REINHARD, "histograms": HISTOGRAMS, "G'MIC": GMIC}
 TARGETS = (
-    *(Target(f"median colour distance, over {name}'s", name, 1.0, 1.0) for name in OTHERS),
+    *(Target(f"median colour distance, over that of {name}", name, 1.0, 1.0) for name in OTHERS),
     Target("median structure", "structure", 0.9, 0.9, higher_is_better=True),
-    Target("clip: flicker above the input's", "flicker", 0.0018, 0.0018),
+    Target("clip: flicker above the input's, over G'MIC's", "flicker", 1.0, 1.0),
     Target("clip: drift of a frame", "drift", 0.0005, 0.0005),
 )
-"""The values that issue 18 asks for; that of flicker is the prototype's."""
+"""The values that issue 18 asks for, which has none for flicker."""
 
 
 def of(rows: Sequence[Row], what: str, method: str, tuned: bool | None = None) -> list[Row]:
@@ -93,7 +93,9 @@ def measured_targets(rows: Sequence[Row]) -> dict[str, float]:
     if ours:
         found["structure"] = median(row["structure"] for row in ours)
     for row in of(rows, "clip", OURS):
-        found |= {"flicker": row["flicker"], "drift": row["drift"]}
+        found["drift"] = row["drift"]
+        for other in of(rows, "clip", GMIC):
+            found["flicker"] = row["flicker"] / other["flicker"]
     return found
 
 

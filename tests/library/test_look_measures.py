@@ -110,8 +110,9 @@ def row(case: str, method: str, colour: float, structure: float, tuned: bool = T
 def test_targets_are_ratios_over_the_pairs_that_both_have() -> None:
     rows = [row("a", OURS, 0.1, 0.95), row("b", OURS, 9.0, 0.93, tuned=False), row("a", GMIC, 0.4, 1.0)]
     rows.append({"what": "clip", "case": "clip", "method": OURS, "flicker": 0.002, "drift": 0.0001})
+    rows.append({"what": "clip", "case": "clip", "method": GMIC, "flicker": 0.008, "drift": 0.01})
     found = measured_targets(rows)
-    assert found == {"G'MIC": pytest.approx(0.25), "structure": pytest.approx(0.94), "flicker": 0.002, "drift": 0.0001}
+    assert found == {"G'MIC": pytest.approx(0.25), "structure": pytest.approx(0.94), "flicker": 0.25, "drift": 0.0001}
     assert rows_of(rows, "pair", OURS, tuned=True) == rows[:1]
     assert "| others | gpdm | 1 | 9.000 |" in pair_table(rows)
 
