@@ -87,7 +87,7 @@ FAILURES = {
     ),
     "material_texture": Failure(
         "Parts of several stones run together, and outlines turn odd (here at quality fast), since what is matched are small patches and not whole "
-        "things; rows and lattices, such as those of bricks and tiles, lose their order. GPDM Material Tileable keeps the "
+        "things; rows and lattices, such as those of bricks and tiles, may lose their order. GPDM Material Tileable keeps the "
         "given maps, which suits these better. For more of the given layout connect a GPDM Pyramid Schedule and set coarse_dim "
         f"below 21. {SEEDS}",
         "workflows/inputs/cobbles_base_color.png",

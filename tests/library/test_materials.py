@@ -210,7 +210,7 @@ def test_a_height_and_normals_that_agree_stay(border: str, operator: str) -> Non
     normals = relief.normals(height, border)
     found = agreeing_height(height, normals, relief, normals, border)
     # Beyond a border that does not wrap, the last line is repeated in one case and mirrored in the other: the same.
-    assert float((found - height).abs().mean()) < 2e-3
+    assert float((found - height).abs().mean()) < 6e-4
 
 
 def test_noise_of_a_height_is_corrected_by_the_normals() -> None:
