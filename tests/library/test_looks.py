@@ -213,3 +213,17 @@ def test_a_lut_of_half_the_strength_is_that_of_half_the_change() -> None:
 def test_a_match_of_more_than_colours_takes_no_lut(match: Match) -> None:
     with pytest.raises(GPDMError, match="it takes no LUT"):
         run_match(match, prepare_match(match_look(reference(), picture()).lut, picture()))
+
+
+def test_only_what_the_mask_covers_takes_part_in_the_distribution() -> None:
+    """All colours of the reference come into the left half, though the right half is brighter than it."""
+    image = 0.3 * picture() + torch.where(left_half() > 0, -0.5, 0.5)
+    result = match_look(reference(), image, left_half(), smoothing=0).images[..., :20]
+    assert torch.allclose(means(result), means(reference()), atol=0.05)
+    assert (result.std((0, 2, 3)) - reference().std((0, 2, 3))).abs().max() < 0.05
+
+
+def test_smoothing_depends_on_contrast_relative_to_that_of_the_picture() -> None:
+    pictures = (picture(), 0.2 * picture())
+    full, low = (match_look(reference(), x, smoothing=0.1).images for x in pictures)
+    assert (full - low).abs().mean() < 0.04

@@ -343,3 +343,21 @@ def test_the_filling_is_saved_without_a_model(tmp_path: Path, capsys: pytest.Cap
     main(["run", str(ROOT / "workflows" / "inpaint_to_latent.json"), *arguments])
     assert "CheckpointLoaderSimple" in capsys.readouterr().err
     assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["GPDM_filled_00001_.png"]
+
+
+@pytest.mark.parametrize(("name", "made"), [*((name, 1) for name in MATCH_FILES), ("look_as_lut", 3)])
+def test_matches_change_small_pictures(
+    name: str, made: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    workflow = read(ROOT / "workflows" / f"{name}.json")
+    arguments = ["run", str(ROOT / "workflows" / f"{name}.json"), "--out", str(tmp_path / "out"), "--device", "cpu"]
+    for number, node in enumerate(node for node in workflow["nodes"] if node["type"] == "LoadImage"):
+        small = tmp_path / f"{number}.png"
+        with Image.open(ROOT / "workflows" / "inputs" / node["widgets_values"][0]) as picture:
+            picture.convert("RGB").resize((80, 64)).save(small)
+        arguments += ["--image", str(small)]
+    assert main([*arguments, "--json"]) == 0
+    saved = [Path(path) for path in json.loads(capsys.readouterr().out)["saved"]]
+    assert len(saved) == made and sum(path.suffix == ".cube" for path in saved) == (name == "look_as_lut")
+    with Image.open(next(path for path in saved if path.suffix == ".png")) as result:
+        assert result.size == (80, 64)
