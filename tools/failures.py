@@ -1,4 +1,4 @@
-"""Failures of each edit and match, and why: texts of help pages, and the commands that make their pictures."""
+"""Failures of each edit and match and of some tasks, and why: texts of help pages, and the commands that make their pictures."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Box = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Failure:
-    """A failure of an edit or a match."""
+    """A failure of an edit, a match or a task."""
 
     text: str
     """What fails, why, and what to try."""
@@ -20,7 +20,7 @@ class Failure:
     flags: str = ""
     """Flags of the command."""
     reference: str | None = None
-    """Reference of a match, a file of the repository."""
+    """Reference of a match or a task, a file of the repository."""
     paste: tuple[str, Box, float] | None = None
     """Picture from which an ellipse is pasted where the mask begins: its file, the ellipse, and its scale."""
 
@@ -28,6 +28,25 @@ class Failure:
 SEEDS = "Results differ by seed: set num_outputs to 4 and take the best."
 
 FAILURES = {
+    "mix": Failure(
+        "A blend of unlike colours is greyish, since its colours are between those of both pictures: here green leaves and "
+        "brown wood become olive. Give one picture the colours of the other first (GPDM Match Look), or choose patchwork or "
+        "scattered, which have the colours of both. Where the colours of two pictures do not overlap, a blend is not exactly "
+        "midway. A single object, such as the flower, is cut and melted: textures and pictures of many small things mix best. "
+        "Pictures at different scales do not grow together; resize one of them first.",
+        "workflows/inputs/dahlia.jpg",
+        flags="--mode blend --quality fast --height 128",
+        reference="workflows/inputs/wood.jpg",
+    ),
+    "style_transfer": Failure(
+        "With keep_colours a style of one colour gets those of a content of two, here green and orange, along its own grain: "
+        "both colours turn up in the wrong places, with hard steps between them. Leave keep_colours at no, or connect a "
+        "style whose colours vary as much as those of the content. A guide at all levels (layout 1) leaves coloured specks "
+        "where the style has no such pattern of light and dark; 0.7 has few.",
+        "workflows/inputs/dahlia.jpg",
+        flags="--keep-colours yes --quality fast --height 128",
+        reference="workflows/inputs/wood.jpg",
+    ),
     "inpaint": Failure(
         "Small things that stand apart, such as the stars here, do not occur in a filling that continues, since nothing at the "
         "border of the hole leads to them. Set intent to populate. A single thing that the mask covers or cuts, such as an eye, "

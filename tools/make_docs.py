@@ -60,6 +60,8 @@ def page(node: Any) -> str:
             if node.CATEGORY == "GPDM/tasks"
             else "gpdm reshuffle REFERENCE --init PICTURE -o OUT.png    (without the size options)"
         )
+        if task.name in FAILURES:
+            lines += _failure(task.name, "The pictures that were given")
         lines += ["", "## In the terminal", "", f"    {command}"]
     if edit is not None:
         given = "What was given" if edit.mask_help is None else "What was given, its mask in colour"

@@ -15,7 +15,7 @@ from failures import FAILURES, Failure
 from make_pictures import GAP, at_most, shown, side_by_side, strip
 from PIL import Image, ImageDraw
 
-from gpdm import EDITS, MAPS, MATCHES, MATERIALS, Material, MaterialTask, from_pil, lit, to_pil
+from gpdm import EDITS, MAPS, MATCHES, MATERIALS, MIX, TASKS, Material, MaterialTask, from_pil, lit, to_pil
 from gpdm.cli.main import main as gpdm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,14 +78,18 @@ def draw(name: str, folder: Path) -> Image.Image:
         words = [edit.command, start, *([] if edit.mask_help is None else [start])]
     else:
         inputs = [ROOT / failure.reference, start]
-        words = [MATCHES[name].command, *inputs]
+        words = [{**TASKS, MIX.name: MIX, **MATCHES}[name].command, *inputs]
     assert gpdm([*map(str, words), *failure.flags.split(), "-o", str(result)]) == 0
     return at_most(strip(inputs, [result]), WIDTH, WIDTH)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Draws what fails in each edit, match and record of materials.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="edit, match or record of materials; without one, all")
+    parser = argparse.ArgumentParser(
+        description="Draws what fails in each edit, match, record of materials, and some tasks."
+    )
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="edit, match, task or record of materials; without one, all"
+    )
     options = parser.parse_args()
     if unknown := set(options.names) - set(FAILURES):
         parser.error(f"there is no record {', '.join(unknown)}; there are {', '.join(FAILURES)}")

@@ -207,6 +207,102 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column("4  Result", [save(9, "GPDM_regions"), curve(9)]),
     ],
+    "mix": [
+        Column(
+            "1  The pictures",
+            [
+                load("starry_night.jpg", "a"),
+                load("canyon.jpg", "b"),
+                note(
+                    HOW.format(files="starry_night.jpg and canyon.jpg")
+                    + "The same two pictures mixed in three ways, half of each. patchwork has parts of both side by side; blend "
+                    "makes new things between them, in colours between theirs; scattered blends large shapes and fills them with "
+                    "sharp detail of either. share_of_b says how much of b there is.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column(
+            "2  Three ways",
+            [
+                Box(
+                    "GPDM_MixReferences",
+                    {"seed": 0, "height": 160, "mode": mode},
+                    {"a": (0, 0), "b": (1, 0)},
+                    title=mode.capitalize(),
+                )
+                for mode in ("patchwork", "blend", "scattered")
+            ],
+        ),
+        Column("3  Results", [save(index, f"GPDM_mix_{index - 2}") for index in (3, 4, 5)]),
+    ],
+    "mix_strip": [
+        Column(
+            "1  The pictures",
+            [
+                load("starry_night.jpg", "Left"),
+                load("canyon.jpg", "Right"),
+                note(
+                    HOW.format(files="starry_night.jpg and canyon.jpg")
+                    + "A strip that changes from one picture to the other: gradient is left to right, and output_width makes room "
+                    "for it. Set mode to blend for things between them instead of parts of both. Pictures at references of the "
+                    "node, from GPDM Reference, are further stops on the way.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column(
+            "2  From left to right",
+            [
+                Box(
+                    "GPDM_MixReferences",
+                    {
+                        "seed": 0,
+                        "gradient": "left to right",
+                        "height": 96,
+                        "output_width": 384,
+                        "output_height": 96,
+                        "quality": "fast",
+                    },
+                    {"a": (0, 0), "b": (1, 0)},
+                )
+            ],
+        ),
+        Column("3  Result", [save(3, "GPDM_mix_strip"), curve(3)]),
+    ],
+    "style_kept": [
+        Column(
+            "1  The pictures",
+            [
+                load("starry_night.jpg", "Style"),
+                load("cat.jpg", "Content"),
+                Box("GPDM_PyramidSchedule", {"coarse_dim": 64}),
+                note(
+                    HOW.format(files="starry_night.jpg and cat.jpg")
+                    + "The strokes of a style in the colours of the content: keep_colours is yes. Below, larger strokes from a "
+                    "coarse_dim of 64, which alone would lose the content; with layout 1 the output stays bright and dark where "
+                    "the content is, at every level. For several styles chain GPDM Reference nodes into references.\n\n"
+                    + SPEED
+                ),
+            ],
+        ),
+        Column(
+            "2  Style transfer",
+            [
+                Box(
+                    "GPDM_StyleTransfer",
+                    {"seed": 0, "height": 128, "keep_colours": "yes"},
+                    {"style": (0, 0), "content": (1, 0)},
+                    title="Colours kept",
+                ),
+                Box(
+                    "GPDM_StyleTransfer",
+                    {"seed": 0, "height": 128, "layout": 1.0},
+                    {"style": (0, 0), "content": (1, 0), "pyramid": (2, 0)},
+                    title="Larger strokes, layout kept",
+                ),
+            ],
+        ),
+        Column("3  Results", [save(4, "GPDM_style_kept"), save(5, "GPDM_style_layout")]),
+    ],
     "tileable_texture": [
         Column(
             "1  The sample",

@@ -69,7 +69,7 @@ def by_style(work: Work, recipe: Recipe) -> Work:
     references, loss = work.references, recipe.loss
     if options.keep_colours == "yes":
         check_pictures(references, "keep_colours changes the colours of the style picture")
-        references = [_recoloured(reference, content) for reference in references]
+        references = [recoloured(reference, content) for reference in references]
     if options.layout:
         coarsest = recipe.pyramid.levels(sizes_of(references), work.size, recipe.optimizer.largest_patch(loss))[0].scale
         if coarsest > options.layout:
@@ -85,7 +85,7 @@ def by_style(work: Work, recipe: Recipe) -> Work:
     return replace(work, references=references, loss=loss)
 
 
-def _recoloured(reference: Reference, content: Tensor) -> Reference:
+def recoloured(reference: Reference, content: Tensor) -> Reference:
     """Returns a reference with the colours of the content, (B, C, h, w)."""
     result = synthesize(
         content,

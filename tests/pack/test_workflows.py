@@ -40,8 +40,11 @@ NAMES = sorted(
         "keep_part",
         "look_as_lut",
         "masked_reference",
+        "mix",
+        "mix_strip",
         "regions",
         "saved_look",
+        "style_kept",
         "symmetric_tile",
         "tileable_texture",
     ]
