@@ -2,9 +2,9 @@
 
     python -m benchmarks.style [--side 96] [--quality fast] [--sheet FILE]
 
-For each pair of style and content, at a coarsest level of 28 pixels: the correlation of the blurred luminance with that of
-the content, the held-out distance to the style (to the recoloured one where colours are kept), and the distance of the
-colours (single pixels) to the content, all of them for layout 0, 0.7 and 1, with and without the colours of the content.
+For each pair of style and content, at a coarsest level of 28 pixels, for layout 0, 0.7 and 1, with and without the
+colours of the content: the correlation of the blurred luminance with that of the content, the held-out distance to the
+style (to the recoloured one where colours are kept), and the distance of the colours (single pixels) to the content.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Failures of each edit and match and of some tasks, and why: texts of help pages, and the commands that make their pictures."""
+"""Failures of edits, matches and some tasks, and why: texts of help pages, and commands that make their pictures."""
 
 from __future__ import annotations
 
