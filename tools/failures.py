@@ -104,6 +104,13 @@ FAILURES = {
         "workflows/inputs/canyon.jpg",
         reference="benchmarks/inputs/tissue.jpg",
     ),
+    "saved_distribution": Failure(
+        "Fine lines, such as whiskers and single hairs, break up and smear: the coherence term, which joins them, needs patches, "
+        "and a file has none. Use the picture itself as reference where you have it. Regular patterns and single things fare "
+        "no better than with a picture.",
+        "workflows/inputs/cat.jpg",
+        flags="--height 160",
+    ),
     "material_texture": Failure(
         "Parts of several stones run together, and outlines turn odd (here at quality fast), since what is matched are small patches and not whole "
         "things; rows and lattices, such as those of bricks and tiles, may lose their order. GPDM Material Tileable keeps the "
@@ -126,4 +133,4 @@ FAILURES = {
         (30, 34, 126, 118),
     ),
 }
-"""A failure of each edit, match and record of materials, by its name."""
+"""A failure of each edit, match and record of materials by its name, and of saved distributions."""

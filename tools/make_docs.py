@@ -72,6 +72,17 @@ def page(node: Any) -> str:
     if material is not None:
         first = "The given set lit" if material.mask_help is None else "The base color with the mask in colour"
         lines += [*_failure(material.name, first), "", "## In the terminal", "", f"    {_material_command(material)}"]
+    if node.ID in ("GPDM_SaveDistribution", "GPDM_LoadDistribution"):
+        lines += [
+            *_failure("saved_distribution", "A new picture made with the picture itself"),
+            "",
+            "## In the terminal",
+            "",
+        ]
+        lines += [
+            "    gpdm distribution save IMAGE... -o LOOK.safetensors",
+            "    gpdm texture LOOK.safetensors -o OUT.png",
+        ]
     if node.ID == "GPDM_Evaluate":
         lines += ["", "## Scores", "", "| score | what it is |", "| --- | --- |"]
         lines += [f"| {name} | {text} |" for name, text in DESCRIPTIONS.items()]

@@ -66,11 +66,23 @@ def draw_material(material: MaterialTask, folder: Path) -> Image.Image:
     return side_by_side([picture.resize((side, side), Image.Resampling.LANCZOS) for picture in pictures])
 
 
+def draw_distribution(failure: Failure, folder: Path) -> Image.Image:
+    """Returns a new picture made with a picture, and the one made with the saved distribution of it."""
+    picture, file = str(ROOT / failure.image), str(folder / "look.safetensors")
+    assert gpdm(["distribution", "save", picture, "-o", file]) == 0
+    results = [folder / "with_picture.png", folder / "with_file.png"]
+    for reference, result in zip((picture, file), results, strict=True):
+        assert gpdm(["reshuffle", reference, *failure.flags.split(), "-o", str(result)]) == 0
+    return at_most(strip([], results), WIDTH, WIDTH)
+
+
 def draw(name: str, folder: Path) -> Image.Image:
     """Returns the picture of what fails, beside the pictures that it was made from."""
     failure = FAILURES[name]
     if name in MATERIALS:
         return draw_material(MATERIALS[name], folder)
+    if name == "saved_distribution":
+        return draw_distribution(failure, folder)
     start, result = folder / f"{name}_given.png", folder / f"{name}.png"
     given(failure).save(start)
     if failure.reference is None:

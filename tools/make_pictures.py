@@ -109,7 +109,7 @@ def material_sheet(inputs: list[Path], results: list[Path]) -> Image.Image:
     both = Image.new("RGB", (rows[0].width, sum(row.height for row in rows) + GAP), "white")
     both.paste(rows[0], (0, 0))
     both.paste(rows[1], (0, rows[0].height + GAP))
-    lit = shown(made["preview"]).resize((both.height,) * 2, Image.Resampling.LANCZOS)
+    lit = shown(made["preview"]).resize((both.height, both.height), Image.Resampling.LANCZOS)
     return side_by_side([both, lit])
 
 

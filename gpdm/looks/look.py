@@ -9,23 +9,17 @@ from torch import Tensor
 
 from ..errors import OptionError
 from ..images import resize, scaled, size_of
-from ..losses.swd import SWDLoss
-from ..optimizers.gradient import Optimizer
 from ..options import Options, option
 from ..pictures.forms import grey
-from ..pyramid import PyramidSchedule
 from ..references import Reference
-from ..synthesis import StepInfo, synthesize
+from ..synthesis import StepInfo
+from ..tasks.colours import with_colours_of
 from .base import Match, Matched, MatchExample, MatchInput
 from .guided import guided_coefficients
 from .lut import SIDE, Lut, fitted_changes
 
 FIT_PIXELS = 2**18
 """Number of pixels, of all pictures and of all references, to which colours are fitted at most."""
-COLOURS = SWDLoss(patch_size=1, num_proj=64, small_patches=0.0, detail=0.0, coherence=0.0)
-"""Distance of the distributions of single pixels."""
-NEWTON = Optimizer(method="newton", num_steps=30, fine_steps=0, tolerance=0.0)
-AT_FULL_SIZE = PyramidSchedule(coarse_dim=4096)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,15 +131,9 @@ def _fitted(entry: MatchInput, options: LookOptions) -> Lut:
         if on_step is not None:  # the first picture, of those stacked
             on_step(0.9 * info.done, info.image[:, :, : size[0]])
 
-    result = synthesize(
-        [_in_region(x if scale == 1 else x.at(scale), weight) for x in entry.references],
-        init=stacked,
-        seed=entry.seed,
-        loss=COLOURS,
-        pyramid=AT_FULL_SIZE,
-        optimizer=NEWTON,
-        on_step=report,
-    ).images
+    result = with_colours_of(
+        [_in_region(x if scale == 1 else x.at(scale), weight) for x in entry.references], stacked, entry.seed, report
+    )
     change = changed(stacked, result - stacked, options.luminance) - stacked
     weights = torch.ones_like(stacked[:, :1]) if weight is None else weight
     colours, changes, weights = (

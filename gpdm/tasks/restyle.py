@@ -16,14 +16,10 @@ from ..optimizers.gradient import Optimizer
 from ..options import Options, option
 from ..pyramid import PyramidSchedule
 from ..references import Reference, check_pictures, sizes_of
-from ..synthesis import synthesize
 from .base import Changes, Example, Picture, Recipe, Task
+from .colours import with_colours_of
 from .output import Work, by_start
 from .shares import Shares
-
-COLOURS = SWDLoss(patch_size=1, num_proj=64, small_patches=0.0, detail=0.0, coherence=0.0)
-"""Distance of the distributions of single pixels."""
-AT_FULL_SIZE = PyramidSchedule(coarse_dim=4096)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +83,7 @@ def by_style(work: Work, recipe: Recipe) -> Work:
 
 def recoloured(reference: Reference, content: Tensor) -> Reference:
     """Returns a reference with the colours of the content, (B, C, h, w)."""
-    result = synthesize(
-        content,
-        init=reference.image,
-        loss=COLOURS,
-        pyramid=AT_FULL_SIZE,
-        optimizer=Optimizer(method="newton", num_steps=30, fine_steps=0),
-    )
-    return replace(reference, image=result.images)
+    return replace(reference, image=with_colours_of(content, reference.image))
 
 
 TASKS = (

@@ -36,7 +36,7 @@ ROOMS = {
     "evaluation": "errors options borders images references patches transport synthesis",
     "edits": "errors options borders images pictures references canvas pyramid patches guess losses optimizers synthesis "
     "evaluation",
-    "looks": "errors options borders images pictures references pyramid losses optimizers synthesis",
+    "looks": "errors options borders images pictures references pyramid losses optimizers synthesis tasks",
     "materials": "errors options borders images pictures synthesis tasks edits",
 }
 """Every room of the core, a module or a folder of gpdm/, with the rooms it may import. The terminal (cli) and the list of public

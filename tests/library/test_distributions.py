@@ -128,6 +128,7 @@ def test_no_filter_is_used_twice_before_all_are(size: int) -> None:
     assert not torch.equal(_without_replacement(35, size, 0), _without_replacement(35, size, 35 // size))
 
 
+@pytest.mark.slow
 def test_the_loss_is_the_exact_distance_along_the_filters(reference: Tensor, stored: PatchDistribution) -> None:
     other, canvas = picture(48, 56, seed=9), gpdm.Canvas(size=(48, 56))
     loss = SWDLoss(coherence=0.0, num_proj=2048, small_patches=0.0)  # so that all filters are used once
@@ -138,6 +139,7 @@ def test_the_loss_is_the_exact_distance_along_the_filters(reference: Tensor, sto
     assert float(gpdm.value_and_gradient(objective, reference)[0]) < 0.01 * float(exact)
 
 
+@pytest.mark.slow
 def test_an_output_is_as_near_to_the_picture(reference: Tensor, stored: PatchDistribution) -> None:
     optimizer = gpdm.Optimizer(num_steps=120, fine_steps=60)
     distances = []
