@@ -29,7 +29,7 @@ LEAST_PIXELS, FEW_PIXELS = 256, 4096
 """Number of flat pixels without which there is an error, and a note."""
 GAP = 16
 """Number of rows between two pictures, so that no covariance is taken across them."""
-FAINT = 0.5 * LEVEL
+FAINT = 0.6 * LEVEL
 """Standard deviation below which grain is hardly more than the rounding to 256 levels."""
 
 
