@@ -1,12 +1,12 @@
-"""Does made grain have the spectrum and the strength of the reference's grain, does it repeat, do frames differ?
+"""Does made grain have the spectrum and strength of the reference's grain, does it repeat, do frames differ?
 
-    python -m benchmarks.grain                       pictures with known grain: three minutes on one core
-    python -m benchmarks.grain --pictures FILE...    also pictures with grain of their own, such as those of scikit-image
-    python -m benchmarks.grain --report              the table alone
+    python -m benchmarks.grain                      pictures with known grain: a minute on one core
+    python -m benchmarks.grain --pictures FILE...   also pictures with grain of their own, such as those of scikit-image
+    python -m benchmarks.grain --report             the table alone
 
-Grain of known spectrum and strength is added to pictures of the benchmark. Each reference's grain is put on two targets:
-the reference itself, of which it is taken away first, so that the same flat pixels are compared; and a smooth picture, on
-which all that is added is measured and compared with the truth.
+Grain of known spectrum and strength is added to pictures of the benchmark. Each reference's grain is put on two
+targets: the reference itself, from which it is taken away first, so that the same flat pixels are compared; and a
+smooth picture, on which all that is added is measured and compared with the truth.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def ring_power(texture: Tensor, flat: Tensor) -> Tensor:
 
 
 def variances(residual: Tensor, luma: Tensor, flat: Tensor) -> Tensor:
-    """Returns the variance of a residual (1, C, H, W) in bins of brightness, (BINS,); NaN where there are few pixels."""
+    """Returns the variance of a residual (1, C, H, W) by brightness, (BINS,); NaN where there are few pixels."""
     index = ((luma[flat] + 1) / 2 * BINS).long().clamp(0, BINS - 1)
     squares = residual.square().mean(1, keepdim=True)[flat]
     sums, counts = (torch.zeros(BINS).index_add_(0, index, x) for x in (squares, torch.ones_like(squares)))
@@ -193,8 +193,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     columns = ("flat", "spectrum", "variance", "true spectrum", "true variance", "repeat", "frames", "seconds")
     lines = [f"| reference | {' | '.join(columns)} |", "| --- |" + " --- |" * len(columns)]
     for row in rows:
-        cells = [f"{row[key]:.3g}" if key in row and key != "flat" else str(row.get(key, "")) for key in columns]
-        lines.append(f"| {row['case']} | {' | '.join(cells)} |")
+        entries = [f"{row[key]:.3g}" if key in row and key != "flat" else str(row.get(key, "")) for key in columns]
+        lines.append(f"| {row['case']} | {' | '.join(entries)} |")
     return f"{target_table(TARGETS, summary(rows))}\n\n" + "\n".join(lines) + "\n"
 
 
@@ -207,7 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not options.report:
         OUTPUTS.mkdir(parents=True, exist_ok=True)
         origin = provenance("cpu")
-        references = {case: (reference_of(case), CASES[case][1:]) for case in CASES}
+        references: dict[str, tuple[Tensor, tuple[float, float] | None]] = {
+            case: (reference_of(case), CASES[case][1:]) for case in CASES
+        }
         for path in options.pictures:
             with Image.open(path) as picture:
                 mode = "L" if picture.mode in ("L", "1", "I") else "RGB"

@@ -132,5 +132,11 @@ FAILURES = {
         "workflows/inputs/cobbles_base_color.png",
         (30, 34, 126, 118),
     ),
+    "match_texture": Failure(
+        "A reference of hardly more than one colour: in its colours the picture loses what only differs in colour, here the flower "
+        "on the leaves. Set colours to keep, or give a reference with as much contrast as the picture.",
+        "workflows/inputs/dahlia.jpg",
+        reference="workflows/inputs/wood.jpg",
+    ),
 }
 """A failure of each edit, match and record of materials by its name, and of saved distributions."""

@@ -3,7 +3,7 @@
 A new match is a record in a file here and two entries in this file.
 """
 
-from . import grain, look
+from . import grain, look, texture
 from .base import Match, Matched
 from .cube import CUBE_SUFFIX, decode_cube, encode_cube
 from .look import LookOptions
@@ -11,11 +11,12 @@ from .lut import Lut
 from .pictures import PreparedMatch, prepare_match
 from .run import as_match_function, run_match
 
-MATCHES = {match.name: match for match in (*look.MATCHES, *grain.MATCHES)}
+MATCHES = {match.name: match for match in (*look.MATCHES, *grain.MATCHES, *texture.MATCHES)}
 """Every match by its name."""
 
 match_look = as_match_function(MATCHES["match_look"])
 match_grain = as_match_function(MATCHES["match_grain"])
+match_texture = as_match_function(MATCHES["match_texture"])
 
 __all__ = [
     "CUBE_SUFFIX",
@@ -29,6 +30,7 @@ __all__ = [
     "encode_cube",
     "match_grain",
     "match_look",
+    "match_texture",
     "prepare_match",
     "run_match",
 ]
