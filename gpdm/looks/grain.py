@@ -12,7 +12,7 @@ from ..errors import GPDMError
 from ..images import size_of
 from ..options import Options, option
 from ..pictures.progress import OnProgress, part_of
-from ..references import Reference
+from ..references import Reference, check_pictures
 from .base import Match, Matched, MatchExample, MatchInput
 from .denoise import without_own_grain
 from .flat import brightness, without_grain
@@ -63,6 +63,7 @@ class GrainOptions(Options):
 
 def match_grain(entry: MatchInput, options: GrainOptions) -> Matched:
     """Returns pictures with the grain of the references, other grain in each of them."""
+    check_pictures(entry.references, "grain is measured in the flat parts of a picture")
     grain = Grain.of(entry.references).resized(options.size)
     owns = [own_grain(image) if options.remove else None for image in entry.images.split(1)]
     results = []

@@ -15,7 +15,7 @@ from ..options import Options, option
 from ..pictures.forms import grey
 from ..pictures.progress import OnProgress, part_of
 from ..pyramid import PyramidSchedule
-from ..references import Reference
+from ..references import Reference, check_pictures
 from ..synthesis import StepInfo, synthesize
 from .base import Match, Matched, MatchExample, MatchInput
 from .look import LookOptions, match_look
@@ -58,6 +58,7 @@ def match_texture(entry: MatchInput, options: TextureOptions) -> Matched:
     keep = options.colours == "keep"
     on_step = part_of(entry.on_step, 0, 1 + len(entry.images))
     if keep:
+        check_pictures(entry.references, "colours keep changes the brightness of the reference")
         starts = grey(entry.images)
         references = [_in_range_of(starts, x) for x in entry.references]
     else:
