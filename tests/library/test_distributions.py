@@ -326,3 +326,13 @@ def test_a_resized_file_uses_the_scale_that_it_then_has(stored: PatchDistributio
         half.scales[-1] == 2
         and half.quantiles(7) is min(stored.levels, key=lambda level: abs(level.scale - 0.5)).quantiles[7]
     )
+
+
+def test_a_level_next_to_full_size_is_dropped() -> None:
+    levels = PyramidSchedule(coarse_dim=96).levels([(100, 100)], (100, 100))
+    assert len(levels) == 2 and [level.scale for level in at_scales(levels, [0.5, 0.97, 1.0])] == [1.0]
+
+
+def test_a_reference_is_resized_with_its_distribution(stored: PatchDistribution) -> None:
+    half = Reference.of_distribution(stored).at(0.5)
+    assert half.image.shape == (1, 3, 24, 28) and half.distribution is not None and half.distribution.scale == 0.5
