@@ -41,6 +41,14 @@ def assert_backends_agree(
     assert float(gradient.norm()) == pytest.approx(float(expected_gradient.norm()), rel=0.01)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("distance", ["l2", "l1"])
+def test_backends_agree_on_a_saved_distribution(distance: str) -> None:
+    saved = Reference.of_distribution(gpdm.patch_distribution(picture(20, 24)))
+    on_device = replace(saved, image=saved.image.to(DEVICE))
+    assert_backends_agree(SWDLoss(num_proj=12, coherence=0.0, distance=distance), on_device)
+
+
 def reference(channels: int = 3, number: int = 0, weight: Tensor | float = 1.0) -> Reference:
     return Reference(picture(10 + 2 * number, 12, channels, seed=number).to(DEVICE), weight)
 
