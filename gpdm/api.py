@@ -4,7 +4,7 @@ from .borders import BORDERS as BORDERS
 from .canvas import SYMMETRIES as SYMMETRIES
 from .canvas import Canvas as Canvas
 from .canvas import Keep as Keep
-from .distributions.file import DISTRIBUTION_SUFFIX as DISTRIBUTION_SUFFIX
+from .distributions import DISTRIBUTION_SUFFIX as DISTRIBUTION_SUFFIX
 from .distributions.file import decode_distribution as decode_distribution
 from .distributions.file import encode_distribution as encode_distribution
 from .distributions.stored import PatchDistribution as PatchDistribution

@@ -20,6 +20,8 @@ from .errors import ImageError, OptionError
 
 Size = tuple[int, int]
 """Height and width, in pixels."""
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in the grey of a colour (ITU-R BT.601)."""
 
 
 def check_image(image: object, name: str) -> Tensor:

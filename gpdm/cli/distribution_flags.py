@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from ..distributions import DISTRIBUTION_SUFFIX as SUFFIX
 from ..errors import GPDMError
 from .commands import Commands
 from .flags import add_common, add_flag, check_device, given_options, named_files
 from .parser import CommandParser, file_path
 from .reading import check_file
 from .targets import check_folder
-
-SUFFIX = ".safetensors"
-"""As `distributions.file.DISTRIBUTION_SUFFIX`, whose import loads torch."""
 
 
 def add_parser(parsers: Any, commands: Commands) -> None:

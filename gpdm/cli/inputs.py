@@ -37,6 +37,25 @@ class Inputs:
     files: Mapping[str, Sequence[Path]]
     """The files by the name of the argument or flag."""
 
+    @classmethod
+    def without_start(
+        cls,
+        options: argparse.Namespace,
+        read: Sequence[tuple[Reference, int]],
+        device: torch.device,
+        files: Mapping[str, Sequence[Path]],
+    ) -> Inputs:
+        """Returns the inputs of a command that takes references and --init alone.
+
+        Arguments:
+            options: The command line.
+            read: The references and their bits per channel, from `read_reference`.
+            device: The device of the run.
+            files: The files by the name of the argument or flag.
+        """
+        references, depths = zip(*read, strict=True)
+        return cls(list(references), None, _images(options.init, device), None, max(depths), files)
+
     def pictures(self, task: Task) -> list[Images]:
         """Returns what is given for each of `task.pictures`."""
         start = self.start

@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import GPDMError
+from ..pictures import CUBE_SUFFIX
 from .commands import MatchCommand
 from .flags import add_common, add_file, add_flag, add_output, check_device, given_options, named_files
 from .parser import file_path
 from .reading import check_file
 from .targets import check_folder, check_suffix
-
-CUBE_SUFFIX = ".cube"
-"""Suffix of files with a 3-D LUT."""
 
 
 def add_parser(parsers: Any, match: MatchCommand) -> None:

@@ -8,7 +8,6 @@ import torch
 
 from .inputs import Inputs
 from .mix_flags import given_files
-from .pictures import read_picture
 from .reference_files import read_reference
 
 
@@ -22,11 +21,4 @@ def read_mix_inputs(options: argparse.Namespace, device: torch.device) -> Inputs
     read = [
         read_reference(path, device, weight=weight) for path, weight in zip(options.reference, weights, strict=True)
     ]
-    return Inputs(
-        references=[reference for reference, _ in read],
-        start=None,
-        init=None if options.init is None else read_picture(options.init).images.to(device),
-        keep=None,
-        bits=max(bits for _, bits in read),
-        files=given_files(options),
-    )
+    return Inputs.without_start(options, read, device, given_files(options))

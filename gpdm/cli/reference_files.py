@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..distributions.file import DISTRIBUTION_SUFFIX, decode_distribution
+from ..distributions import DISTRIBUTION_SUFFIX
+from ..distributions.file import decode_distribution
 from ..errors import GPDMError
 from ..references import Reference, masked_reference
 from .memory import free_memory

@@ -7,7 +7,7 @@ import argparse
 import torch
 
 from .inputs import Inputs
-from .pictures import read_mask, read_picture
+from .pictures import read_mask
 from .reference_files import read_reference
 from .region_flags import given_files
 
@@ -22,11 +22,4 @@ def read_region_inputs(options: argparse.Namespace, device: torch.device) -> Inp
     regions = [*(read_mask(mask).to(device) for _, mask in pairs), None]
     paths = [*(image for image, _ in pairs), options.black]
     read = [read_reference(path, device, region=region) for path, region in zip(paths, regions, strict=True)]
-    return Inputs(
-        references=[reference for reference, _ in read],
-        start=None,
-        init=None if options.init is None else read_picture(options.init).images.to(device),
-        keep=None,
-        bits=max(bits for _, bits in read),
-        files=given_files(options),
-    )
+    return Inputs.without_start(options, read, device, given_files(options))

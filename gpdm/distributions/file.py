@@ -15,8 +15,6 @@ from torch import Tensor
 from ..errors import ImageError
 from .stored import FILTERS_VERSION, QUANTILES, PatchDistribution, PatchQuantiles, StoredLevel
 
-DISTRIBUTION_SUFFIX = ".safetensors"
-"""Suffix of the files."""
 FORMAT, VERSION = "gpdm patch distribution", 1
 """Name of the entry in the header of a file, and the version that stands in it."""
 LARGEST_FILTERS, LARGEST_PATCH, LARGEST_SIDE = 2**16, 31, 2**20

@@ -3,9 +3,10 @@
 A new match is a record in a file here and two entries in this file.
 """
 
+from ..pictures import CUBE_SUFFIX
 from . import grain, look, texture
 from .base import Match, Matched
-from .cube import CUBE_SUFFIX, decode_cube, encode_cube
+from .cube import decode_cube, encode_cube
 from .look import LookOptions
 from .lut import Lut
 from .pictures import PreparedMatch, prepare_match

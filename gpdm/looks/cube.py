@@ -15,7 +15,6 @@ import torch
 from ..errors import GPDMError
 from .lut import Lut
 
-CUBE_SUFFIX = ".cube"
 LARGEST_SIDE = 256
 """Largest number of entries along an axis, by the specification."""
 LARGEST_VALUE = 1e6

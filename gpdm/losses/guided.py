@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ..borders import gaussian_blur
 from ..canvas import Canvas
-from ..images import resize
+from ..images import LUMA, resize
 from ..pyramid import Level
 from ..references import Reference, check_pictures
 from .base import Loss, Objective, OutputState, Term
@@ -27,7 +27,6 @@ from .parts import LossOfTerms, TermAtScales
 
 GUIDE_BLUR = 1.5
 """Standard deviation of the blur of the guide, in pixels of the level."""
-LUMINANCE = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def _blurred_luminance(image: Tensor, border: str = "free") -> Tensor:
     """Returns the blurred luminance of an image (1, C, H, W), (1, 1, H, W). One or two channels: that of the first."""
     grey = image[:, :1]
     if image.shape[1] >= 3:
-        grey = (image[:, :3] * image.new_tensor(LUMINANCE).view(1, 3, 1, 1)).sum(1, keepdim=True)
+        grey = (image[:, :3] * image.new_tensor(LUMA).view(1, 3, 1, 1)).sum(1, keepdim=True)
     return gaussian_blur(grey, GUIDE_BLUR, border)
 
 

@@ -14,14 +14,12 @@ import torch
 from torch import Tensor
 
 from ..errors import ImageError
-from ..images import Size, check_image, resize, resize_known, size_of
+from ..images import LUMA, Size, check_image, resize, resize_known, size_of
 
 OPAQUE = 1 - 1 / 65535
 """Alpha, from -1 to 1, from which a pixel is opaque: it is the highest of 16 bits after rounding."""
 HIDDEN = -1 + 1 / 255
 """Alpha below which a colour is hidden: it is 0 of 8 bits after rounding."""
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of red, green and blue in the grey of a colour (ITU-R BT.601)."""
 KINDS = {1: "grey", 2: "grey+alpha", 3: "RGB", 4: "RGBA"}
 """Kind of picture by number of channels."""
 
