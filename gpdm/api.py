@@ -29,6 +29,7 @@ from .evaluation.report import evaluation_text as evaluation_text
 from .evaluation.sifid import sifid as sifid
 from .guess import InitialGuess as InitialGuess
 from .images import Units as Units
+from .images import magnified as magnified
 from .images import to_preview as to_preview
 from .looks import *  # noqa: F403
 from .losses.base import Loss as Loss
@@ -51,6 +52,7 @@ from .memory import LevelMemory as LevelMemory
 from .memory import picture_bytes as picture_bytes
 from .optimizers.base import LevelSolver as LevelSolver
 from .optimizers.gradient import Optimizer as Optimizer
+from .optimizers.levels import SynthesisState as SynthesisState
 from .optimizers.patch_nn import PatchNN as PatchNN
 from .options import Options as Options
 from .options import OptionSpec as OptionSpec
@@ -71,6 +73,7 @@ from .references import as_references as as_references
 from .references import masked_reference as masked_reference
 from .synthesis import StepInfo as StepInfo
 from .synthesis import Synthesis as Synthesis
+from .synthesis import resume as resume
 from .synthesis import synthesize as synthesize
 from .tasks import *  # noqa: F403  (tasks list what they export, so that a new one is a line there)
 from .transport.binned import binned_sliced_wasserstein as binned_sliced_wasserstein

@@ -14,7 +14,6 @@ from .canvas import Canvas
 from .errors import ImageError, OptionError
 from .images import check_alike, check_image, resize
 from .options import Options, option
-from .pyramid import Level
 from .references import Reference, check_pictures
 
 Source = Literal["noise", "reference", "image"]
@@ -140,23 +139,3 @@ def count_outputs(num_outputs: int, init: Tensor | None) -> int:
     if batch > 1 and num_outputs not in (1, batch):
         raise ImageError(f"init has {batch} pictures and num_outputs is {num_outputs}; use num_outputs 1 or {batch}")
     return max(batch, num_outputs)
-
-
-START_TOLERANCE = 3
-"""Largest ratio of the loss of a selected start to the lowest loss of all starts."""
-
-
-def select_start(losses: Sequence[float]) -> int:
-    """Returns the index of the selected start: the first whose loss is at most `START_TOLERANCE` times the lowest.
-
-    Starts with a higher loss lack a part of the reference. The start with the lowest loss is often a copy.
-    """
-    return next(index for index, loss in enumerate(losses) if loss <= START_TOLERANCE * min(losses))
-
-
-def selection_level_of(levels: Sequence[Level]) -> int:
-    """Returns the index of the level after which one start is selected.
-
-    It is the last level of at most twice the coarsest size. The layout is fixed by then.
-    """
-    return max(level.index for level in levels if level.scale <= 2 * levels[0].scale)

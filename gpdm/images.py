@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .borders import interpolate
@@ -102,6 +103,20 @@ def resize(image: Tensor, size: Size, border: str = "free") -> Tensor:
     that tiles still tiles. An image of this size is returned without a copy.
     """
     return image if size_of(image) == tuple(size) else interpolate(image, size, border)
+
+
+def reduced(image: Tensor, size: Size) -> Tensor:
+    """Returns an image (B, C, H, W) at a size that is no larger: each pixel is the mean of the area that it covers.
+
+    An image that `magnified` enlarged gets its values back, up to rounding.
+    """
+    return F.adaptive_avg_pool2d(image, size)
+
+
+def magnified(image: Tensor, size: Size) -> Tensor:
+    """Returns an image (B, C, H, W) with each pixel as a square, as large as it fits into a size."""
+    factor = max(min(b // a for a, b in zip(size_of(image), size, strict=True)), 1)
+    return image.repeat_interleave(factor, 2).repeat_interleave(factor, 3)
 
 
 def resize_known(image: Tensor, known: Tensor, size: Size, border: str = "free") -> tuple[Tensor, Tensor]:

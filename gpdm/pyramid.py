@@ -70,6 +70,14 @@ class PyramidSchedule(Options):
         step=0.01,
         advanced=True,
     )
+    stop_after: int = option(
+        0,
+        "Number of levels after which the run stops, counted from the coarsest. The small output can be painted on and "
+        "continued (GPDM Resume); 0 runs all levels.",
+        ge=0,
+        le=1000,
+        advanced=True,
+    )
 
     def levels(self, reference_sizes: Sequence[Size], size: Size, patch_size: int = 1) -> tuple[Level, ...]:
         """Returns the levels from coarse to fine.

@@ -6,8 +6,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from itertools import groupby
+from functools import partial
 from numbers import Real
 
 import torch
@@ -16,53 +15,22 @@ from torch.nn.utils.rnn import pad_sequence
 
 from .canvas import Canvas, Keep
 from .errors import OptionError, described
-from .guess import InitialGuess, count_outputs, select_start, selection_level_of
+from .guess import InitialGuess, count_outputs
 from .images import Size, Units, check_size, size_of
 from .losses.base import Loss, count_regions, is_per_output
 from .losses.combined import own_references
 from .losses.swd import SWDLoss
 from .memory import PROCESS_BYTES, LevelMemory, device_limit, plan
-from .optimizers.base import LevelProblem, LevelSolver, OnRunStep, Stop, solve_level
+from .optimizers.base import LevelSolver, Stop
 from .optimizers.cuda_graphs import current_device
 from .optimizers.gradient import Optimizer
+from .optimizers.levels import SynthesisProblem, SynthesisState
+from .optimizers.progress import OnStep, reporter
+from .optimizers.progress import StepInfo as StepInfo
 from .optimizers.runs import Run
-from .optimizers.threads import threads_for
 from .options import check_int
-from .pyramid import Level, PyramidSchedule, at_scales, grid_offsets
+from .pyramid import Level, PyramidSchedule, at_scales
 from .references import Images, Reference, as_references, distributions_of, sizes_of
-
-
-@dataclass(frozen=True)
-class StepInfo:
-    """The state of a run after one step, for callbacks. Indices start at 0."""
-
-    output: int
-    """Index of the output; several starts of an output have the same."""
-    outputs: int
-    level: int
-    levels: int
-    step: int
-    steps: int
-    """The step limit of the level; it may converge earlier."""
-    done: float
-    """Estimated fraction of the work done, in (0, 1], by pixels times steps. The value jumps if a level converges."""
-    working_image: Tensor
-    """The current image in working units, (1, C, H, W), not yet clamped: roughly in [-1, 1], suitable for previews. The
-    next step changes it in place."""
-    loss_tensor: Tensor
-    """The loss of this step, a scalar on the device of the image."""
-    units: Units | None = None
-    """The working units; None if they are those of the references."""
-
-    @cached_property
-    def image(self) -> Tensor:
-        """The current image in the units of the references, (1, C, H, W), not clamped. The next step may change it."""
-        return self.working_image if self.units is None else self.units.leave(self.working_image)
-
-    @cached_property
-    def loss(self) -> float:
-        """The loss of this step as a number. Reading it waits until a GPU has finished its queue."""
-        return float(self.loss_tensor)
 
 
 @dataclass(frozen=True)
@@ -70,20 +38,20 @@ class Synthesis:
     """The result of `synthesize`."""
 
     images: Tensor
-    """The outputs, (N, C, H, W), with dtype and device of the references, clamped to `value_range`."""
+    """The outputs, (N, C, H, W), with dtype and device of the references, clamped to `value_range`; of the size of the
+    last level that is done."""
     losses: tuple[Tensor, ...]
     """For each level the loss of every step, (N, steps), float64 on the CPU; NaN after an output has converged."""
     stops: tuple[tuple[Stop, ...], ...]
     """For each level and output the stopping reason: "converged" or "step limit"."""
     levels: tuple[Level, ...]
-    """The levels, coarse to fine."""
+    """The levels that are done, coarse to fine."""
     plan: tuple[LevelMemory, ...]
     """The memory planned for each level."""
     seconds: float
     """Wall-clock time of the whole call."""
-
-
-OnStep = Callable[[StepInfo], None]
+    state: SynthesisState | None = None
+    """What `resume` continues, if the run stopped after a level (`PyramidSchedule.stop_after`); None if it finished."""
 
 
 def synthesize(
@@ -174,9 +142,6 @@ def synthesize(
         limit,
         partial(_other_bytes, references, canvas),
     )
-    steps = optimizer.steps(levels)
-    selection_level = selection_level_of(levels) if guess.starts > 1 else -1
-
     with torch.no_grad(), current_device(like.device):
         dtype = torch.promote_types(like.dtype, torch.float32)
         units = Units.of([(x.image, x.map()) for x in (*references, *own_references(loss, like))], value_range)
@@ -184,46 +149,63 @@ def synthesize(
         def enter(image: Tensor) -> Tensor:
             return image.to(dtype) if units is None else units.enter(image.to(dtype))
 
-        working = [replace(x, image=enter(x.image)) for x in references]
-        canvas = canvas.in_working_units(enter, None if units is None else units.constant)
+        problem = SynthesisProblem(
+            references=[replace(x, image=enter(x.image)) for x in references],
+            canvas=canvas.in_working_units(enter, None if units is None else units.constant),
+            loss=loss,
+            optimizer=optimizer,
+            levels=levels,
+            plan=plans,
+            like=like,
+            units=units,
+            keep=keep,
+        )
         init = None if init is None else enter(init)
-        coarsest = canvas.at(levels[0].scale)
+        coarsest = problem.canvas.at(levels[0].scale)
         runs = [
-            Run(output, generator, guess.make(working, coarsest, output, generator, init))
+            Run(output, generator, guess.make(problem.references, coarsest, output, generator, init))
             for output in range(outputs)
             for generator in guess.generators(seed + output)
         ]
-        offsets = grid_offsets(len(levels))
-        for level, level_plan, num_steps in zip(levels, plans, steps, strict=True):
-            factor = levels[max(level.index - 1, 0)].scale / level.scale
-            outputs_of_runs = [run.output for run in runs]
-            problem = LevelProblem.at(level.scale, working, canvas, loss, level_plan.working, factor, outputs_of_runs)
-            with threads_for(max(level.pixels, level.reference_pixels), like.device):
-                results = solve_level(
-                    optimizer,
-                    problem,
-                    [run.enlarge(level.size, canvas.border, offsets[level.index]) for run in runs],
-                    [run.generator for run in runs],
-                    num_steps,
-                    _reporter(on_step, runs, outputs, level, levels, steps, units),
-                )
-            for run in runs:
-                run.finish(problem.canvas, results.pop(0))
-            del problem  # so that two levels are never in memory
-            if level.index == selection_level:
-                groups = [list(group) for _, group in groupby(runs, key=lambda run: run.output)]
-                runs = [group[select_start([run.final_loss() for run in group])] for group in groups]
-        images = runs[0].image if len(runs) == 1 else torch.cat([run.image for run in runs])
-        images = (images if units is None else units.leave(images)).to(like.dtype)
-        if keep is not None:
-            images = keep.restore(images)
+    result = resume(SynthesisState(problem, tuple(runs), 0), stop_after=pyramid.stop_after, on_step=on_step)
+    return replace(result, seconds=time.perf_counter() - started)
+
+
+def resume(
+    state: SynthesisState, painted: Tensor | None = None, *, stop_after: int = 0, on_step: OnStep | None = None
+) -> Synthesis:
+    """Returns the result of a synthesis that goes on from a state, which stays as it is.
+
+    Without a painted picture the images are those of a run that did not stop, bit for bit.
+
+    Arguments:
+        state: `Synthesis.state` of a run that stopped.
+        painted: Pictures in place of the state's images; see `SynthesisState.painted`.
+        stop_after: Number of levels after which the run stops again; 0: it runs all.
+        on_step: As in `synthesize`; `StepInfo.done` is the fraction of the work from the state on.
+
+    Raises:
+        OptionError: `stop_after` is no level that comes later; or as in `synthesize`.
+        ImageError: The painted picture does not fit the state.
+    """
+    started, problem = time.perf_counter(), state.problem
+    last = state.stop_level(check_int("stop_after", stop_after, 0))
+    with torch.no_grad(), current_device(problem.like.device):
+        state = state if painted is None else state.painted(painted)
+        runs = [run.copy() for run in state.runs]
+        for index in range(state.next_level, last):
+            report = reporter(on_step, runs, problem, index, range(state.next_level, last))
+            runs = problem.solve(index, runs, report)
+        finished, levels = last == len(problem.levels), problem.levels[:last]
+        images = problem.result(runs, finished=finished)
     return Synthesis(
         images=images,
         losses=tuple(_loss_table([run.losses[level.index] for run in runs]) for level in levels),
         stops=tuple(tuple(run.stops[level.index] for run in runs) for level in levels),
         levels=levels,
-        plan=plans,
+        plan=problem.plan[:last],
         seconds=time.perf_counter() - started,
+        state=None if finished else SynthesisState(problem, tuple(runs), last),
     )
 
 
@@ -270,28 +252,6 @@ def _check_arguments(*arguments: object) -> None:
         and value_range[0] < value_range[1]
     ):
         raise OptionError("value_range", value_range, "it must be (lowest, highest), two finite numbers, or None")
-
-
-def _reporter(
-    on_step: OnStep | None,
-    runs: Sequence[Run],
-    outputs: int,
-    level: Level,
-    levels: Sequence[Level],
-    steps: Sequence[int],
-    units: Units | None,
-) -> OnRunStep:
-    """Returns the callback of the level loop, which reports each step of each run to `on_step`."""
-    if on_step is None:
-        return lambda run, step, loss, image: None
-    work = [math.prod(level.size) * number for level, number in zip(levels, steps, strict=True)]
-    before, level_work, limit = sum(work[: level.index]), work[level.index], steps[level.index]
-
-    def report(run: int, step: int, loss: Tensor, image: Tensor) -> None:
-        done = (before + level_work * (step + (run + 1) / len(runs)) / limit) / sum(work)
-        on_step(StepInfo(runs[run].output, outputs, level.index, len(levels), step, limit, done, image, loss, units))
-
-    return report
 
 
 def _loss_table(rows: Sequence[Tensor]) -> Tensor:

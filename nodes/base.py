@@ -16,8 +16,11 @@ from ..gpdm import (
     Keep,
     Level,
     OutputOptions,
+    Prepared,
     Recipe,
     Reference,
+    Synthesis,
+    SynthesisState,
     Task,
     loss_curve,
     picture_bytes,
@@ -64,6 +67,15 @@ class CanvasSettings:
         return None if self.keep is None else self.keep.to(device)
 
 
+@dataclass(frozen=True)
+class Paused:
+    """Payload of the socket GPDM_STATE: a run that stopped after a level, and the form of its pictures."""
+
+    state: SynthesisState | None
+    """None if the run finished."""
+    prepared: Prepared
+
+
 class SynthesisNode:
     """Base of the nodes that make pictures. Inputs and execution follow from the record of a task."""
 
@@ -71,11 +83,12 @@ class SynthesisNode:
     OUTPUT: tuple[str, ...]
     """Output options with a widget of their own, in the order that saved files have."""
 
-    RETURN_TYPES = ("IMAGE", "IMAGE")
-    RETURN_NAMES = ("images", "loss_curve")
+    RETURN_TYPES = ("IMAGE", "IMAGE", "GPDM_STATE")
+    RETURN_NAMES = ("images", "loss_curve", "state")
     OUTPUT_TOOLTIPS = (
-        "The new pictures, as one batch.",
+        "The new pictures, as one batch. If the run stopped (stop_after), each of their pixels is a square.",
         "Plot of the loss at every step, from the coarsest level to the finest. If the curve still falls at the end of a level, that level needs more steps.",
+        "The run, for GPDM Resume, if stop_after of GPDM Pyramid Schedule stopped it.",
     )
     FUNCTION = "execute"
     CATEGORY = "GPDM/tasks"
@@ -114,7 +127,7 @@ class SynthesisNode:
         references: Sequence[Reference] = (),
         canvas: CanvasSettings | None = None,
         **more: Any,
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, Paused]:
         images = {picture.name: more.pop(picture.name) for picture in self.TASK.pictures}
         preset = self.TASK.recipe(quality)
         own = None if preset.own is None else inputs.taken(preset.own, more)
@@ -147,8 +160,8 @@ def _run(
     init: Tensor | None,
     references: Sequence[Reference],
     canvas: CanvasSettings | None,
-) -> tuple[Tensor, Tensor]:
-    """Returns the outputs and the loss curve of a task as IMAGEs.
+) -> tuple[Tensor, Tensor, Paused]:
+    """Returns the outputs and the loss curve of a task as IMAGEs, and its state.
 
     Arguments:
         task, recipe, seed: As in `run_task`.
@@ -170,19 +183,20 @@ def _run(
             here.make_room(required_bytes(pictures, given, init, recipe, prepared.form.channels))
         if prepared.note:
             here.say(prepared.note)
-        result = prepared.finish(
-            run_task(
-                task,
-                *prepared.pictures,
-                recipe=recipe,
-                seed=seed,
-                on_step=host.Reporter(here),
-                **prepared.more,
-            )
+        result = run_task(
+            task, *prepared.pictures, recipe=recipe, seed=seed, on_step=host.Reporter(here), **prepared.more
         )
-        return here.intermediate(convert.from_core(result.images)), here.intermediate(
-            convert.from_picture(loss_curve(result))
-        )
+        return outputs_of(here, prepared, result)
+
+
+def outputs_of(here: host.Host, prepared: Prepared, result: Synthesis) -> tuple[Tensor, Tensor, Paused]:
+    """Returns the outputs of a node for a result of `run_task` or `resume`."""
+    finished, last = prepared.finish(result), result.levels[-1]
+    if result.state is not None:
+        levels = len(result.state.problem.levels)
+        here.say(f"stopped after level {last.index + 1} of {levels}, at {last.size[1]}x{last.size[0]} pixels")
+    curve = here.intermediate(convert.from_picture(loss_curve(finished)))
+    return here.intermediate(convert.from_core(finished.images)), curve, Paused(result.state, prepared)
 
 
 def required_bytes(

@@ -58,7 +58,7 @@ class GPDMMixReferences(base.SynthesisNode):
 
     def mix(
         self, a: Tensor, b: Tensor, share_of_b: float, references: Sequence[Reference] = (), **more: Any
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor, base.Paused]:
         share = ShareOptions(share_of_b=share_of_b).share_of_b
         with torch.inference_mode(False):
             mixed = [Reference(convert.to_core(a, "a"), 1 - share), Reference(convert.to_core(b, "b"), share)]

@@ -12,7 +12,7 @@ from .flags import add_common, add_output, check_device, given_options, named_fi
 from .parser import file_path
 from .reading import check_file
 from .targets import check_folder, check_suffix
-from .task_flags import add_options, add_quality, check_init
+from .task_flags import add_options, add_painted, add_quality, check_start
 
 
 def add_parser(parsers: Any, commands: Commands) -> None:
@@ -34,13 +34,14 @@ def add_parser(parsers: Any, commands: Commands) -> None:
     parser.add_argument(
         "--init", type=file_path, metavar="FILE", help="Picture to start from; the size factors apply to its size."
     )
+    add_painted(parser)
     add_options(parser, task)
     parser.set_defaults(task=task)
 
 
 def check_flags(options: argparse.Namespace) -> None:
     """Raises `GPDMError` for flags and files in which something is wrong, as far as that shows without a picture."""
-    check_init(options)
+    check_start(options)
     for specs in options.task.options.values():
         given_options(options, specs)
     _check_weights(options)
@@ -70,4 +71,4 @@ def _check_weights(options: argparse.Namespace) -> None:
 
 def given_files(options: argparse.Namespace) -> dict[str, list[Path]]:
     """Returns the picture files of the command by the name of the argument or flag."""
-    return named_files(options, (options.task.reference.name, "init"))
+    return named_files(options, (options.task.reference.name, "init", "painted"))

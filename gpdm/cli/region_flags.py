@@ -11,7 +11,7 @@ from .flags import add_common, add_output, check_device, given_options, named_fi
 from .parser import file_path
 from .reading import check_file
 from .targets import check_folder, check_suffix
-from .task_flags import add_options, add_quality, check_init
+from .task_flags import add_options, add_painted, add_quality, check_start
 
 
 def add_parser(parsers: Any, commands: Commands) -> None:
@@ -45,13 +45,14 @@ def add_parser(parsers: Any, commands: Commands) -> None:
     parser.add_argument(
         "--init", type=file_path, metavar="FILE", help="Picture to start from, which is scaled to the output."
     )
+    add_painted(parser)
     add_options(parser, task)
     parser.set_defaults(task=task)
 
 
 def check_flags(options: argparse.Namespace) -> None:
     """Raises `GPDMError` for flags and files in which something is wrong, as far as that shows without a picture."""
-    check_init(options)
+    check_start(options)
     for specs in options.task.options.values():
         given_options(options, specs)
     check_device(options.device)
@@ -66,4 +67,4 @@ def given_files(options: argparse.Namespace) -> dict[str, list[Path]]:
     """Returns the picture files of the command by the name of the argument or flag."""
     pairs = [(options.white, options.mask), *options.region]
     regions = {f"region {number}": list(pair) for number, pair in enumerate(pairs, start=1)}
-    return {"B": [options.black], **regions, **named_files(options, ("init",))}
+    return {"B": [options.black], **regions, **named_files(options, ("init", "painted"))}

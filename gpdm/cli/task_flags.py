@@ -30,6 +30,7 @@ def add_parser(parsers: Any, task: TaskCommand, commands: Commands) -> None:
         parser.add_argument(
             "--init", type=file_path, metavar="FILE", help="Picture to start from; the size factors apply to its size."
         )
+    add_painted(parser)
     group = parser.add_argument_group(f"{task.reference.name} (repeat a flag for the second picture, and so on)")
     _add_reference_flags(group, task.weight)
     _add_keep_flags(parser.add_argument_group("pixels to keep"))
@@ -47,6 +48,16 @@ def add_quality(parser: Any, commands: Commands) -> None:
     )
 
 
+def add_painted(parser: Any) -> None:
+    """Adds the flag of a picture with which a run goes on."""
+    parser.add_argument(
+        "--painted",
+        type=file_path,
+        metavar="FILE",
+        help="Picture in place of the output after level --stop-after, with which the run goes on to the end: what the same command wrote without this flag, painted on.",
+    )
+
+
 def add_options(parser: Any, task: TaskCommand) -> None:
     """Adds one flag per option of a task's recipe."""
     for part, specs in task.options.items():
@@ -58,7 +69,7 @@ def add_options(parser: Any, task: TaskCommand) -> None:
 def check_flags(options: argparse.Namespace) -> None:
     """Raises `GPDMError` for flags and files in which something is wrong, as far as that shows without a picture."""
     task: TaskCommand = options.task
-    check_init(options)
+    check_start(options)
     for specs in task.options.values():
         given_options(options, specs)
     for weight in options.weight:
@@ -78,15 +89,17 @@ def check_flags(options: argparse.Namespace) -> None:
     check_folder(options.out.parent)
 
 
-def check_init(options: argparse.Namespace) -> None:
-    """Raises `GPDMError` if the command line gives a picture to start from, and asks for another start."""
+def check_start(options: argparse.Namespace) -> None:
+    """Raises `GPDMError` if the command line gives a picture to start or go on from, and does not ask for that."""
+    if options.painted is not None and not options.stop_after:
+        raise GPDMError("--painted needs --stop-after N, the level after which it takes the place of the output")
     if getattr(options, "init", None) is not None and getattr(options, "source", None) not in (None, "image"):
         raise GPDMError(f"--init and --source {options.source} contradict each other; leave out one of them")
 
 
 def given_files(options: argparse.Namespace) -> dict[str, list[Path]]:
     """Returns the picture files of a task's command by the name of the argument or flag."""
-    flags = ("init", "mask", "region", "keep", "keep_picture")
+    flags = ("init", "painted", "mask", "region", "keep", "keep_picture")
     given = named_files(options, (*(picture.name for picture in options.task.pictures), *flags))
     return {name: [x for x in paths if x != NONE] for name, paths in given.items()}
 

@@ -14,13 +14,14 @@ from ..errors import GPDMError
 from ..guess import count_outputs
 from ..optimizers.gradient import Optimizer
 from ..options import OptionSpec
-from ..synthesis import Synthesis
+from ..synthesis import Synthesis, resume
 from ..tasks import MIX, REGIONS, TASKS, Recipe, Task, prepare_pictures, run_task
 from .files import save_image
 from .flags import given_options
 from .host import StepBar, parse_device
 from .inputs import Inputs, listed, naming_files, read_inputs
 from .mix_inputs import read_mix_inputs
+from .pictures import read_picture
 from .region_inputs import read_region_inputs
 from .targets import check_target, indexed
 
@@ -65,9 +66,12 @@ def _run(
             )
         if prepared.note:
             logging.getLogger("gpdm").warning("%s (%s)", prepared.note, listed(inputs.files))
-        result = prepared.finish(
-            run_task(task, *prepared.pictures, recipe=recipe, seed=options.seed, on_step=bar, **prepared.more)
-        )
+        painted = None if options.painted is None else read_picture(options.painted).images.to(device)
+        result = run_task(task, *prepared.pictures, recipe=recipe, seed=options.seed, on_step=bar, **prepared.more)
+        if painted is not None and result.state is not None:
+            first, result = result, resume(result.state, prepared.painted(painted, result.state), on_step=bar)
+            result = replace(result, seconds=first.seconds + result.seconds)
+        result = prepared.finish(result)
     saved = [save_image(image, target, bits) for image, target in zip(result.images.split(1), targets, strict=True)]
     return {"saved": [str(path) for path in saved], "device": str(device), **_summary(result, options.seed)}
 

@@ -78,6 +78,13 @@ def run_material(
     if isinstance(task.record, Task):
         recipe = task.record.recipe(quality) if recipe is None else recipe
         recipe = replace(recipe, output=replace(recipe.output, **settings))
+        if recipe.pyramid.stop_after:
+            raise OptionError(
+                "stop_after",
+                recipe.pyramid.stop_after,
+                "maps of a material cannot be painted on in a run",
+                "set it to 0",
+            )
         return _synthesized(task.record, material, options, recipe, on_step, seed)
     return _edited(task.record, material, mask, options, on_step, {"seed": seed, **settings})
 

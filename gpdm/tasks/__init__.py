@@ -8,7 +8,7 @@ from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task
 from .distribution import picture_distribution
 from .mix import MIX, MixOptions
 from .output import SIZE_OPTIONS, TILES, OutputOptions
-from .pictures import prepare_pictures
+from .pictures import Prepared, prepare_pictures
 from .regions import REGIONS
 from .run import as_function, run_task
 
@@ -35,6 +35,7 @@ __all__ = [
     "MixOptions",
     "OutputOptions",
     "Picture",
+    "Prepared",
     "Recipe",
     "Task",
     "mix",

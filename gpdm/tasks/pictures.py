@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ..canvas import Keep
-from ..images import resize, size_of
+from ..images import magnified, resize, size_of
+from ..optimizers.levels import UNPAINTED, SynthesisState
 from ..pictures.forms import (
     HIDDEN,
     Form,
@@ -53,15 +54,43 @@ class Prepared:
         return Form(self.colour, self.form.alpha or self.start_alpha is not None).channels
 
     def finish(self, result: Synthesis) -> Synthesis:
-        """Returns the result of `run_task` with outputs as they are saved: RGBA not premultiplied, for example."""
-        colours, alpha = split_alpha(self.form.leave(result.images))
+        """Returns the result of `run_task` with outputs as they are saved: RGBA not premultiplied, for example.
+
+        Those of a run that stopped at a small level are enlarged for painting, each pixel to a square.
+        """
+        images = self._saved(result.images)
+        return replace(result, images=images if result.state is None else magnified(images, result.state.full_size))
+
+    def _saved(self, images: Tensor) -> Tensor:
+        """Returns images of the run (N, C, H, W) as they are saved."""
+        colours, alpha = split_alpha(self.form.leave(images))
         if self.start_alpha is not None:
             alpha = resize(self.start_alpha, size_of(colours)).clamp(-1, 1)
             alpha = alpha[[i % len(alpha) for i in range(len(colours))]]
             colours = torch.where(alpha < HIDDEN, -1.0, colours)
         if self.colour:
             colours = colours.expand(-1, 3, -1, -1)
-        return replace(result, images=colours.contiguous() if alpha is None else torch.cat([colours, alpha], 1))
+        return colours.contiguous() if alpha is None else torch.cat([colours, alpha], 1)
+
+    def painted(self, picture: Tensor, state: SynthesisState) -> Tensor:
+        """Returns a painted picture in the form of the run, for `resume`.
+
+        Pixels that are shown as they were, up to one grey level, have the values of the state, also where a colour is
+        hidden by transparency.
+
+        Arguments:
+            picture: Pictures, (B, C, h, w) in [-1, 1]; see `SynthesisState.painted`.
+            state: The state of the run that stopped.
+
+        Raises:
+            ImageError: They are no images of 1 to 4 channels, or do not fit the state.
+        """
+        picture = state.fitted(check_picture(picture, "the painted picture"))
+        (colours, alpha), (before, alpha_before) = split_alpha(picture), split_alpha(self._saved(state.images))
+        unpainted = ((colours - before).abs() <= UNPAINTED).all(1, keepdim=True)
+        one = colours.new_ones(())
+        difference = (one if alpha is None else alpha) - (one if alpha_before is None else alpha_before)
+        return torch.where(unpainted & (difference.abs() <= UNPAINTED), state.images, self.form.enter(picture))
 
 
 def prepare_pictures(

@@ -18,8 +18,7 @@ from gpdm import (
     SWDLoss,
     synthesize,
 )
-from gpdm.guess import select_start
-from gpdm.optimizers.runs import Run
+from gpdm.optimizers.runs import Run, select_start
 from library.problems import evaluated, objective_of, picture
 
 QUICK = {

@@ -73,6 +73,7 @@ IDS = [
     "GPDM_ApplyLUT",
     "GPDM_SaveLUT",
     "GPDM_LoadLUT",
+    "GPDM_Resume",
 ]
 
 
