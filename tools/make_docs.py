@@ -35,7 +35,8 @@ def page(node: Any) -> str:
     advanced = [_input_row(*row) for row in rows if row[2][1].get("advanced")]
     task, edit, match, material = (getattr(node, name, None) for name in ("TASK", "EDIT", "MATCH", "MATERIAL"))
     record = edit or match or material or task
-    advice = [] if record is None else [*_wrapped(getattr(node, "ADVICE", record.advice)), ""]
+    text = getattr(node, "ADVICE", None if record is None else record.advice)
+    advice = [] if text is None else [*_wrapped(text), ""]
     lines = [
         f"# {node.DISPLAY_NAME}",
         "",
@@ -83,6 +84,9 @@ def page(node: Any) -> str:
             "    gpdm distribution save IMAGE... -o LOOK.safetensors",
             "    gpdm texture LOOK.safetensors -o OUT.png",
         ]
+    if node.ID == "GPDM_Resume":
+        lines += _failure("resume", "The picture of a run that stopped, painted on")
+        lines += ["", "## In the terminal", "", f"    {node.COMMAND}"]
     if node.ID == "GPDM_Evaluate":
         lines += ["", "## Scores", "", "| score | what it is |", "| --- | --- |"]
         lines += [f"| {name} | {text} |" for name, text in DESCRIPTIONS.items()]

@@ -76,11 +76,24 @@ def draw_distribution(failure: Failure, folder: Path) -> Image.Image:
     return at_most(strip([], results), WIDTH, WIDTH)
 
 
+def draw_painted(failure: Failure, folder: Path) -> Image.Image:
+    """Returns the picture of a run that stopped with an ellipse painted on it, and the result."""
+    painted, result = folder / "painted.png", folder / "resumed.png"
+    with Image.open(ROOT / failure.image) as picture:
+        colour = Image.new("RGB", picture.size, (230, 0, 180))
+        Image.composite(colour, picture.convert("RGB"), ellipse(picture.size, failure.mask)).save(painted)
+    reference = str(ROOT / "workflows" / "inputs" / "pavilion.jpg")
+    assert gpdm(["reshuffle", reference, *failure.flags.split(), "--painted", str(painted), "-o", str(result)]) == 0
+    return at_most(strip([painted], [result]), WIDTH, WIDTH)
+
+
 def draw(name: str, folder: Path) -> Image.Image:
     """Returns the picture of what fails, beside the pictures that it was made from."""
     failure = FAILURES[name]
     if name in MATERIALS:
         return draw_material(MATERIALS[name], folder)
+    if name == "resume":
+        return draw_painted(FAILURES[name], folder)
     if name == "saved_distribution":
         return draw_distribution(failure, folder)
     start, result = folder / f"{name}_given.png", folder / f"{name}.png"

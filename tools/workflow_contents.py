@@ -388,6 +388,32 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column("4  Result", [save(6, "GPDM_composed"), curve(6)]),
     ],
+    "stop_and_paint": [
+        Column(
+            "1  The picture",
+            [
+                load("pavilion.jpg", "Reference"),
+                note(
+                    HOW.format(files="pavilion.jpg and pavilion_stopped_painted.png")
+                    + "A run stops after its third level, when the layout is there and the details are not. Its small picture is "
+                    "saved; a tower was painted on it, and the run goes on from there.\n\nFor your own: run once, paint on "
+                    "stopped_00001_.png in the mask editor or any program, and load it at Painted. The first part does not run again: "
+                    "its state is kept. Pixels that you do not paint on stay as they were.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column(
+            "2  Stop",
+            [
+                Box("GPDM_PyramidSchedule", {"coarse_dim": 28, "stop_after": 3}),
+                Box("GPDM_Reshuffle", {"seed": 5, "height": 192}, {"reference": (0, 0), "pyramid": (2, 0)}),
+            ],
+            drop=DROP,
+        ),
+        Column("3  Paint", [save(3, "stopped"), load("pavilion_stopped_painted.png", "Painted")]),
+        Column("4  Go on", [Box("GPDM_Resume", {}, {"state": (3, 2), "painted": (5, 0)})]),
+        Column("5  Result", [save(6, "GPDM_stop_and_paint"), curve(6)]),
+    ],
     "saved_look": [
         Column(
             "1  The pictures",

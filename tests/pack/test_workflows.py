@@ -44,6 +44,7 @@ NAMES = sorted(
         "mix_strip",
         "regions",
         "saved_look",
+        "stop_and_paint",
         "style_kept",
         "symmetric_tile",
         "tileable_texture",
