@@ -139,9 +139,9 @@ FAILURES = {
         reference="workflows/inputs/wood.jpg",
     ),
     "resume": Failure(
-        "What is painted is made of patches of the reference, also where it has none like it: a disc in a colour that the "
-        "reference lacks becomes whatever is nearest, and may be lost. Paint in colours of the reference, as large as what is to be "
-        "there, and after one of the first levels, at which the layout is still open.",
+        "What is painted is made of patches of the reference, also where it has none like it: a disc in a colour that "
+        "the reference lacks becomes whatever is nearest, and may be lost. Paint in colours of the reference, as large "
+        "as what is to be there, and after one of the first levels, at which the layout is still open.",
         "workflows/inputs/pavilion_stopped_painted.png",
         (120, 20, 175, 75),
         flags="--height 192 --seed 5 --quality fast --stop-after 3",
