@@ -147,4 +147,5 @@ FAILURES = {
         flags="--height 192 --seed 5 --quality fast --stop-after 3",
     ),
 }
-"""A failure of each edit, match and record of materials by its name, of saved distributions, and of painting in a run."""
+"""A failure of each edit, match and record of materials by its name, of saved distributions, and of painting in a run.
+"""
