@@ -53,6 +53,7 @@ from .memory import picture_bytes as picture_bytes
 from .optimizers.base import LevelSolver as LevelSolver
 from .optimizers.gradient import Optimizer as Optimizer
 from .optimizers.levels import SynthesisState as SynthesisState
+from .optimizers.patch_denoiser import PatchDenoiser as PatchDenoiser
 from .optimizers.patch_nn import PatchNN as PatchNN
 from .options import Options as Options
 from .options import OptionSpec as OptionSpec

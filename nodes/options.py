@@ -6,7 +6,17 @@ from typing import Any
 
 import torch
 
-from ..gpdm import BidirectionalLoss, CombinedLoss, InitialGuess, Optimizer, PatchNN, PyramidSchedule, SWDLoss, describe
+from ..gpdm import (
+    BidirectionalLoss,
+    CombinedLoss,
+    InitialGuess,
+    Optimizer,
+    PatchDenoiser,
+    PatchNN,
+    PyramidSchedule,
+    SWDLoss,
+    describe,
+)
 from . import base, convert, inputs
 
 
@@ -129,6 +139,22 @@ class GPDMPatchNN(OptimizerNode):
     FIRST = ("patch_size", "alpha", "num_steps", "step", "search")
 
 
+class GPDMPatchDenoiser(OptimizerNode):
+    ID = "GPDM_PatchDenoiser"
+    DISPLAY_NAME = "GPDM Patch Denoiser"
+    DESCRIPTION = (
+        "Diffusion without a network (Efficient-SID) in place of a gradient method: noise becomes a picture, each patch "
+        "by a mean of reference patches. Layouts are newer; with it, set GPDM Pyramid Schedule to coarse_dim 26, "
+        "pyr_factor 0.5 and fine_factor 0.5."
+    )
+    SEARCH_ALIASES = ["efficient-sid", "diffusion", "single image diffusion", "sindiffusion", "ddim", "variety"]
+    OUTPUT_TOOLTIPS = (
+        "The optimizer, for GPDM Synthesize or a task node. With this optimizer, a connected loss has no effect.",
+    )
+    OPTIONS = PatchDenoiser
+    FIRST = ("num_steps", "eta", "patch_size", "neighbours", "search", "start_noise", "window", "sigma_min")
+
+
 class GPDMBidirectionalLoss(LossNode):
     ID = "GPDM_BidirectionalLoss"
     DISPLAY_NAME = "GPDM Bidirectional Loss"
@@ -163,6 +189,7 @@ NODES = [
     GPDMInitialGuess,
     GPDMOptimizer,
     GPDMPatchNN,
+    GPDMPatchDenoiser,
     GPDMBidirectionalLoss,
     GPDMCombineLosses,
 ]

@@ -543,6 +543,44 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column("5  Result", [save_slot(10, 1, "GPDM_compare_plot"), save_slot(10, 2, "GPDM_compare_maps")]),
     ],
+    "patch_denoiser": [
+        Column(
+            "1  The picture",
+            [
+                load("pavilion.jpg", "Reference"),
+                note(
+                    HOW.format(files="pavilion.jpg")
+                    + "Diffusion by patches, without a network: noise becomes a picture in ten steps at each of a few sizes. Layouts "
+                    "differ more from the reference than with the gradient method, and edges are sharp. Whole objects are "
+                    "repeated, and where two of them meet there may be a soft seam: try some seeds.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column(
+            "2  The published settings",
+            [
+                Box("GPDM_PatchDenoiser"),
+                Box("GPDM_PyramidSchedule", {"coarse_dim": 26, "pyr_factor": 0.5, "fine_factor": 0.5}),
+                note(
+                    "The optimizer and the sizes go together: the coarsest is 1.7 times the patch, and each is twice the one "
+                    "before. A lower coarse_dim stays closer to the reference; a higher one repeats smaller parts. The authors "
+                    "also use eta 1 with num_steps 40, at four times the cost."
+                ),
+            ],
+            drop=DROP,
+        ),
+        Column(
+            "3  Reshuffle",
+            [
+                Box(
+                    "GPDM_Reshuffle",
+                    {"seed": 0, "num_outputs": 2, "height": 160},
+                    {"reference": (0, 0), "optimizer": (2, 0), "pyramid": (3, 0)},
+                )
+            ],
+        ),
+        Column("4  Result", [save(5, "GPDM_patch_denoiser"), curve(5)]),
+    ],
     "diffusion_tileable": [
         Column(
             "1  Any diffusion model",

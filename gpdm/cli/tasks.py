@@ -102,8 +102,8 @@ def _check_effect(recipe: Recipe, given: Mapping[str, Mapping[str, Any]], qualit
     unused = [name for part in known for name in given.get(part, ()) if name not in known[part]]
     if unused:
         raise GPDMError(
-            f"--{unused[0].replace('_', '-')} has no effect at quality {quality}, which replaces patches by their nearest "
-            "neighbours; leave it out, or choose another quality"
+            f"--{unused[0].replace('_', '-')} has no effect at quality {quality}, which minimises no loss; leave it "
+            "out, or choose another quality"
         )
 
 

@@ -82,6 +82,42 @@ class InvertedLists:
             nearest = self._nearest_by_list(patches[numbers], matched)
         return self.first[torch.empty_like(order).index_copy_(0, order, nearest)].view(probes, -1).T
 
+    def several(self, patches: Tensor, probes: int, number: int) -> tuple[Tensor, Tensor]:
+        """Returns the nearest patches among those of the nearest lists, whatever their weights.
+
+        Arguments:
+            patches: Patches, (n, D).
+            probes: Number of lists that are searched for each patch; fewer if there are not so many.
+            number: Number of nearest patches.
+
+        Returns:
+            Indices for `PatchStore.read`, (n, number), nearest first, and which of them were found, bool. The first
+            counts as found also if the lists are empty.
+        """
+        index = torch.zeros(len(patches), number, dtype=torch.int64, device=patches.device)
+        score = torch.full_like(index, torch.inf, dtype=patches.dtype)
+        for list_of in self._nearest_lists(patches, min(probes, self.number)).T:
+            rows = list_of.argsort(stable=True).split(list_of.bincount(minlength=self.number).tolist())
+            key = 0
+            for length, in_list in zip(self.lengths, rows, strict=True):
+                for part in in_list.split(CHUNK_POINTS) if length else ():
+                    for start in range(key, key + length, BLOCK_PATCHES):
+                        end = min(start + BLOCK_PATCHES, key + length)
+                        score[part], index[part] = self._merged(patches[part], score[part], index[part], start, end)
+                key += length
+        is_found = score.isfinite()
+        is_found[:, 0] = True
+        return self.first[index], is_found
+
+    def _merged(self, queries: Tensor, score: Tensor, index: Tensor, begin: int, end: int) -> tuple[Tensor, Tensor]:
+        """Returns the best scores, (n, number), and their reference patches, after those from `begin` to `end`."""
+        keys = self.store.read(self.first[begin:end])
+        new = torch.addmm(self.norms[begin:end], queries, keys.T, alpha=-2)
+        new_score, new_index = new.topk(min(score.shape[1], end - begin), 1, largest=False)
+        both, at = torch.cat([score, new_score], 1), torch.cat([index, new_index + begin], 1)
+        best, order = both.topk(score.shape[1], 1, largest=False)
+        return best, at.gather(1, order)
+
     def _nearest_by_list(self, queries: Tensor, matched: list[int]) -> Tensor:
         """Returns which reference patch is nearest to each query, (n,), one list after the other.
 

@@ -12,6 +12,7 @@ from ..losses.base import Loss
 from ..losses.swd import SWDLoss
 from ..optimizers.base import LevelSolver
 from ..optimizers.gradient import Optimizer
+from ..optimizers.patch_denoiser import PatchDenoiser
 from ..optimizers.patch_nn import PatchNN
 from ..options import Options
 from ..pyramid import PyramidSchedule
@@ -82,10 +83,12 @@ QUALITIES: dict[str, Changes] = {
         },
     ),
     "draft": Changes(optimizer=PatchNN(search="approximate", num_steps=4, alpha=0.001)),
+    "denoiser": Changes(optimizer=PatchDenoiser(), pyramid={"pyr_factor": 0.5, "fine_factor": 0.5}),
 }
 """What each quality changes of a task's own settings. "paper" is the published configuration with its sorted distance;
 docs/adr/0001 lists the remaining deviations. A task may add its own changes for it (`Task.paper`). "draft" is another
-algorithm, patch nearest neighbours, in seconds: it copies more than the others."""
+algorithm, patch nearest neighbours, in seconds: it copies more than the others.
+"denoiser" is a third, diffusion by patches, with the published spacing of levels: its layouts are newer."""
 
 DEFAULT_QUALITY = "balanced"
 

@@ -53,7 +53,7 @@ def by_share(work: Work, recipe: Recipe) -> Work:
     assert isinstance(options, MixOptions)
     if not isinstance(recipe.optimizer, Optimizer):
         raise GPDMError(
-            "mix minimises a loss, which patch nearest neighbours (quality draft, GPDM Patch NN) do not; use quality fast"
+            "mix minimises a loss, which the qualities draft and denoiser (GPDM Patch NN, GPDM Patch Denoiser) do not; use quality fast"
         )
     if len(work.references) < 2:
         raise GPDMError("mix needs at least two pictures, not 1; add another one")

@@ -59,8 +59,8 @@ def by_style(work: Work, recipe: Recipe) -> Work:
     assert content is not None
     if (options.layout or options.several == "blend") and not isinstance(recipe.optimizer, Optimizer):
         raise GPDMError(
-            "layout and blend are parts of a loss, which patch nearest neighbours (quality draft, GPDM Patch NN) do not "
-            "minimise; use quality fast"
+            "layout and blend are parts of a loss, which the qualities draft and denoiser (GPDM Patch NN, GPDM Patch "
+            "Denoiser) do not minimise; use quality fast"
         )
     references, loss = work.references, recipe.loss
     if options.keep_colours == "yes":

@@ -60,6 +60,7 @@ IDS = [
     "GPDM_InitialGuess",
     "GPDM_Optimizer",
     "GPDM_PatchNN",
+    "GPDM_PatchDenoiser",
     "GPDM_BidirectionalLoss",
     "GPDM_CombineLosses",
     "GPDM_Evaluate",

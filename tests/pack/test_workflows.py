@@ -42,6 +42,7 @@ NAMES = sorted(
         "masked_reference",
         "mix",
         "mix_strip",
+        "patch_denoiser",
         "regions",
         "saved_look",
         "stop_and_paint",
