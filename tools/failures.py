@@ -47,6 +47,15 @@ FAILURES = {
         flags="--keep-colours yes --quality fast --height 128",
         reference="workflows/inputs/wood.jpg",
     ),
+    "analogy": Failure(
+        "A layout of many small differences in brightness, such as a face or fur, asks for patches that the other picture does not have: "
+        "this one has one smooth sky and one building, whose patches are squeezed into shapes with coloured specks at their edges. Lower "
+        "layout_scale, for example to 0.3, blur the layout first, or give patches of a picture that has many things of every brightness, "
+        "such as stones, strokes or leaves.",
+        "workflows/inputs/pavilion.jpg",
+        flags="--quality fast --height 128",
+        reference="workflows/inputs/cat.jpg",
+    ),
     "inpaint": Failure(
         "Small things that stand apart, such as the stars here, do not occur in a filling that continues, since nothing at the "
         "border of the hole leads to them. Set intent to populate. A single thing that the mask covers or cuts, such as an eye, "

@@ -3,7 +3,7 @@
 A new task is a record in a file here and three entries in this file.
 """
 
-from . import layout, paint, restyle
+from . import analogy, layout, paint, restyle
 from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task
 from .distribution import picture_distribution
 from .mix import MIX, MixOptions
@@ -12,7 +12,7 @@ from .pictures import Prepared, prepare_pictures
 from .regions import REGIONS
 from .run import as_function, run_task
 
-TASKS = {task.name: task for task in (*layout.TASKS, *restyle.TASKS, *paint.TASKS)}
+TASKS = {task.name: task for task in (*layout.TASKS, *restyle.TASKS, *paint.TASKS, *analogy.TASKS)}
 """Every task by its name."""
 
 reshuffle = as_function(TASKS["reshuffle"])
@@ -20,6 +20,7 @@ retarget = as_function(TASKS["retarget"])
 texture = as_function(TASKS["texture"])
 style_transfer = as_function(TASKS["style_transfer"])
 paint = as_function(TASKS["paint"])
+analogy = as_function(TASKS["analogy"])
 regions = as_function(REGIONS)
 mix = as_function(MIX)
 
@@ -38,6 +39,7 @@ __all__ = [
     "Prepared",
     "Recipe",
     "Task",
+    "analogy",
     "mix",
     "paint",
     "picture_distribution",

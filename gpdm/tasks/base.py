@@ -36,6 +36,15 @@ class Recipe:
         return replace(self, guess=replace(self.guess, source="image"))
 
 
+def check_minimises(recipe: Recipe, use: str) -> None:
+    """Raises `GPDMError` if the optimizer minimises no loss; `use` says for what one is needed."""
+    if not isinstance(recipe.optimizer, Optimizer):
+        raise GPDMError(
+            f"{use}, which the qualities draft and denoiser (GPDM Patch NN, GPDM Patch Denoiser) do not minimise; use "
+            "quality fast"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Changes:
     """Option values that differ from a task's own settings, by part and option name."""

@@ -9,10 +9,9 @@ from ..images import size_of
 from ..losses.base import Loss
 from ..losses.combined import LossOn
 from ..losses.parts import LossOfTerms, TermAtScales
-from ..optimizers.gradient import Optimizer
 from ..options import Options, option
 from ..pyramid import PyramidSchedule
-from .base import Changes, Example, Picture, Recipe, Task
+from .base import Changes, Example, Picture, Recipe, Task, check_minimises
 from .output import Work, by_reference
 from .shares import Shares
 
@@ -51,10 +50,7 @@ def by_share(work: Work, recipe: Recipe) -> Work:
     """
     options = recipe.own
     assert isinstance(options, MixOptions)
-    if not isinstance(recipe.optimizer, Optimizer):
-        raise GPDMError(
-            "mix minimises a loss, which the qualities draft and denoiser (GPDM Patch NN, GPDM Patch Denoiser) do not; use quality fast"
-        )
+    check_minimises(recipe, "mix makes a loss of the pictures")
     if len(work.references) < 2:
         raise GPDMError("mix needs at least two pictures, not 1; add another one")
     if any(reference.region is not None for reference in work.references):

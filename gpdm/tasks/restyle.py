@@ -6,18 +6,16 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from ..errors import GPDMError, OptionError
 from ..guess import InitialGuess
 from ..images import size_of
-from ..losses.guided import guided_up_to
 from ..losses.parts import LossOfTerms
 from ..losses.swd import SWDLoss
-from ..optimizers.gradient import Optimizer
 from ..options import Options, option
 from ..pyramid import PyramidSchedule
-from ..references import Reference, check_pictures, sizes_of
-from .base import Changes, Example, Picture, Recipe, Task
+from ..references import Reference, check_pictures
+from .base import Changes, Example, Picture, Recipe, Task, check_minimises
 from .colours import with_colours_of
+from .guide import with_guide
 from .output import Work, by_start
 from .shares import Shares
 
@@ -57,26 +55,14 @@ def by_style(work: Work, recipe: Recipe) -> Work:
     options, content = recipe.own, work.init
     assert isinstance(options, StyleOptions)
     assert content is not None
-    if (options.layout or options.several == "blend") and not isinstance(recipe.optimizer, Optimizer):
-        raise GPDMError(
-            "layout and blend are parts of a loss, which the qualities draft and denoiser (GPDM Patch NN, GPDM Patch "
-            "Denoiser) do not minimise; use quality fast"
-        )
     references, loss = work.references, recipe.loss
     if options.keep_colours == "yes":
         check_pictures(references, "keep_colours changes the colours of the style picture")
         references = [recoloured(reference, content) for reference in references]
     if options.layout:
-        coarsest = recipe.pyramid.levels(sizes_of(references), work.size, recipe.optimizer.largest_patch(loss))[0].scale
-        if coarsest > options.layout:
-            raise OptionError(
-                "layout",
-                options.layout,
-                f"the coarsest level has {coarsest:.2g} times the full size, so that the guide holds at none",
-                "lower coarse_dim (GPDM Pyramid Schedule), for example to 28",
-            )
-        loss = guided_up_to(loss, options.layout, content)
+        loss = with_guide(work, recipe, "layout", options.layout)
     if options.several == "blend":
+        check_minimises(recipe, "several blend makes a loss of the styles")
         loss = LossOfTerms(Shares.of(references, size_of(content), None).blend(loss), loss.border)
     return replace(work, references=references, loss=loss)
 
