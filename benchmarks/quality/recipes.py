@@ -31,6 +31,8 @@ def changed(recipe: gpdm.Recipe = BALANCED, **parts: dict[str, Any]) -> gpdm.Rec
     return replace(recipe, **{name: replace(getattr(recipe, name), **values) for name, values in parts.items()})
 
 
+DENOISER = changed(_TASK.recipe("denoiser"), pyramid={"coarse_dim": 26})
+
 RECIPES: dict[str, gpdm.Recipe] = {
     "paper": PAPER,
     # tests/reproduce_paper_table.py of the reference implementation.
@@ -42,6 +44,9 @@ RECIPES: dict[str, gpdm.Recipe] = {
         guess=gpdm.InitialGuess(noise_sigma=0.75),
     ),
     **{name: _TASK.recipe(name) for name in ("draft", "fast", "balanced", "best")},
+    # Efficient-SID: its default settings, and those of its best SIFID.
+    "denoiser": DENOISER,
+    "denoiser, eta 1, 40 steps": changed(DENOISER, optimizer={"eta": 1.0, "num_steps": 40}),
 }
 ABLATIONS: dict[str, gpdm.Recipe] = {
     "balanced, coherence 0, detail 0, small_patches 0": changed(
