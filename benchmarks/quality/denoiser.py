@@ -81,13 +81,13 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     lines = ["| method | pictures | " + " | ".join(METRICS) + " |", "|" + " --- |" * (len(METRICS) + 2)]
     for method in METHODS:
         own = [row for row in rows if row["method"] == method]
-        cells = [method, str(len(own))]
+        columns = [method, str(len(own))]
         for name, (factor, digits) in METRICS.items():
             values = [row[name] for row in own if name in row]
             value = None if not values else median(values) if name == "seconds" else mean(values)
-            cells.append("-" if value is None else f"{factor * value:.{digits}f}")
+            columns.append("-" if value is None else f"{factor * value:.{digits}f}")
         if own:
-            lines.append("| " + " | ".join(cells) + " |")
+            lines.append("| " + " | ".join(columns) + " |")
     return "\n".join(lines) + "\n"
 
 
