@@ -45,15 +45,17 @@ class EditNode:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, Any]:
         edit = cls.EDIT
+        masks = {} if edit.mask_help is None else {"mask": inputs.mask(edit.mask_help)}
         return {
             "required": {
                 "image": inputs.image(edit.image_help),
-                **({} if edit.mask_help is None else {"mask": inputs.mask(edit.mask_help)}),
+                **(masks if edit.needs_mask else {}),
                 "seed": inputs.SEED,
                 **inputs.widgets(edit.options),
             },
             "optional": {
                 "num_outputs": inputs.num_outputs(),
+                **({} if edit.needs_mask else masks),
                 **(_SOCKETS if edit.takes_references else {}),
                 **({} if edit.original_help is None else {"original": inputs.image(edit.original_help)}),
             },

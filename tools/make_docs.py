@@ -144,7 +144,8 @@ def _command(task: Task) -> str:
 
 
 def _edit_command(edit: Edit) -> str:
-    line = f"gpdm {edit.command} IMAGE {'' if edit.mask_help is None else 'MASK '}-o OUT.png"
+    mask = "" if edit.mask_help is None else "MASK " if edit.needs_mask else "[MASK] "
+    line = f"gpdm {edit.command} IMAGE {mask}-o OUT.png"
     if edit.original_help is None:
         return line
     return f"{line}\n    gpdm {edit.command} IMAGE --original ORIGINAL -o OUT.png"

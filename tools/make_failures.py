@@ -100,7 +100,7 @@ def draw(name: str, folder: Path) -> Image.Image:
     given(failure).save(start)
     if failure.reference is None:
         edit, inputs = EDITS[name], [start]
-        words = [edit.command, start, *([] if edit.mask_help is None else [start])]
+        words = [edit.command, start, *([start] if edit.needs_mask else [])]
     else:
         inputs = [ROOT / failure.reference, start]
         words = [{**TASKS, MIX.name: MIX, **MATCHES}[name].command, *inputs]

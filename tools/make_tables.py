@@ -75,6 +75,7 @@ def edit_row(edit: Edit) -> dict[str, Any]:
         "summary": edit.summary,
         "image_help": edit.image_help,
         "mask_help": edit.mask_help,
+        "mask_is_optional": edit.mask_is_optional,
         "original_help": edit.original_help,
         "takes_references": edit.takes_references,
         "preview_help": None if edit.preview is None else edit.preview.help,

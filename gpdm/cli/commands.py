@@ -62,6 +62,8 @@ class EditCommand:
     image_help: str
     mask_help: str | None
     """Text on the mask; None: the edit takes none."""
+    mask_is_optional: bool
+    """Whether the mask may be left out."""
     original_help: str | None
     """Text on the picture before a change, from which the mask can be found; None: the edit takes none."""
     takes_references: bool

@@ -32,7 +32,7 @@ def add_parser(parsers: Any, edit: EditCommand) -> None:
         parser.add_argument(
             "mask",
             type=file_path,
-            nargs=None if edit.original_help is None else "?",
+            nargs="?" if edit.mask_is_optional or edit.original_help is not None else None,
             help=f"{edit.mask_help} White, or transparent as the mask editor of ComfyUI saves it. If it is the same file "
             "as the picture, its transparency is only the mask, and the output is opaque.",
         )

@@ -3,11 +3,11 @@
 A new edit is a record in a file here and two entries in this file.
 """
 
-from . import holes, objects, paste, tile
+from . import holes, objects, paste, summary, tile
 from .base import Edit, Edited
 from .run import Edits, as_edit_function, run_edit
 
-EDITS = {edit.name: edit for edit in (*holes.EDITS, *tile.EDITS, *objects.EDITS, *paste.EDITS)}
+EDITS = {edit.name: edit for edit in (*holes.EDITS, *tile.EDITS, *objects.EDITS, *paste.EDITS, *summary.EDITS)}
 """Every edit by its name."""
 
 inpaint = as_edit_function(EDITS["inpaint"])
@@ -15,6 +15,7 @@ remove = as_edit_function(EDITS["remove"])
 outpaint = as_edit_function(EDITS["outpaint"])
 boost = as_edit_function(EDITS["boost"])
 harmonise = as_edit_function(EDITS["harmonise"])
+summarise = as_edit_function(EDITS["summarise"])
 make_tileable = as_edit_function(EDITS["make_tileable"])
 
 __all__ = [
@@ -29,4 +30,5 @@ __all__ = [
     "outpaint",
     "remove",
     "run_edit",
+    "summarise",
 ]

@@ -29,7 +29,7 @@ class EditInput:
     image: Tensor
     """Picture, (1, C, H, W) in [-1, 1]."""
     mask: Tensor | None
-    """Mask as it is given, (1, 1, h, w) of any size, values from 0 to 1; None for an edit without a mask."""
+    """Mask as it is given, (1, 1, h, w) of any size, values from 0 to 1; None if there is none."""
     references: list[Reference] = field(default_factory=list)
     """Other pictures whose patches are used, in place of those of the picture itself; empty: there are none."""
     exclude: Tensor | None = None
@@ -97,6 +97,8 @@ class Edit:
     """What the picture is."""
     mask_help: str | None
     """What the mask covers; None for an edit without a mask."""
+    mask_is_optional: bool = False
+    """Whether the mask may be left out."""
     original_help: str | None = None
     """What the picture was before a change, from which the mask can be found instead of being given (`pasted_part`);
     None: it cannot."""
@@ -115,6 +117,11 @@ class Edit:
     aliases: tuple[str, ...] = ()
     """Words under which people look for it."""
     example: EditExample
+
+    @property
+    def needs_mask(self) -> bool:
+        """True if it cannot be made without a mask."""
+        return self.mask_help is not None and not self.mask_is_optional
 
     @property
     def node_id(self) -> str:

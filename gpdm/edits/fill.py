@@ -247,6 +247,6 @@ class _Level:
         maps = [(x.map() > 0).to(x.image) for x in self.references]
         known = PatchStore(maps, store.patch_size).pixels[:, 0] > 0
         image = copied(self.image, store, index)
-        if thickness(self.hole) > BLENDED_THICKNESS * store.patch_size:
+        if bool(self.hole.all()) or thickness(self.hole) > BLENDED_THICKNESS * store.patch_size:
             image = blended(image, store, known, index, largest_step)
         return Filled(image, torch.where(index >= 0, source, -1))

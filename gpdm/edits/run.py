@@ -71,7 +71,7 @@ def run_edit(
     check_image(image, "image")
     if units is not None:
         units.check(image)
-    if edit.mask_help is not None and mask is None:
+    if edit.needs_mask and mask is None:
         raise ImageError(f"{edit.name} needs a mask; paint the part of the picture that changes")
     batch = len(image)
     if chosen.together:
@@ -130,6 +130,8 @@ def _leaving(on_step: OnProgress | None, form: Form | Units | None) -> OnProgres
 
 def _exact(edited: Edited, picture: Tensor) -> Edited:
     """Returns a result that has the pixels of the given picture, (1, C, H, W), where the mask is 0, bit for bit."""
+    if bool((edited.mask > 0).all()):  # such a result may have another size
+        return edited
     (top, left), image = edited.origin, edited.image.clone()
     rows, columns = slice(top, top + picture.shape[2]), slice(left, left + picture.shape[3])
     inside = image[..., rows, columns]

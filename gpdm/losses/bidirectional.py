@@ -128,6 +128,11 @@ class Quadratic:
     """Constant term, a scalar in `accumulator_dtype`: float64 where the device has it, because the three sums nearly
     cancel near the minimum."""
 
+    @property
+    def minimiser(self) -> Tensor:
+        """The image at which the loss for these matches is least, (1, C, H, W), if every pixel has a weight."""
+        return self.target / self.weight
+
 
 class BidirectionalObjective:
     """The objective of a `BidirectionalLoss` at one level, for fixed nearest neighbours between two searches."""

@@ -89,7 +89,7 @@ def test_an_edit_is_in_the_table_of_nodes_and_has_a_command(edit: gpdm.Edit) -> 
     options = build_parser().parse_args(command[0].replace("\\\n", " ").split()[1:])
     assert (options.edit.edit, str(options.out)) == (edit.name, f"{edit.command}.png")
     images = options.image if isinstance(options.image, list) else [options.image]
-    for file in (*images, *([] if edit.mask_help is None else [options.mask])):
+    for file in (*images, *([options.mask] if edit.needs_mask else [])):
         assert (ROOT / file).is_file()
 
 

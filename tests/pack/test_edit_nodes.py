@@ -21,6 +21,9 @@ EVERY_EDIT = pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
 MASKED = pytest.mark.parametrize(
     "edit", [edit for edit in EDITS.values() if edit.mask_help is not None], ids=lambda edit: edit.name
 )
+NEEDS_MASK = pytest.mark.parametrize(
+    "edit", [edit for edit in EDITS.values() if edit.needs_mask], ids=lambda edit: edit.name
+)
 WITH_REFERENCES = pytest.mark.parametrize(
     "edit", [edit for edit in EDITS.values() if edit.takes_references], ids=lambda edit: edit.name
 )
@@ -90,10 +93,11 @@ RED, BLUE, GREEN = (1.0, 0.0, 0.0), (0.0, 0.0, 1.0), (0.0, 1.0, 0.0)
 def test_inputs_follow_from_the_record(comfyui_pack: ModuleType, edit: Edit) -> None:
     inputs = comfyui_pack.NODE_CLASS_MAPPINGS[edit.node_id].INPUT_TYPES()
     masks = [] if edit.mask_help is None else ["mask"]
-    assert list(inputs["required"]) == ["image", *masks, "seed", *(spec.name for spec in describe(edit.options))]
+    needed, optional = (masks, []) if edit.needs_mask else ([], masks)
+    assert list(inputs["required"]) == ["image", *needed, "seed", *(spec.name for spec in describe(edit.options))]
     sockets = ["references", "exclude"] if edit.takes_references else []
     originals = [] if edit.original_help is None else ["original"]
-    assert list(inputs["optional"]) == ["num_outputs", *sockets, *originals]
+    assert list(inputs["optional"]) == ["num_outputs", *optional, *sockets, *originals]
     for spec in describe(edit.options):
         assert inputs["required"][spec.name][1]["tooltip"] == spec.help
         assert inputs["required"][spec.name][1]["default"] == spec.default
@@ -126,7 +130,7 @@ def test_what_is_outside_the_mask_is_bit_for_bit_the_picture(
     if images.shape == given.shape:
         assert torch.equal(images[mask == 0], given[mask == 0])
         assert not torch.equal(images, given)
-    else:
+    elif edit.keeps_rest:
         assert torch.equal(images[mask == 0].view(given.shape), given)
 
 
@@ -193,7 +197,7 @@ def test_maps_of_one_material_change_together(comfyui_pack: ModuleType, terminal
     assert torch.equal(images.view(number, *given.shape)[kept], given.expand(number, -1, -1, -1, -1)[kept])
 
 
-@MASKED
+@NEEDS_MASK
 def test_an_empty_mask_says_what_to_do(comfyui_pack: ModuleType, terminal: TerminalHost, edit: Edit) -> None:
     """Load Image gives a mask of 64 x 64 zeros for a picture without transparency."""
     with pytest.raises(GPDMError, match=r"the mask is empty; paint .* connect"):
@@ -366,3 +370,13 @@ def test_the_preview_repeats_the_picture_and_figures_measure_its_seams(
     assert list(lines) == [f"seam gradient {axis} {when}" for axis in "xy" for when in ("before", "after")]
     node_class = comfyui_pack.NODE_CLASS_MAPPINGS["GPDM_MakeTileable"]
     assert node_class.RETURN_NAMES[3:] == ("preview", "metrics") and node_class.RETURN_TYPES[3:] == ("IMAGE", "STRING")
+
+
+@pytest.mark.parametrize("mask", [None, torch.zeros(1, 64, 64), torch.ones(1, 64, 64)])
+def test_a_mask_that_is_empty_or_full_makes_all_parts_alike(
+    comfyui_pack: ModuleType, terminal: TerminalHost, mask: Tensor | None
+) -> None:
+    edit = EDITS["summarise"]
+    images = edited(comfyui_pack, edit, mask=mask)[0]
+    assert images.shape == (1, SIZE[0], SIZE[1] // 2, 3)
+    assert torch.allclose(images, edited(comfyui_pack, edit, mask=None)[0], atol=1e-6)
