@@ -96,7 +96,8 @@ class EditNode:
                         "opaque picture, or disconnect original"
                     )
                 masks = pasted_part(prepared.image, convert.to_core(original.to(device), "original"))
-            here.make_room(required_bytes(prepared.image, prepared.source_sizes))
+            size = self.EDIT.options(**options).output_size((prepared.image.shape[-2], prepared.image.shape[-1]))
+            here.make_room(required_bytes(prepared.image, size, prepared.source_sizes))
             if prepared.note:
                 here.say(prepared.note)
             results = run_edit(
@@ -151,9 +152,15 @@ _SOCKETS = {
 }
 
 
-def required_bytes(image: Tensor, source_sizes: Sequence[tuple[int, int]]) -> int:
-    """Returns what an edit may take at most, if all of the picture changes: its images, and the search for patches."""
-    level = Level(0, 1.0, (image.shape[-2], image.shape[-1]), tuple(source_sizes))
+def required_bytes(image: Tensor, size: tuple[int, int], source_sizes: Sequence[tuple[int, int]]) -> int:
+    """Returns what an edit may take at most, if all of the result is new: its images, and the search for patches.
+
+    Arguments:
+        image: Pictures, (B, C, H, W).
+        size: Height and width of the results.
+        source_sizes: Height and width of each reference.
+    """
+    level = Level(0, 1.0, size, tuple(source_sizes))
     pictures = picture_bytes(level.pixels, level.reference_pixels, image.shape[1], len(image))
     return pictures + PatchNN(search="approximate").memory(None, level)[1]
 

@@ -125,7 +125,7 @@ def _required_bytes(material: Material, recipe: Recipe | None) -> int:
     channels = sum(image.shape[1] for image in material.maps.values())
     image = next(iter(material.maps.values()))[:, :1].expand(-1, channels, -1, -1)
     if recipe is None:
-        return edits.required_bytes(image, [material.size])
+        return edits.required_bytes(image, material.size, [material.size])
     return 0 if recipe.output.memory else base.required_bytes([image], [], None, recipe, channels)
 
 

@@ -23,6 +23,8 @@ class Failure:
     """Reference of a match or a task, a file of the repository."""
     paste: tuple[str, Box, float] | None = None
     """Picture from which an ellipse is pasted where the mask begins: its file, the ellipse, and its scale."""
+    shrunk: tuple[int, Box] | None = None
+    """Factor by which the picture is scaled down first, and the part of it that is shown beside the results."""
 
 
 SEEDS = "Results differ by seed: set num_outputs to 4 and take the best."
@@ -106,6 +108,16 @@ FAILURES = {
         "Take a larger width_factor, paint a mask over what must stay, or scale or crop the picture first. " + SEEDS,
         "benchmarks/inputs/coffee.jpg",
         flags="--width-factor 0.25",
+    ),
+    "enlarge": Failure(
+        "What is too small in the picture is not there to be enlarged: here, at factor 4, the struts of the mast. Edges come out clean, "
+        "and fine lines and texture between them dissolve or look painted. Enlarge by 2, or give a sharp picture of the same material "
+        "as reference. Thin lines and letters become sharper, but keep the dents that they have in the picture. Blocks of a strongly "
+        "compressed JPEG file, noise and grain count as detail and are enlarged with the rest: remove them first, and add new grain "
+        "with GPDM Match Grain. A picture that is already soft stays soft, since no patch of it shows anything sharper.",
+        "benchmarks/inputs/rocket.jpg",
+        flags="--factor 4",
+        shrunk=(4, (0, 44, 120, 164)),
     ),
     "match_look": Failure(
         "Colours are matched with their shares: half of this reference is sand, so half of the sky becomes sand. Take a reference in "

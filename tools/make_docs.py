@@ -62,20 +62,30 @@ def page(node: Any) -> str:
             else "gpdm reshuffle REFERENCE --init PICTURE -o OUT.png    (without the size options)"
         )
         if task.name in FAILURES:
-            lines += _failure(task.name, "The pictures that were given")
+            lines += _failure(task.name, "The pictures that were given; the result")
         lines += ["", "## In the terminal", "", f"    {command}"]
     if edit is not None:
-        given = "What was given" if edit.mask_help is None else "What was given, its mask in colour"
+        given = (
+            "What was given; the result" if edit.mask_help is None else "What was given, its mask in colour; the result"
+        )
+        if FAILURES[edit.name].shrunk is not None:
+            given = "Enlarged with bicubic interpolation; with GPDM; what it was scaled down from"
         lines += [*_failure(edit.name, given), "", "## In the terminal", "", f"    {_edit_command(edit)}"]
     if match is not None:
-        lines += [*_failure(match.name, "The reference and the picture"), "", "## In the terminal", ""]
+        lines += [*_failure(match.name, "The reference and the picture; the result"), "", "## In the terminal", ""]
         lines += [f"    gpdm {match.command} REFERENCE IMAGE... -o OUT.png"]
     if material is not None:
-        first = "The given set lit" if material.mask_help is None else "The base color with the mask in colour"
-        lines += [*_failure(material.name, first), "", "## In the terminal", "", f"    {_material_command(material)}"]
+        given = "The given set lit" if material.mask_help is None else "The base color with the mask in colour"
+        lines += [
+            *_failure(material.name, f"{given}; the result"),
+            "",
+            "## In the terminal",
+            "",
+            f"    {_material_command(material)}",
+        ]
     if node.ID in ("GPDM_SaveDistribution", "GPDM_LoadDistribution"):
         lines += [
-            *_failure("saved_distribution", "A new picture made with the picture itself"),
+            *_failure("saved_distribution", "A new picture made with the picture itself; the result"),
             "",
             "## In the terminal",
             "",
@@ -152,9 +162,9 @@ def _edit_command(edit: Edit) -> str:
 
 
 def _failure(name: str, given: str) -> list[str]:
-    """Returns the section on what fails, with its picture, which shows what was given first."""
+    """Returns the section on what fails, with its picture and the description of that."""
     lines = ["", "## When it fails", "", *_wrapped(FAILURES[name].text), ""]
-    return [*lines, f"![{given}; the result](fails/{name}.jpg)"]
+    return [*lines, f"![{given}](fails/{name}.jpg)"]
 
 
 def _material_command(material: MaterialTask) -> str:

@@ -87,6 +87,21 @@ def draw_painted(failure: Failure, folder: Path) -> Image.Image:
     return at_most(strip([painted], [result]), WIDTH, WIDTH)
 
 
+def draw_enlarged(failure: Failure, folder: Path) -> Image.Image:
+    """Returns a part of a picture that was scaled down: enlarged with bicubic, with GPDM, and as it was."""
+    assert failure.shrunk is not None
+    factor, part = failure.shrunk
+    picture = Image.open(ROOT / failure.image).convert("RGB")
+    picture = picture.crop((0, 0, picture.width // factor * factor, picture.height // factor * factor))
+    start, result = folder / "small.png", folder / "enlarged.png"
+    small = picture.resize((picture.width // factor, picture.height // factor), Image.Resampling.BICUBIC)
+    small.save(start)
+    assert gpdm(["enlarge", str(start), *failure.flags.split(), "-o", str(result)]) == 0
+    pictures = [small.resize(picture.size, Image.Resampling.BICUBIC), Image.open(result), picture]
+    side = (WIDTH - 2 * GAP) // 3
+    return side_by_side([each.crop(part).resize((side, side), Image.Resampling.NEAREST) for each in pictures])
+
+
 def draw(name: str, folder: Path) -> Image.Image:
     """Returns the picture of what fails, beside the pictures that it was made from."""
     failure = FAILURES[name]
@@ -96,6 +111,8 @@ def draw(name: str, folder: Path) -> Image.Image:
         return draw_painted(FAILURES[name], folder)
     if name == "saved_distribution":
         return draw_distribution(failure, folder)
+    if failure.shrunk is not None:
+        return draw_enlarged(failure, folder)
     start, result = folder / f"{name}_given.png", folder / f"{name}.png"
     given(failure).save(start)
     if failure.reference is None:

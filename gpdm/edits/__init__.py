@@ -3,11 +3,14 @@
 A new edit is a record in a file here and two entries in this file.
 """
 
-from . import holes, objects, paste, summary, tile
+from . import enlarging, holes, objects, paste, summary, tile
 from .base import Edit, Edited
 from .run import Edits, as_edit_function, run_edit
 
-EDITS = {edit.name: edit for edit in (*holes.EDITS, *tile.EDITS, *objects.EDITS, *paste.EDITS, *summary.EDITS)}
+EDITS = {
+    edit.name: edit
+    for edit in (*holes.EDITS, *tile.EDITS, *objects.EDITS, *paste.EDITS, *summary.EDITS, *enlarging.EDITS)
+}
 """Every edit by its name."""
 
 inpaint = as_edit_function(EDITS["inpaint"])
@@ -16,6 +19,7 @@ outpaint = as_edit_function(EDITS["outpaint"])
 boost = as_edit_function(EDITS["boost"])
 harmonise = as_edit_function(EDITS["harmonise"])
 summarise = as_edit_function(EDITS["summarise"])
+enlarge = as_edit_function(EDITS["enlarge"])
 make_tileable = as_edit_function(EDITS["make_tileable"])
 
 __all__ = [
@@ -24,6 +28,7 @@ __all__ = [
     "Edited",
     "Edits",
     "boost",
+    "enlarge",
     "harmonise",
     "inpaint",
     "make_tileable",

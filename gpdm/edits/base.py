@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..images import Size
 from ..options import Options
 from ..pictures.progress import OnProgress
 from ..references import Reference
@@ -20,6 +21,10 @@ class EditOptions(Options):
     def together(self) -> bool:
         """True if all pictures of a batch change in the same way, as maps of one material do."""
         return False
+
+    def output_size(self, size: Size) -> Size:
+        """Returns height and width of the result of a picture of `size`."""
+        return size
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from ..errors import OptionError
-from ..images import resize, size_of
+from ..images import Size, resize, size_of
 from ..options import option
 from .base import Edit, Edited, EditExample, EditInput, EditOptions
 from .hole import HoleOptions, fill_hole, from_picture, hole_of, intent_option
@@ -53,6 +53,10 @@ class Sides(EditOptions):
 @dataclass(frozen=True, kw_only=True)
 class OutpaintOptions(HoleOptions, Sides):
     """Options of `outpaint`. The mask is what is added, so that it does not grow unless asked."""
+
+    def output_size(self, size: Size) -> Size:
+        """See `EditOptions.output_size`."""
+        return size[0] + self.top + self.bottom, size[1] + self.left + self.right
 
 
 def inpaint(entry: EditInput, options: InpaintOptions) -> Edited:
