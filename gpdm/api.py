@@ -1,7 +1,6 @@
 """All public names; `gpdm` imports this module when a name is first used."""
 
 from .borders import BORDERS as BORDERS
-from .canvas import SYMMETRIES as SYMMETRIES
 from .canvas import Canvas as Canvas
 from .canvas import Keep as Keep
 from .distributions import DISTRIBUTION_SUFFIX as DISTRIBUTION_SUFFIX
@@ -66,6 +65,7 @@ from .pictures.forms import check_picture as check_picture
 from .pictures.forms import in_one_form as in_one_form
 from .pictures.pil import from_pil as from_pil
 from .pictures.pil import to_pil as to_pil
+from .pictures.symmetry import SYMMETRIES as SYMMETRIES
 from .pyramid import Level as Level
 from .pyramid import PyramidSchedule as PyramidSchedule
 from .references import Reference as Reference

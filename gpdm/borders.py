@@ -1,59 +1,94 @@
 """Borders of an image: patches, resizing and blurring across them.
 
-A border is free or circular. Across a circular border the image continues at its opposite side, so that it tiles.
+Beyond a border that is not free, the image continues with copies of itself, the tiles.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Border = Literal["free", "circular", "circular x", "circular y"]
-BORDERS: tuple[str, ...] = get_args(Border)
+BORDERS = ("free", "circular", "circular x", "circular y", "half drop", "brick", "mirrored")
 """Free; circular in both directions; circular in x only (left and right meet); circular in y only (top and bottom
-meet)."""
+meet); half drop: each column of tiles is moved down by half their height; brick: each row of tiles is moved right by
+half their width; mirrored: every other tile is the mirror image, in both directions."""
 BORDER_HELP = (
-    "Directions in which the output tiles: circular in both, circular x from left to right, circular y from top to "
-    "bottom. free does not tile; the option tile of a task sets this too."
+    "The way in which the output tiles: circular in both directions, circular x left to right, circular y top to bottom, half drop and "
+    "brick with columns or rows moved by half, mirrored with mirror images. free does not tile; the option tile of a task "
+    "sets this too."
 )
 """Help text of the options called border."""
+SHIFTED = ("half drop", "brick")
+"""Borders whose tiles are moved against each other, for which a row or a column of two tiles is circular."""
 FOURIER_SIDE = 64
 """Shorter side of a level, in pixels, from which `upsample` uses the Fourier series along axes that do not wrap."""
-JOIN_WIDTH = 7
-"""Width of the band that `join_borders` changes at each border that wraps, in pixels: the default patch size."""
 
 
 def wraps(border: str) -> tuple[bool, bool]:
-    """Returns whether the image wraps vertically (top and bottom meet) and horizontally (left and right meet)."""
-    return border in ("circular", "circular y"), border in ("circular", "circular x")
+    """Returns whether the image goes on at its opposite side, vertically (top and bottom meet) and horizontally.
+
+    With half drop and brick it goes on there by half its length further; see `shift_of`.
+    """
+    return border not in ("free", "circular x", "mirrored"), border not in ("free", "circular y", "mirrored")
+
+
+def continues(border: str) -> tuple[bool, bool]:
+    """Returns whether there are tiles beyond the borders, vertically and horizontally, also mirrored ones."""
+    mirrored, (vertical, horizontal) = border == "mirrored", wraps(border)
+    return vertical or mirrored, horizontal or mirrored
+
+
+def shift_of(border: str, size: tuple[int, int]) -> tuple[int, int]:
+    """Returns by how much tiles are moved against their neighbours, in pixels.
+
+    Returns:
+        How far the tile to the right is moved down, and how far the tile below is moved right.
+    """
+    return size[0] // 2 * (border == "half drop"), size[1] // 2 * (border == "brick")
+
+
+def padding(patch_size: int, border: str) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Returns the pixels that `wrap` adds at the top and bottom, and at the left and right."""
+    before = patch_size // 2 if border == "mirrored" else 0
+    rows, columns = ((before, patch_size - 1 - before) if tiled else (0, 0) for tiled in continues(border))
+    return rows, columns
 
 
 def padded_size(size: tuple[int, int], patch_size: int, border: str) -> tuple[int, int]:
     """Returns height and width after `wrap`."""
-    vertical, horizontal = wraps(border)
-    return size[0] + vertical * (patch_size - 1), size[1] + horizontal * (patch_size - 1)
+    rows, columns = padding(patch_size, border)
+    return size[0] + sum(rows), size[1] + sum(columns)
 
 
 def wrap(image: Tensor, patch_size: int, border: str) -> Tensor:
-    """Pads an image with patch_size - 1 pixels of the opposite side, at the bottom and right where the border wraps.
+    """Pads an image, where it does not end at the border, with patch_size - 1 pixels of the tiles around it.
 
-    The patches of the result are all patches of the image, including those across its borders.
+    Where the border wraps, they are added at the bottom and right, and the patches of the result are all patches of the
+    image, including those across its borders. At a mirrored border half of them are added on each side, and there is a
+    patch around each pixel; the other patches across it are mirror images of these.
 
     Arguments:
         image: (1, C, H, W).
         patch_size: Side of the patches, in pixels.
         border: One of `BORDERS`.
     """
-    vertical, horizontal = wraps(border)
-    if vertical:
-        image = torch.cat([image, image[..., : patch_size - 1, :]], dim=2)
-    if horizontal:
-        image = torch.cat([image, image[..., : patch_size - 1]], dim=3)
-    return image
+    rows, columns = padding(patch_size, border)
+    down, right = shift_of(border, (image.shape[2], image.shape[3]))
+    if down:  # columns first, which are moved in a tile of the height of the image
+        return _padded(_padded(image, 3, columns, border, down), 2, rows, border)
+    return _padded(_padded(image, 2, rows, border, right), 3, columns, border)
+
+
+def _padded(image: Tensor, axis: int, number: tuple[int, int], border: str, shift: int = 0) -> Tensor:
+    """Pads both ends of an axis with pixels of the next tiles, which are moved by `shift` along the other axis."""
+    before, after = number
+    if border == "mirrored":
+        first, last = image.narrow(axis, 0, before), image.narrow(axis, image.shape[axis] - after, after)
+        return torch.cat([first.flip(axis), image, last.flip(axis)], axis)
+    return torch.cat([image, image.narrow(axis, 0, after).roll(shift, 5 - axis)], axis) if after else image
 
 
 def wrap_adjoint_(image: Tensor, patch_size: int, border: str) -> Tensor:
@@ -61,16 +96,48 @@ def wrap_adjoint_(image: Tensor, patch_size: int, border: str) -> Tensor:
 
     Returns a view of `image`, without the padding.
     """
-    vertical, horizontal = wraps(border)
-    if horizontal:
-        width = image.shape[3] - patch_size + 1
-        image, padding = image[..., :width], image[..., width:]
-        image[..., : patch_size - 1] += padding
-    if vertical:
-        height = image.shape[2] - patch_size + 1
-        image, padding = image[..., :height, :], image[..., height:, :]
-        image[..., : patch_size - 1, :] += padding
-    return image
+    rows, columns = padding(patch_size, border)
+    size = image.shape[2] - sum(rows), image.shape[3] - sum(columns)
+    down, right = shift_of(border, size)
+    if down:
+        return _padded_adjoint_(_padded_adjoint_(image, 2, rows, border), 3, columns, border, down)
+    return _padded_adjoint_(_padded_adjoint_(image, 3, columns, border), 2, rows, border, right)
+
+
+def _padded_adjoint_(image: Tensor, axis: int, number: tuple[int, int], border: str, shift: int = 0) -> Tensor:
+    """Applies the adjoint of `_padded` in place and returns a view of the image without the padding."""
+    before, after = number
+    length = image.shape[axis] - before - after
+    inner, end = image.narrow(axis, before, length), image.narrow(axis, before + length, after)
+    if border == "mirrored":
+        inner.narrow(axis, 0, before).add_(image.narrow(axis, 0, before).flip(axis))
+        inner.narrow(axis, length - after, after).add_(end.flip(axis))
+    else:
+        inner.narrow(axis, 0, after).add_(end.roll(-shift, 5 - axis))
+    return inner
+
+
+def repeated(image: Tensor, border: str = "circular") -> Tensor:
+    """Returns tiles of an image (B, C, H, W), two by two, as they continue it; plain copies with a free border."""
+    if border == "mirrored":
+        row = torch.cat([image, image.flip(3)], 3)
+        return torch.cat([row, row.flip(2)], 2)
+    down, right = shift_of(border, (image.shape[2], image.shape[3]))
+    row = torch.cat([image, image.roll(down, 2)], 3)
+    return torch.cat([row, row.roll(right, 3)], 2)
+
+
+def in_rows(image: Tensor, border: str) -> Tensor:
+    """Returns an image with circular borders: the image (B, C, H, W), or two tiles if neighbours are moved by half."""
+    if border not in SHIFTED:
+        return image
+    height, width = size_in_rows((image.shape[2], image.shape[3]), border)
+    return repeated(image, border)[..., :height, :width]
+
+
+def size_in_rows(size: tuple[int, int], border: str) -> tuple[int, int]:
+    """Returns the size of `in_rows` for an image of a size."""
+    return size[0] * (1 + (border == "brick")), size[1] * (1 + (border == "half drop"))
 
 
 def patch_weights(weights: Tensor, patch_size: int, border: str = "free", *, exclude: bool = False) -> Tensor:
@@ -96,22 +163,25 @@ def patch_weights(weights: Tensor, patch_size: int, border: str = "free", *, exc
 def interpolate(image: Tensor, size: tuple[int, int], border: str = "free") -> Tensor:
     """Returns an image (B, C, H, W) at `size`, by bilinear interpolation with antialiasing.
 
-    Across borders that wrap the interpolation is circular.
+    At other borders it is that of an image that is continued with tiles.
     """
-    circular = wraps(border)
-    if not any(circular):
+    if border in SHIFTED:
+        larger = interpolate(in_rows(image, border), size_in_rows(size, border), "circular")
+        return larger[..., : size[0], : size[1]]
+    tiled = continues(border)
+    if not any(tiled):
         return F.interpolate(image, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
     for axis, length in enumerate(size):
-        if circular[axis]:
-            image = _interpolate_circular(image, axis + 2, length)
+        if tiled[axis]:
+            image = _interpolate_tiled(image, axis + 2, length, border == "mirrored")
         else:
             one_axis = (length, image.shape[3]) if axis == 0 else (image.shape[2], length)
             image = interpolate(image, one_axis)
     return image
 
 
-def _interpolate_circular(image: Tensor, axis: int, length: int) -> Tensor:
-    """Interpolates along one axis, whose ends meet, with the weights of torch's antialiased bilinear filter."""
+def _interpolate_tiled(image: Tensor, axis: int, length: int, mirrored: bool) -> Tensor:
+    """Interpolates along one axis, which tiles, with the weights of torch's antialiased bilinear filter."""
     old_length = image.shape[axis]
     step = old_length / length
     radius = max(step, 1.0)
@@ -123,10 +193,18 @@ def _interpolate_circular(image: Tensor, axis: int, length: int) -> Tensor:
     shape = [1, 1, 1, 1]
     shape[axis] = length
     result = torch.zeros((), dtype=image.dtype, device=image.device)
-    for index, weight in zip((position % old_length).T, weights.T, strict=True):
+    for index, weight in zip(_within(position, old_length, mirrored).T, weights.T, strict=True):
         pixels = image.index_select(axis, index.to(image.device))
         result = result + pixels * weight.to(image).reshape(shape)
     return result
+
+
+def _within(position: Tensor, length: int, mirrored: bool = False) -> Tensor:
+    """Returns positions along an axis that continues beyond its ends, brought back to the image."""
+    if not mirrored:
+        return position % length
+    position = position % (2 * length)
+    return torch.minimum(position, 2 * length - 1 - position)
 
 
 def upsample(
@@ -137,11 +215,11 @@ def upsample(
     Along free axes of images smaller than `FOURIER_SIDE` interpolation is bilinear, which removes what noise is left
     after few steps.
 
-    The Fourier series of an axis that does not wrap is that of the image and its mirror image. Any interpolation from
-    few neighbours (bilinear, bicubic) makes some positions sharper than others, in a pattern that depends on how the
-    new pixels lie among the old ones. In textures of fine grain the optimisation turns it into a lattice of straight
-    lines, and at borders that wrap into a seam. Unless both axes wrap, values are clamped to the range of each channel,
-    which the series exceeds at edges.
+    The Fourier series of an axis that does not wrap is that of the image and its mirror image, as mirrored borders need
+    it. Any interpolation from few neighbours (bilinear, bicubic) makes some positions sharper than others, in a pattern
+    that depends on how the new pixels lie among the old ones. In textures of fine grain the optimisation turns it into
+    a lattice of straight lines, and at borders that wrap into a seam. Unless both axes wrap, values are clamped to the
+    range of each channel, which the series exceeds at edges.
 
     Arguments:
         image: The smaller image, (B, C, H, W).
@@ -150,6 +228,10 @@ def upsample(
         old_offset: Offset of the smaller image's grid along axes that wrap, in its pixels.
         new_offset: Offset of the larger image's grid along axes that wrap, in its pixels.
     """
+    if border in SHIFTED:
+        offsets = old_offset, new_offset
+        larger = upsample(in_rows(image, border), size_in_rows(size, border), "circular", *offsets)
+        return larger[..., : size[0], : size[1]]
     low, high = image.amin((2, 3), keepdim=True), image.amax((2, 3), keepdim=True)
     for axis, (length, circular) in enumerate(zip(size, wraps(border), strict=True), start=2):
         step = image.shape[axis] / length
@@ -201,36 +283,16 @@ def gaussian_blur(image: Tensor, sigma: float, border: str = "free") -> Tensor:
     kernel = torch.exp(-(x**2) / (2 * sigma**2))
     groups = image.shape[1]
     kernel = (kernel / kernel.sum()).expand(groups, 1, 1, -1)  # (C, 1, 1, 2 r + 1)
-    vertical, horizontal = wraps(border)
-    image = F.conv2d(_pad(image, 3, radius, horizontal), kernel, groups=groups)
-    return F.conv2d(_pad(image, 2, radius, vertical), kernel.mT, groups=groups)
+    blurred = F.conv2d(_pad(in_rows(image, border), 3, radius, border), kernel, groups=groups)
+    blurred = F.conv2d(_pad(blurred, 2, radius, border), kernel.mT, groups=groups)
+    return blurred[..., : image.shape[2], : image.shape[3]]
 
 
-def _pad(image: Tensor, axis: int, number: int, circular: bool) -> Tensor:
-    """Pads both ends of an axis with `number` pixels: those of the other end, or the outermost one repeated."""
+def _pad(image: Tensor, axis: int, number: int, border: str) -> Tensor:
+    """Pads both ends of an axis with `number` pixels: those of its tiles, or the outermost one repeated."""
     length = image.shape[axis]
-    if circular:  # by index, since torch refuses circular padding that is wider than the image
-        return image.index_select(axis, torch.arange(-number, length + number, device=image.device) % length)
+    if continues(border)[axis - 2]:  # by index, since torch refuses circular padding that is wider than the image
+        position = torch.arange(-number, length + number, device=image.device)
+        return image.index_select(axis, _within(position, length, border == "mirrored"))
     padding = (number, number, 0, 0) if axis == 3 else (0, 0, number, number)
     return F.pad(image, padding, mode="replicate")
-
-
-def join_borders(image: Tensor, border: str) -> Tensor:
-    """Returns an image (B, C, H, W) without large differences across borders that wrap.
-
-    Such a difference is reduced to at most the mean difference of neighbouring pixels, by a ramp of `JOIN_WIDTH` pixels
-    on both sides. The optimisation would not remove it: the patches of a reference with edges can contain such edges.
-    """
-    for axis, circular in zip((2, 3), wraps(border), strict=True):
-        length = image.shape[axis]
-        if circular and length > 1:
-            band = min(JOIN_WIDTH, length // 2)
-            fade = torch.zeros(length, dtype=image.dtype, device=image.device)
-            fade[:band] = 0.5 * (1 - torch.arange(band, dtype=image.dtype, device=image.device) / band)
-            fade = fade - fade.flip(0)
-            shape = [1, 1, 1, 1]
-            shape[axis] = length
-            typical = float(image.diff(dim=axis).abs().mean())
-            step = image.narrow(axis, length - 1, 1) - image.narrow(axis, 0, 1)
-            image = image + (step - step.clamp(-typical, typical)) * fade.reshape(shape)
-    return image

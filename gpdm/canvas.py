@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
-from .borders import BORDERS, padded_size, patch_weights
+from .borders import BORDERS, SHIFTED, padded_size, patch_weights
 from .errors import ImageError, OptionError
 from .images import Size, check_alike, check_image, resize, resize_known, scaled
-
-Symmetry = Literal["none", "mirror x", "mirror y", "mirror both", "rotate 180", "rotate 90"]
-SYMMETRIES: tuple[str, ...] = get_args(Symmetry)
-"""none; mirror x: equal to its left-right mirror image; mirror y: equal to its top-bottom mirror image; mirror both:
-equal to both; rotate 180: unchanged by a rotation of 180 degrees; rotate 90: of 90 degrees (square images)."""
+from .pictures.symmetry import SYMMETRIES, SymmetryProjection
 
 
 @dataclass(frozen=True)
@@ -54,7 +50,7 @@ class Canvas:
     border: str = "free"
     """Directions in which the image wraps, for every loss, optimizer, resize and blur: one of `borders.BORDERS`."""
     symmetry: str = "none"
-    """One of `SYMMETRIES`."""
+    """One of `symmetry.SYMMETRIES`."""
     keep: Keep | None = None
     """Pixels that keep given values. They take precedence over symmetry."""
     weight: Tensor | None = None
@@ -84,21 +80,23 @@ class Canvas:
         """Returns this canvas with the mask of `keep` as (1, 1, H, W) in the dtype of `like`, a reference (1, C, h, w).
 
         Raises:
-            OptionError: Border or symmetry is unknown, or the symmetry needs a square image.
+            OptionError: Border or symmetry is unknown, or the border needs an even height or width.
             ImageError: Image or mask of `keep` does not fit the output or the reference.
         """
         for name, choices in (("border", BORDERS), ("symmetry", SYMMETRIES)):
             value = getattr(self, name)
             if value not in choices:
                 raise OptionError(name, value, f"it must be one of {', '.join(choices)}")
-        height, width = self.size
-        if self.symmetry == "rotate 90" and height != width:
-            raise OptionError(
-                "symmetry",
-                self.symmetry,
-                f"a quarter turn needs a square output, and this is {width}x{height}",
-                "set output_width equal to output_height, or use rotate 180",
-            )
+        if self.border in SHIFTED:
+            axis = SHIFTED.index(self.border)
+            side, length = ("height", "width")[axis], self.size[axis]
+            if length % 2:
+                raise OptionError(
+                    "border",
+                    self.border,
+                    f"tiles are moved by half their {side}, which must be even, and the output's is {length}",
+                    f"set output_{side} to {length + 1}",
+                )
         return self if self.keep is None else replace(self, keep=self._check_keep(self.keep, like))
 
     def _check_keep(self, keep: Keep, like: Tensor) -> Keep:
@@ -143,11 +141,14 @@ class Canvas:
         """
         if self.constant is not None:
             image.masked_fill_(self.constant, 0)
-        for transform in _TRANSFORMS[self.symmetry]:
-            image.copy_((image + transform(image)) / 2)
+        self._symmetric.apply_(image)
         if self.keep is not None:
             torch.where(self.keep.mask >= 0.5, self.keep.image, image, out=image)
         return image
+
+    @cached_property
+    def _symmetric(self) -> SymmetryProjection:
+        return SymmetryProjection(self.symmetry, self.size)
 
     @property
     def has_projection(self) -> bool:
@@ -158,19 +159,3 @@ class Canvas:
         """Returns an image (1, C, H, W) clamped to the value range and projected, for the end of a level."""
         image = image.clone() if self.value_range is None else image.clamp(*self.value_range)
         return self.project_(image)
-
-
-def _flip(*axes: int) -> Callable[[Tensor], Tensor]:
-    return lambda image: image.flip(axes)
-
-
-_TRANSFORMS: dict[str, tuple[Callable[[Tensor], Tensor], ...]] = {
-    "none": (),
-    "mirror x": (_flip(3),),
-    "mirror y": (_flip(2),),
-    "mirror both": (_flip(3), _flip(2)),
-    "rotate 180": (_flip(2, 3),),
-    "rotate 90": (_flip(2, 3), lambda image: image.rot90(1, (2, 3))),
-}
-"""Transformations of each symmetry. Averaging the image with each transform in turn gives exact symmetry, because a sum
-of two numbers does not depend on their order."""

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 import torch
 from torch import Generator, Tensor
 
-from .borders import gaussian_blur, join_borders
+from .borders import gaussian_blur, shift_of, wraps
 from .canvas import Canvas
 from .errors import ImageError, OptionError
 from .images import check_alike, check_image, resize
@@ -17,6 +17,9 @@ from .options import Options, option
 from .references import Reference, check_pictures
 
 Source = Literal["noise", "reference", "image"]
+
+JOIN_WIDTH = 7
+"""Width of the band that `join_borders` changes at each border that wraps, in pixels: the default patch size."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,3 +142,27 @@ def count_outputs(num_outputs: int, init: Tensor | None) -> int:
     if batch > 1 and num_outputs not in (1, batch):
         raise ImageError(f"init has {batch} pictures and num_outputs is {num_outputs}; use num_outputs 1 or {batch}")
     return max(batch, num_outputs)
+
+
+def join_borders(image: Tensor, border: str) -> Tensor:
+    """Returns an image (B, C, H, W) without large differences across borders that wrap.
+
+    Such a difference is reduced to at most the mean difference of neighbouring pixels, by a ramp of `JOIN_WIDTH` pixels
+    on both sides. The optimisation would not remove it: the patches of a reference with edges can contain such edges.
+    """
+    down, right = shift_of(border, (image.shape[2], image.shape[3]))
+    shifts = right, down  # of the tile below and to the right
+    for axis, circular in zip((2, 3), wraps(border), strict=True):
+        length = image.shape[axis]
+        if circular and length > 1:
+            band = min(JOIN_WIDTH, length // 2)
+            fade = torch.zeros(length, dtype=image.dtype, device=image.device)
+            fade[:band] = 0.5 * (1 - torch.arange(band, dtype=image.dtype, device=image.device) / band)
+            shape = [1, 1, 1, 1]
+            shape[axis] = length
+            fade, shift = fade.reshape(shape), shifts[axis - 2]
+            typical = float(image.diff(dim=axis).abs().mean())
+            step = image.narrow(axis, length - 1, 1) - image.narrow(axis, 0, 1).roll(shift, 5 - axis)
+            excess = step - step.clamp(-typical, typical)
+            image = image + excess.roll(-shift, 5 - axis) * fade - excess * fade.flip(axis)
+    return image

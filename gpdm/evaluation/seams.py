@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..borders import wrap, wraps
+from ..borders import continues, padding, shift_of, wrap
 from ..images import size_of
 from ..patches.linear import patch_grid
 from ..patches.nearest import all_patches, nearest
@@ -38,13 +38,17 @@ def seam_ratio(references: Sequence[Tensor | Reference], image: Tensor, tiles: s
     distances = nearest(all_patches([wrapped], PATCH_SIZE), keys, search).distance
     distances = distances.view(patch_grid(size_of(wrapped), PATCH_SIZE, 1))
     rows, columns = patch_grid(size_of(image), PATCH_SIZE, 1)
-    inside = distances[:rows, :columns]
+    (top, _), (left, _) = padding(PATCH_SIZE, tiles)
+    inside = distances[top : top + rows, left : left + columns]
     across = (distances.sum() - inside.sum()) / (distances.numel() - inside.numel())
     return ratio(float(across), float(inside.mean()))
 
 
 def seam_gradients(image: Tensor, tiles: str) -> dict[str, float]:
-    """Compares the difference across opposite borders with those between neighbouring columns and rows.
+    """Compares the difference across borders with those between neighbouring columns and rows.
+
+    Across a mirrored border there is none. There the outermost neighbours on both sides are compared with the others: 1
+    if the border has as much detail as the rest.
 
     Arguments:
         image: (1, C, H, W).
@@ -55,13 +59,17 @@ def seam_gradients(image: Tensor, tiles: str) -> dict[str, float]:
         median of that between neighbours (1 if both are 0); and "seam rank", the fraction of neighbours with a smaller
         difference.
     """
-    vertical, horizontal = wraps(tiles)
+    vertical, horizontal = continues(tiles)
+    down, right = shift_of(tiles, size_of(image))
     scores = {}
-    for name, axis, circular in (("x", 3, horizontal), ("y", 2, vertical)):
-        if circular:
+    for name, axis, tiled, shift in (("x", 3, horizontal, down), ("y", 2, vertical, right)):
+        if tiled:
             other = tuple(i for i in range(4) if i != axis)
-            steps = (image - image.roll(1, axis)).abs().cpu().double().mean(other)
+            end = image.narrow(axis, image.shape[axis] - 1, 1).roll(-shift, 5 - axis)
+            steps = torch.cat([end, image], axis).diff(dim=axis).abs().cpu().double().mean(other)
             across, inside = float(steps[0]), steps[1:]
+            if tiles == "mirrored":
+                across, inside = float(inside[[0, -1]].mean()), inside[1:-1]
             scores[f"seam gradient {name}"] = ratio(across, float(inside.median()))
             scores[f"seam rank {name}"] = float((inside < across).double().mean())
     return scores

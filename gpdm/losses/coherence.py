@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from ..borders import wrap, wrap_adjoint_, wraps
+from ..borders import continues, wrap, wrap_adjoint_
 from ..canvas import Canvas
 from ..images import Size, check_single, size_of
 from ..kernels.choose import choose, kernels
@@ -155,10 +155,10 @@ class CoherenceObjective:
     def _lattice(self, grid: Size, generator: Generator, device: torch.device) -> Lattice:
         """Samples the patches to look up, without those of weight 0, from a grid of so many rows and columns."""
         axes, spacing = [], self.term.spacing
-        for number, is_wrapped in zip(grid, wraps(self.canvas.border), strict=True):
+        for number, is_tiled in zip(grid, continues(self.canvas.border), strict=True):
             mask = torch.zeros(number, dtype=torch.bool)
             first = int(torch.randint(spacing, (1,), generator=generator))
-            if is_wrapped:  # evenly spaced around the border, up to a pixel
+            if is_tiled:  # evenly spaced around the border, up to a pixel
                 parts = -(-number // spacing)
                 mask[(first + torch.arange(parts) * number // parts) % number] = True
             else:
@@ -172,9 +172,9 @@ class CoherenceObjective:
     def _at_edge(self, lattice: Lattice) -> Tensor:
         """Returns which patches lie along a free border, bool, (n,)."""
         result = torch.zeros_like(lattice.index, dtype=torch.bool)
-        for corners, lines, is_wrapped in zip(
-            lattice.corners(), (lattice.rows, lattice.columns), wraps(self.canvas.border), strict=True
+        for corners, lines, is_tiled in zip(
+            lattice.corners(), (lattice.rows, lattice.columns), continues(self.canvas.border), strict=True
         ):
-            if not is_wrapped:
+            if not is_tiled:
                 result |= (corners == lines[0]) | (corners == lines[-1])
         return result

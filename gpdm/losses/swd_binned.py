@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..borders import wrap, wrap_adjoint_
+from ..borders import padding, wrap, wrap_adjoint_
 from ..canvas import Canvas
 from ..images import Size, check_single, size_of
 from ..kernels.backend import ALL_PATCHES, Backend, OutputPatches, Subsample
@@ -152,7 +152,16 @@ class BinnedObjective:
         (row, column), (height, width) = sample.offsets[index], self.sizes[index]
         image, into = wrapped, gradient
         if (row, column, height, width) != (0, 0, *size_of(wrapped)):
-            image, into = (each[..., row:height, column:width] for each in (wrapped, gradient))
+            top, left = (
+                largest[0] - own[0]
+                for largest, own in zip(
+                    padding(self.largest, self.canvas.border),
+                    padding(self.filters[index].patch_size, self.canvas.border),
+                    strict=True,
+                )
+            )
+            rows, columns = slice(top + row, top + height), slice(left + column, left + width)
+            image, into = (each[..., rows, columns] for each in (wrapped, gradient))
         weights = self.weights[index]
         if weights is not None:
             weights = weights[row :: self.stride, column :: self.stride]

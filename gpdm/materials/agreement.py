@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..borders import wraps
+from ..borders import in_rows, wraps
 from .normals import OPERATORS, Relief, slopes_of
 
 TRUST = 1.0
@@ -30,6 +30,7 @@ def agreeing_height(height: Tensor, normals: Tensor, relief: Relief, given: Tens
         border: One of `borders.BORDERS`. At a border that does not wrap, the surface goes on as its mirror image.
     """
     size = height.shape[2:]
+    height, normals = in_rows(height, border), in_rows(normals, border)
     changes = _limited(slopes_of(normals), slopes_of(given))
     changes = changes / changes.new_tensor([relief.right, relief.down])[:, None, None]
     for axis, wrapping in zip((2, 3), wraps(border), strict=True):

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..borders import wraps
+from ..borders import in_rows, wraps
 
 SHORTEST = 1e-4
 """Length below which a vector has no direction; it becomes the normal of a flat surface."""
@@ -46,15 +46,15 @@ def gradients(height: Tensor, operator: str = "central", border: str = "free") -
     Arguments:
         height: The map.
         operator: One of `OPERATORS`.
-        border: One of `borders.BORDERS`. At a border that does not wrap the last line is repeated.
+        border: One of `borders.BORDERS`. At a border that does not wrap the last line is repeated, as if mirrored.
     """
     wraps_down, wraps_right = wraps(border)
-    padded = F.pad(height, (1, 1, 0, 0), mode="circular" if wraps_right else "replicate")
+    padded = F.pad(in_rows(height, border), (1, 1, 0, 0), mode="circular" if wraps_right else "replicate")
     padded = F.pad(padded, (0, 0, 1, 1), mode="circular" if wraps_down else "replicate")
     across = height.new_tensor(OPERATORS[operator])
     along = height.new_tensor([-0.5, 0.0, 0.5])
     kernels = torch.stack([across[:, None] * along, along[:, None] * across])[:, None]
-    return F.conv2d(padded, kernels)
+    return F.conv2d(padded, kernels)[..., : height.shape[2], : height.shape[3]]
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,21 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ..canvas import SYMMETRIES
 from ..images import Size, resize, scaled, size_of
 from ..losses.base import Loss
 from ..options import Options, option
+from ..pictures.symmetry import SYMMETRIES
 from ..references import Reference, sizes_of
 
-TILES = {"none": "free", "both": "circular", "x": "circular x", "y": "circular y"}
+TILES = {
+    "none": "free",
+    "both": "circular",
+    "x": "circular x",
+    "y": "circular y",
+    "half drop": "half drop",
+    "brick": "brick",
+    "mirrored": "mirrored",
+}
 """The border (`borders.BORDERS`) of each value of the option `tile`."""
 
 SIZE_OPTIONS = ("width_factor", "height_factor", "output_width", "output_height")
@@ -63,21 +71,29 @@ class OutputOptions(Options):
     )
     tile: str = option(
         "none",
-        "Directions in which copies of the output join without a seam: x left to right, y top to bottom. If the "
-        "task node, GPDM Canvas and the border of the loss set more than one, they must agree.",
+        "The way in which copies of the output join without a seam: x left to right, y top to bottom, half drop with each column moved "
+        "down by half, brick with each row moved by half, mirrored with mirror images. If the task node, GPDM Canvas and the "
+        "border of the loss set more than one, they must agree.",
         choices=tuple(TILES),
     )
     symmetry: str = option(
         "none",
-        "mirror x makes left and right mirror images, mirror y top and bottom; rotate 180 and rotate 90 make the "
-        "output unchanged by that rotation. rotate 90 needs a square output.",
+        "mirror x makes left and right mirror images, mirror y top and bottom; rotate leaves the output unchanged by that "
+        "many degrees, and kaleidoscope by a circle divided by the number, with mirror images.",
         choices=SYMMETRIES,
     )
 
     def size(self, base: Size) -> Size:
-        """Returns height and width of the output, in pixels, for an image of size `base` (height, width)."""
-        height = self.output_height or max(round(base[0] * self.height_factor), 1)
-        return height, self.output_width or max(round(base[1] * self.width_factor), 1)
+        """Returns height and width of the output, in pixels, for an image of size `base` (height, width).
+
+        What follows from a factor is even along the axis in which tiles are moved by half.
+        """
+        height = self.output_height or self._rounded(base[0] * self.height_factor, self.tile == "half drop")
+        return height, self.output_width or self._rounded(base[1] * self.width_factor, self.tile == "brick")
+
+    def _rounded(self, length: float, even: bool) -> int:
+        """Returns a length in whole pixels, at least 1, or an even number of them, since tiles are moved by half."""
+        return max(2 * round(length / 2), 2) if even else max(round(length), 1)
 
     def shrinking(self, size: Size) -> float:
         """Returns the factor that brings a picture of `size` (height, width) down to `height`; 1 if it is no taller."""

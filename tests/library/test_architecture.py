@@ -21,7 +21,7 @@ ROOMS = {
     "images": "errors borders",
     "distributions": "errors",
     "references": "errors options borders images distributions",
-    "canvas": "errors borders images",
+    "canvas": "errors borders images pictures",
     "pictures": "errors images",
     "pyramid": "errors options images",
     "memory": "errors images pyramid",

@@ -23,7 +23,7 @@ from gpdm import (
     synthesize,
     value_and_gradient,
 )
-from gpdm.borders import BORDERS, gaussian_blur, wrap, wrap_adjoint_, wraps
+from gpdm.borders import BORDERS, continues, gaussian_blur, patch_weights, wrap, wrap_adjoint_
 from gpdm.images import size_of
 from gpdm.losses.base import SumObjective
 from gpdm.losses.coherence import COHERENCE_PATCH, CoherenceObjective, CoherenceTarget
@@ -158,9 +158,17 @@ def test_the_target_is_the_weighted_mean_of_the_nearest_patches(border: str, tol
     assert tolerance > 0 or torch.allclose(found.weight, torch.ones(1))
 
 
-@pytest.mark.parametrize("border", BORDERS[1:])
-def test_the_target_of_a_rolled_image_is_the_rolled_target_where_it_wraps(border: str) -> None:
-    shifts = {"circular": (5, -8), "circular x": (0, 9), "circular y": (10, 0)}[border]
+@pytest.mark.parametrize(
+    ("border", "shifts"),
+    [
+        ("circular", (5, -8)),
+        ("circular x", (0, 9)),
+        ("circular y", (10, 0)),
+        ("half drop", (5, 0)),
+        ("brick", (0, -8)),
+    ],
+)
+def test_the_target_of_a_rolled_image_is_the_rolled_target_where_it_wraps(border: str, shifts: tuple) -> None:
     objective = bound([REFERENCE], border=border, tolerance=0.1, **ALL_PATCHES)
     original, rolled = target_of(objective, IMAGE), target_of(objective, IMAGE.roll(shifts, (2, 3)), 1)
     assert_same(rolled, CoherenceTarget(*(x.roll(shifts, (2, 3)) for x in (original.target, original.weight))))
@@ -355,7 +363,7 @@ def test_patches_are_searched_at_the_first_step_and_then_every_few_steps(monkeyp
 )
 def test_the_looked_up_patches_cover_every_pixel_and_change_at_every_search(grid: tuple[int, int], border: str) -> None:
     height, width = (
-        number + (P - 1) * (not is_wrapped) for number, is_wrapped in zip(grid, wraps(border), strict=True)
+        number + (P - 1) * (not is_tiled) for number, is_tiled in zip(grid, continues(border), strict=True)
     )
     objective, generator = bound([REFERENCE], border=border), seeded()
     seen = set()
@@ -364,7 +372,13 @@ def test_the_looked_up_patches_cover_every_pixel_and_change_at_every_search(grid
         seen |= set(zip(*(x.tolist() for x in corners), strict=True))
         covers = torch.zeros(height, width)
         for row, column in zip(*corners, strict=True):
-            rows, columns = (torch.arange(P) + row) % height, (torch.arange(P) + column) % width
+            rows, columns = torch.arange(P) + row, torch.arange(P) + column
+            if border == "mirrored":
+                rows, columns = rows - P // 2, columns - P // 2
+                rows = torch.where(rows < 0, -1 - rows, torch.where(rows < height, rows, 2 * height - 1 - rows))
+                columns = torch.where(columns < 0, -1 - columns, columns)
+                columns = torch.where(columns < width, columns, 2 * width - 1 - columns)
+            rows, columns = rows % height, columns % width
             covers[rows[:, None], columns] += 1
         assert covers.min() >= 1
         if min(grid) > 4:
@@ -404,8 +418,7 @@ def test_masked_output_pixels_are_not_attracted(border: str) -> None:
     objective = bound([REFERENCE], border=border, weight=weight, **ALL_PATCHES)
     found = target_of(objective, IMAGE)
     assert not found.weight[..., :12].any()
-    rows, columns = patch_grid(size_of(wrap(IMAGE, P, border)), P, 1)
-    queries = torch.arange(columns).expand(rows, columns).flatten() > 12 - P
+    queries = (patch_weights(weight, P, border) > 0).flatten()
     expected = brute([REFERENCE], IMAGE, border, queries=queries)
     assert_same(found, CoherenceTarget(expected.target, expected.weight * weight))
     if border == "free":
