@@ -17,7 +17,7 @@ from gpdm import (
     synthesize,
     value_and_gradient,
 )
-from gpdm.borders import BORDERS, upsample
+from gpdm.borders import BORDERS, repeated, upsample
 from gpdm.images import resize, size_of
 from gpdm.optimizers import approximate_nn
 from gpdm.optimizers.approximate_nn import ApproximatePatches
@@ -53,8 +53,8 @@ def solve(image: Tensor, num_steps: int = 8) -> LevelResult:
 @pytest.mark.parametrize("border", BORDERS)
 @pytest.mark.parametrize("steps", [1, 3])
 def test_an_image_of_reference_patches_is_a_fixed_point(border: str, steps: int) -> None:
-    image = REFERENCE if border == "free" else picture(13, 11, seed=4)
-    reference = Reference(image if border == "free" else image.repeat(1, 1, 3, 3))
+    image = REFERENCE if border == "free" else picture(14, 12, seed=4)
+    reference = Reference(image if border == "free" else repeated(repeated(image, border)))
     votes = sampled(image, reference, border=border, steps=steps)
     assert torch.allclose(votes.image, image, atol=1e-6)
     assert float(votes.distance) == pytest.approx(0, abs=1e-9)

@@ -21,7 +21,7 @@ from gpdm import (
     synthesize,
     value_and_gradient,
 )
-from gpdm.borders import BORDERS, patch_weights
+from gpdm.borders import BORDERS, patch_weights, wrap
 from gpdm.images import size_of
 from gpdm.losses import bidirectional
 from gpdm.losses.base import check_loss
@@ -48,13 +48,6 @@ def fresh_state() -> OutputState:
     return OutputState(Generator())
 
 
-def tiled(image: Tensor, border: str, p: int = P) -> Tensor:
-    """The image continued by p - 1 pixels beyond its border where that wraps."""
-    height, width = size_of(image)
-    wraps_y, wraps_x = border in ("circular", "circular y"), border in ("circular", "circular x")
-    return image.repeat(1, 1, 2, 2)[..., : height + wraps_y * (p - 1), : width + wraps_x * (p - 1)]
-
-
 def patches(image: Tensor, p: int = P) -> Tensor:
     rows, columns = (length - p + 1 for length in size_of(image))
     return torch.stack([image[0, :, y : y + p, x : x + p].flatten() for y in range(rows) for x in range(columns)])
@@ -62,7 +55,7 @@ def patches(image: Tensor, p: int = P) -> Tensor:
 
 def simakov(references: list[Tensor], image: Tensor, completeness: float = 1.0, border: str = "free") -> Tensor:
     """Equation 1 of Simakov et al. with mean squared differences; differentiable for fixed matches."""
-    queries, keys = patches(tiled(image, border)), torch.cat([patches(x) for x in references])
+    queries, keys = patches(wrap(image, P, border)), torch.cat([patches(x) for x in references])
     pairs = (queries[:, None] - keys[None]).square().mean(2)
     return pairs.amin(1).mean() + completeness * pairs.amin(0).mean()
 
@@ -161,7 +154,7 @@ def test_weights_of_patches_in_both_directions(border: str, completeness: float)
     value, gradient = evaluated(objective, leaf.detach())
     key_weights = torch.cat([patch_weights(each, P, exclude=True).flatten() for each in maps])
     query_weights = patch_weights(output, P, border).flatten()
-    queries = patches(tiled(leaf, border))[query_weights > 0]
+    queries = patches(wrap(leaf, P, border))[query_weights > 0]
     keys = torch.cat([patches(x) for x in references])[key_weights > 0]
     key_weights, query_weights = key_weights[key_weights > 0], query_weights[query_weights > 0]
     pairs = (queries[:, None] - keys[None]).square().mean(2)

@@ -277,7 +277,7 @@ def test_a_vote_of_the_patches_of_an_image_is_the_image_across_borders(border: s
     assert torch.allclose(voted, IMAGE, atol=1e-6)
 
 
-@pytest.mark.parametrize("border", BORDERS)
+@pytest.mark.parametrize("border", ["free", "circular", "circular x", "circular y"])
 def test_a_step_commutes_with_rolling_across_borders_that_wrap(border: str) -> None:
     shift = tuple(5 * circular for circular in wraps(border))
     rolled = one_step(IMAGE.roll(shift, (2, 3)), border=border).image
