@@ -1,8 +1,36 @@
 """The graph face: thin ComfyUI nodes over the names that `gpdm` exports."""
 
-from . import data, distributions, edits, luts, matches, materials, measure, mix, options, resume, synthesize, tasks
+from . import (
+    data,
+    distributions,
+    edits,
+    loop,
+    luts,
+    matches,
+    materials,
+    measure,
+    mix,
+    options,
+    resume,
+    synthesize,
+    tasks,
+)
 
-_MODULES = (synthesize, tasks, mix, options, measure, data, distributions, edits, matches, materials, luts, resume)
+_MODULES = (
+    synthesize,
+    tasks,
+    mix,
+    options,
+    measure,
+    data,
+    distributions,
+    edits,
+    loop,
+    matches,
+    materials,
+    luts,
+    resume,
+)
 _NODES = [node for module in _MODULES for node in module.NODES]
 
 NODE_CLASS_MAPPINGS = {node.ID: node for node in _NODES}

@@ -119,6 +119,15 @@ FAILURES = {
         flags="--factor 4",
         shrunk=(4, (0, 44, 120, 164)),
     ),
+    "loop": Failure(
+        "Straight lines and single objects bend like rubber: here the horizon and the pier, with sway. With shimmer faint copies "
+        "of such edges come and go beside them. Letters, faces, buildings and regular bricks suffer most. Paint a mask of the "
+        "part that moves, here the water beside the pier, or lower amount. Motion begins inside the edge of the mask, so that "
+        "a part thinner than about a twentieth of the picture hardly moves. Nothing flows from place to place: sway goes to "
+        "and fro, and shimmer stays where it is.",
+        "benchmarks/inputs/pier.jpg",
+        flags="--motion sway --frames 8",
+    ),
     "match_look": Failure(
         "Colours are matched with their shares: half of this reference is sand, so half of the sky becomes sand. Take a reference in "
         "which colours have about the shares that they should have, leave out a part of it with a mask on GPDM Reference, paint a "

@@ -18,7 +18,7 @@ from typing import Any
 
 from failures import FAILURES
 
-from gpdm import EDITS, MAPS, MATCHES, MATERIALS, QUALITIES, TASKS, Changes, Edit, MaterialTask, Task, describe
+from gpdm import EDITS, LOOP, MAPS, MATCHES, MATERIALS, QUALITIES, TASKS, Changes, Edit, MaterialTask, Task, describe
 from gpdm.cli.pack import load_pack
 from gpdm.evaluation.metrics import DESCRIPTIONS
 
@@ -66,11 +66,14 @@ def page(node: Any) -> str:
         lines += ["", "## In the terminal", "", f"    {command}"]
     if edit is not None:
         given = (
-            "What was given; the result" if edit.mask_help is None else "What was given, its mask in colour; the result"
+            "What was given; the result"
+            if edit.mask_help is None or edit is LOOP
+            else "What was given, its mask in colour; the result"
         )
         if FAILURES[edit.name].shrunk is not None:
             given = "Enlarged with bicubic interpolation; with GPDM; what it was scaled down from"
-        lines += [*_failure(edit.name, given), "", "## In the terminal", "", f"    {_edit_command(edit)}"]
+        command = getattr(node, "COMMAND", _edit_command(edit))
+        lines += [*_failure(edit.name, given), "", "## In the terminal", "", f"    {command}"]
     if match is not None:
         lines += [*_failure(match.name, "The reference and the picture; the result"), "", "## In the terminal", ""]
         lines += [f"    gpdm {match.command} REFERENCE IMAGE... -o OUT.png"]

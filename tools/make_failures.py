@@ -15,7 +15,7 @@ from failures import FAILURES, Failure
 from make_pictures import GAP, at_most, shown, side_by_side, strip
 from PIL import Image, ImageDraw
 
-from gpdm import EDITS, MAPS, MATCHES, MATERIALS, MIX, TASKS, Material, MaterialTask, from_pil, lit, to_pil
+from gpdm import EDITS, LOOP, MAPS, MATCHES, MATERIALS, MIX, TASKS, Material, MaterialTask, from_pil, lit, to_pil
 from gpdm.cli.main import main as gpdm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -102,6 +102,14 @@ def draw_enlarged(failure: Failure, folder: Path) -> Image.Image:
     return side_by_side([each.crop(part).resize((side, side), Image.Resampling.NEAREST) for each in pictures])
 
 
+def draw_loop(failure: Failure, folder: Path) -> Image.Image:
+    """Returns a picture, and the first and the middle one of the frames that are made of it."""
+    picture = ROOT / failure.image
+    assert gpdm(["loop", str(picture), *failure.flags.split(), "-o", str(folder / "loop")]) == 0
+    frames = sorted((folder / "loop").glob("*.png"))
+    return at_most(strip([picture], [frames[0], frames[len(frames) // 2]]), WIDTH, WIDTH)
+
+
 def draw(name: str, folder: Path) -> Image.Image:
     """Returns the picture of what fails, beside the pictures that it was made from."""
     failure = FAILURES[name]
@@ -113,6 +121,8 @@ def draw(name: str, folder: Path) -> Image.Image:
         return draw_distribution(failure, folder)
     if failure.shrunk is not None:
         return draw_enlarged(failure, folder)
+    if name == LOOP.name:
+        return draw_loop(failure, folder)
     start, result = folder / f"{name}_given.png", folder / f"{name}.png"
     given(failure).save(start)
     if failure.reference is None:

@@ -16,6 +16,7 @@ from typing import Any
 from gpdm import (
     DEFAULT_QUALITY,
     EDITS,
+    LOOP,
     MAPS,
     MATCHES,
     MATERIALS,
@@ -131,6 +132,7 @@ def commands() -> str:
         "regions": task_row(REGIONS),
         "mix": task_row(MIX),
         "edits": [edit_row(edit) for edit in EDITS.values()],
+        "loop": edit_row(LOOP),
         "matches": [match_row(match) for match in MATCHES.values()],
         "maps": {kind.name: kind.help for kind in MAPS.values()},
         "materials": [material_row(material) for material in MATERIALS.values()],

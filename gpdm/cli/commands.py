@@ -123,6 +123,7 @@ class Commands:
     regions: TaskCommand
     mix: TaskCommand
     edits: tuple[EditCommand, ...]
+    loop: EditCommand
     matches: tuple[MatchCommand, ...]
     materials: tuple[MaterialCommand, ...]
     qualities: tuple[str, ...]
@@ -145,6 +146,7 @@ def read_commands() -> Commands:
         _task(table["regions"], parts, weight),
         _task(table["mix"], parts, weight),
         tuple(_edit(row, parts["output"]["num_outputs"]) for row in table["edits"]),
+        _edit(table["loop"], parts["output"]["num_outputs"]),
         tuple(MatchCommand(**{**row, "options": _specs(row["options"])}) for row in table["matches"]),
         tuple(_material(row, table["maps"], parts) for row in table["materials"]),
         tuple(table["qualities"]),

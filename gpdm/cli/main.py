@@ -15,6 +15,7 @@ from . import (
     distribution_flags,
     edit_flags,
     eval_flags,
+    loop_flags,
     match_flags,
     material_flags,
     mix_flags,
@@ -69,6 +70,7 @@ def build_parser() -> argparse.ArgumentParser:
     mix_flags.add_parser(parsers, commands)
     for edit in commands.edits:
         edit_flags.add_parser(parsers, edit)
+    loop_flags.add_parser(parsers, commands)
     for match in commands.matches:
         match_flags.add_parser(parsers, match)
     for material in commands.materials:
@@ -135,6 +137,11 @@ def _work(options: argparse.Namespace) -> dict[str, Any]:
         from .edits import run_edit_command
 
         return run_edit_command(options)
+    if options.command == "loop":
+        loop_flags.check_flags(options)
+        from .loops import run_loop_command
+
+        return run_loop_command(options)
     if "match" in options:
         match_flags.check_flags(options)
         from .matches import run_match_command

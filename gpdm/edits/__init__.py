@@ -5,6 +5,7 @@ A new edit is a record in a file here and two entries in this file.
 
 from . import enlarging, holes, objects, paste, summary, tile
 from .base import Edit, Edited
+from .loop import LOOP, LoopOptions, loop
 from .run import Edits, as_edit_function, run_edit
 
 EDITS = {
@@ -24,13 +25,16 @@ make_tileable = as_edit_function(EDITS["make_tileable"])
 
 __all__ = [
     "EDITS",
+    "LOOP",
     "Edit",
     "Edited",
     "Edits",
+    "LoopOptions",
     "boost",
     "enlarge",
     "harmonise",
     "inpaint",
+    "loop",
     "make_tileable",
     "outpaint",
     "remove",

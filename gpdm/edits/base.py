@@ -48,7 +48,7 @@ class Edited:
     """The result of an edit of one picture."""
 
     image: Tensor
-    """Picture, (1, C, H, W)."""
+    """Picture, (1, C, H, W), or the frames that are made of it, (N, C, H, W)."""
     mask: Tensor
     """1 where the picture may differ from the given one, else 0, (1, 1, H, W)."""
     source: Tensor

@@ -113,7 +113,7 @@ def run_edit(
                 edited = replace(edited, image=edited.image.clamp(-1, 1))
             results.append(_exact(edited, picture))
             if on_step is not None:
-                on_step((i + 1) / count, results[-1].image)
+                on_step((i + 1) / count, results[-1].image[:1])
     images = torch.cat([x.image for x in results])
     if chosen.together:
         images = images.unflatten(1, (batch, -1)).flatten(0, 1)

@@ -69,6 +69,7 @@ IDS = [
     "GPDM_SaveDistribution",
     "GPDM_LoadDistribution",
     *(edit.node_id for edit in EDITS.values()),
+    "GPDM_Loop",
     *(match.node_id for match in MATCHES.values()),
     *(material.node_id for material in MATERIALS.values()),
     "GPDM_ApplyLUT",
