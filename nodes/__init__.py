@@ -1,6 +1,7 @@
 """The graph face: thin ComfyUI nodes over the names that `gpdm` exports."""
 
 from . import (
+    collage,
     data,
     distributions,
     edits,
@@ -30,6 +31,7 @@ _MODULES = (
     materials,
     luts,
     resume,
+    collage,
 )
 _NODES = [node for module in _MODULES for node in module.NODES]
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ..gpdm import (
-    DEFAULT_QUALITY,
     GPDMError,
     InitialGuess,
     Keep,
@@ -104,7 +103,7 @@ class SynthesisNode:
             },
             "optional": {
                 **cls.own_sockets(),
-                **inputs.part_sockets(recipe),
+                **inputs.part_sockets(cls.TASK),
                 **inputs.later(cls.TASK),
                 **({} if recipe.own is None else inputs.widgets(recipe.own)),
             },
@@ -123,7 +122,7 @@ class SynthesisNode:
         pyramid: Any = None,
         guess: Start | None = None,
         optimizer: Any = None,
-        quality: str = DEFAULT_QUALITY,
+        quality: str | None = None,
         references: Sequence[Reference] = (),
         canvas: CanvasSettings | None = None,
         **more: Any,

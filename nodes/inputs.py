@@ -89,11 +89,12 @@ def num_outputs() -> Input:
     return (kind, {**options, "tooltip": tooltip})
 
 
-def part_sockets(recipe: Recipe) -> dict[str, Input]:
-    """Returns the four sockets for parts of a recipe.
+def part_sockets(task: Task) -> dict[str, Input]:
+    """Returns the four sockets for parts of the recipe of a task.
 
     Their tooltips name the values that hold if nothing is connected.
     """
+    recipe = task.recipe()
     makers = {
         "loss": ("GPDM_LOSS", "GPDM SWD Loss"),
         "pyramid": ("GPDM_PYRAMID", "GPDM Pyramid Schedule"),
@@ -104,7 +105,7 @@ def part_sockets(recipe: Recipe) -> dict[str, Input]:
         name: (
             kind,
             {
-                "tooltip": f"{name.capitalize()}, for example from {maker}. Default at quality {DEFAULT_QUALITY}: {_values(getattr(recipe, name))}."
+                "tooltip": f"{name.capitalize()}, for example from {maker}. Default at quality {task.quality}: {_values(getattr(recipe, name))}."
             },
         )
         for name, (kind, maker) in makers.items()
@@ -117,7 +118,7 @@ def later(task: Task) -> dict[str, Input]:
     They come last, and a file may lack them.
     """
     return {
-        "quality": QUALITY,
+        "quality": (QUALITY[0], {**QUALITY[1], "default": task.quality}),
         **widgets(OutputOptions, ["memory", "tile"]),
         "references": references(
             f"References from GPDM Reference, used in place of the patches of the picture at {task.reference.name}."

@@ -58,7 +58,7 @@ class MaterialNode:
             "optional": {
                 **{kind.name: inputs.image(kind.help) for kind in MAPS.values()},
                 **inputs.widgets(MaterialOptions),
-                **(inputs.part_sockets(record.recipe()) if isinstance(record, Task) else {}),
+                **(inputs.part_sockets(record) if isinstance(record, Task) else {}),
                 **(inputs.widgets(OutputOptions, ["memory"]) if is_task else {}),
             },
         }

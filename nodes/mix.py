@@ -53,7 +53,7 @@ class GPDMMixReferences(base.SynthesisNode):
                 **inputs.widgets(recipe.own),
                 **inputs.widgets(recipe.output, cls.OUTPUT),
             },
-            "optional": {**inputs.part_sockets(recipe), **later},
+            "optional": {**inputs.part_sockets(MIX), **later},
         }
 
     def mix(

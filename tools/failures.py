@@ -40,6 +40,15 @@ FAILURES = {
         flags="--mode blend --quality fast --height 128",
         reference="workflows/inputs/wood.jpg",
     ),
+    "collage": Failure(
+        "A bright sky beside a dark one: no patch of either is in between, so that the seam is an edge, and things that have both, "
+        "such as trees, grow along it. Put pictures beside each other that are alike where they meet, bring their brightness "
+        "together first (GPDM Match Look), or raise transition. A small picture beside a large one shrinks the large one, "
+        "since none is enlarged.",
+        "benchmarks/inputs/rocket.jpg",
+        flags="--height 128",
+        reference="workflows/inputs/pavilion.jpg",
+    ),
     "style_transfer": Failure(
         "With keep_colours a style of one colour gets those of a content of two, here green and orange, along its own grain: "
         "both colours turn up in the wrong places, with hard steps between them. Leave keep_colours at no, or connect a "

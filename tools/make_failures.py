@@ -15,7 +15,21 @@ from failures import FAILURES, Failure
 from make_pictures import GAP, at_most, shown, side_by_side, strip
 from PIL import Image, ImageDraw
 
-from gpdm import EDITS, LOOP, MAPS, MATCHES, MATERIALS, MIX, TASKS, Material, MaterialTask, from_pil, lit, to_pil
+from gpdm import (
+    COLLAGE,
+    EDITS,
+    LOOP,
+    MAPS,
+    MATCHES,
+    MATERIALS,
+    MIX,
+    TASKS,
+    Material,
+    MaterialTask,
+    from_pil,
+    lit,
+    to_pil,
+)
 from gpdm.cli.main import main as gpdm
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -130,7 +144,7 @@ def draw(name: str, folder: Path) -> Image.Image:
         words = [edit.command, start, *([start] if edit.needs_mask else [])]
     else:
         inputs = [ROOT / failure.reference, start]
-        words = [{**TASKS, MIX.name: MIX, **MATCHES}[name].command, *inputs]
+        words = [{**TASKS, MIX.name: MIX, COLLAGE.name: COLLAGE, **MATCHES}[name].command, *inputs]
     assert gpdm([*map(str, words), *failure.flags.split(), "-o", str(result)]) == 0
     return at_most(strip(inputs, [result]), WIDTH, WIDTH)
 

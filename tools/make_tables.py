@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from gpdm import (
+    COLLAGE,
     DEFAULT_QUALITY,
     EDITS,
     LOOP,
@@ -57,6 +58,7 @@ def task_row(task: Task) -> dict[str, Any]:
         "task": task.name,
         "name": task.command,
         "summary": task.summary,
+        "quality": task.quality,
         "pictures": [dataclasses.asdict(picture) for picture in task.pictures],
         "defaults": {
             part: {
@@ -131,6 +133,7 @@ def commands() -> str:
         "tasks": [task_row(task) for task in TASKS.values()],
         "regions": task_row(REGIONS),
         "mix": task_row(MIX),
+        "collage": task_row(COLLAGE),
         "edits": [edit_row(edit) for edit in EDITS.values()],
         "loop": edit_row(LOOP),
         "matches": [match_row(match) for match in MATCHES.values()],

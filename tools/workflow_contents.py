@@ -268,6 +268,23 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column("3  Result", [save(3, "GPDM_mix_strip"), curve(3)]),
     ],
+    "collage": [
+        Column(
+            "1  The pictures",
+            [
+                load("canyon.jpg", "a"),
+                load("starry_night.jpg", "b"),
+                note(
+                    HOW.format(files="canyon.jpg and starry_night.jpg")
+                    + "Two pictures in a row. Outside the transition they stay as they are, bit for bit; the seam is made of patches "
+                    "of both. Raise transition for more room to grow together. Up to four more pictures go to c, d, e and f; set "
+                    "arrangement to grid for them."
+                ),
+            ],
+        ),
+        Column("2  Collage", [Box("GPDM_Collage", {"seed": 0}, {"a": (0, 0), "b": (1, 0)})]),
+        Column("3  Result", [save(3, "GPDM_collage"), curve(3)]),
+    ],
     "style_kept": [
         Column(
             "1  The pictures",

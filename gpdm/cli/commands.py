@@ -39,6 +39,8 @@ class TaskCommand:
     """Options with a flag, by the part of the recipe, with the defaults of this task."""
     weight: OptionSpec
     """Weight of a reference, whose flag is repeated for each."""
+    quality: str
+    """The quality that it has unless another one is chosen."""
 
     @property
     def reference(self) -> PictureArgument:
@@ -122,6 +124,7 @@ class Commands:
     tasks: tuple[TaskCommand, ...]
     regions: TaskCommand
     mix: TaskCommand
+    collage: TaskCommand
     edits: tuple[EditCommand, ...]
     loop: EditCommand
     matches: tuple[MatchCommand, ...]
@@ -145,6 +148,7 @@ def read_commands() -> Commands:
         tuple(_task(row, parts, weight) for row in table["tasks"]),
         _task(table["regions"], parts, weight),
         _task(table["mix"], parts, weight),
+        _task(table["collage"], parts, weight),
         tuple(_edit(row, parts["output"]["num_outputs"]) for row in table["edits"]),
         _edit(table["loop"], parts["output"]["num_outputs"]),
         tuple(MatchCommand(**{**row, "options": _specs(row["options"])}) for row in table["matches"]),
@@ -166,6 +170,7 @@ def _task(row: Mapping[str, Any], parts: Mapping[str, Mapping[str, OptionSpec]],
         tuple(PictureArgument(**picture) for picture in row["pictures"]),
         {"own": _specs(row["own"]), **options} if row["own"] else options,
         weight,
+        row["quality"],
     )
 
 

@@ -67,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     for task in commands.tasks:
         task_flags.add_parser(parsers, task, commands)
     region_flags.add_parser(parsers, commands)
-    mix_flags.add_parser(parsers, commands)
+    mix_flags.add_parsers(parsers, commands)
     for edit in commands.edits:
         edit_flags.add_parser(parsers, edit)
     loop_flags.add_parser(parsers, commands)
@@ -157,7 +157,7 @@ def _work(options: argparse.Namespace) -> dict[str, Any]:
         from .tasks import run_regions_command
 
         return run_regions_command(options)
-    if options.command == "mix":
+    if options.command in ("mix", "collage"):
         mix_flags.check_flags(options)
         from .tasks import run_mix_command
 

@@ -42,7 +42,7 @@ def add_parser(parsers: Any, material: MaterialCommand, commands: Commands) -> N
     add_bits(parser, "the given map")
     add_common(parser)
     if material.has_quality:
-        add_quality(parser, commands)
+        add_quality(parser, commands, commands.default_quality)
     for part, specs in material.options.items():
         group = parser.add_argument_group(part)
         for spec in specs:

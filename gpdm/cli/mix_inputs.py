@@ -1,4 +1,4 @@
-"""The pictures that the command line of `gpdm mix` names, with their weights."""
+"""The pictures that the command line of `gpdm mix` or `gpdm collage` names, with their weights."""
 
 from __future__ import annotations
 

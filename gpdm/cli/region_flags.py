@@ -32,7 +32,7 @@ def add_parser(parsers: Any, commands: Commands) -> None:
     )
     add_output(parser, "a reference")
     add_common(parser)
-    add_quality(parser, commands)
+    add_quality(parser, commands, task.quality)
     parser.add_argument(
         "--region",
         nargs=2,

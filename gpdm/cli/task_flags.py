@@ -25,7 +25,7 @@ def add_parser(parsers: Any, task: TaskCommand, commands: Commands) -> None:
         parser.add_argument(picture.name, type=file_path, nargs=None if picture.start else "+", help=picture.help)
     add_output(parser, "a reference")
     add_common(parser)
-    add_quality(parser, commands)
+    add_quality(parser, commands, task.quality)
     if not task.has_start:
         parser.add_argument(
             "--init", type=file_path, metavar="FILE", help="Picture to start from; the size factors apply to its size."
@@ -38,13 +38,13 @@ def add_parser(parsers: Any, task: TaskCommand, commands: Commands) -> None:
     parser.set_defaults(task=task)
 
 
-def add_quality(parser: Any, commands: Commands) -> None:
+def add_quality(parser: Any, commands: Commands, default: str) -> None:
     """Adds the flag of the quality."""
     parser.add_argument(
         "--quality",
         choices=list(commands.qualities),
-        default=commands.default_quality,
-        help=f"Preset for speed or quality (default {commands.default_quality}). The flags below override single settings; their defaults shown are those of {commands.default_quality}.",
+        default=default,
+        help=f"Preset for speed or quality (default {default}). The flags below override single settings; their defaults shown are those of {default}.",
     )
 
 

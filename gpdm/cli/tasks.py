@@ -15,7 +15,7 @@ from ..guess import count_outputs
 from ..optimizers.gradient import Optimizer
 from ..options import OptionSpec
 from ..synthesis import Synthesis, resume
-from ..tasks import MIX, REGIONS, TASKS, Recipe, Task, prepare_pictures, run_task
+from ..tasks import COLLAGE, MIX, REGIONS, TASKS, Recipe, Task, prepare_pictures, run_task
 from .files import save_image
 from .flags import given_options
 from .host import StepBar, parse_device
@@ -44,8 +44,8 @@ def run_regions_command(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_mix_command(options: argparse.Namespace) -> dict[str, Any]:
-    """Does what `gpdm mix` asks for; see `run_task_command`."""
-    return _run(options, MIX, read_mix_inputs)
+    """Does what `gpdm mix` or `gpdm collage` asks for; see `run_task_command`."""
+    return _run(options, {MIX.name: MIX, COLLAGE.name: COLLAGE}[options.task.task], read_mix_inputs)
 
 
 def _run(

@@ -5,6 +5,7 @@ A new task is a record in a file here and three entries in this file.
 
 from . import analogy, layout, paint, restyle
 from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task
+from .collage import COLLAGE, CollageOptions
 from .distribution import picture_distribution
 from .mix import MIX, MixOptions
 from .output import SIZE_OPTIONS, TILES, OutputOptions
@@ -23,8 +24,10 @@ paint = as_function(TASKS["paint"])
 analogy = as_function(TASKS["analogy"])
 regions = as_function(REGIONS)
 mix = as_function(MIX)
+collage = as_function(COLLAGE)
 
 __all__ = [
+    "COLLAGE",
     "DEFAULT_QUALITY",
     "MIX",
     "QUALITIES",
@@ -33,6 +36,7 @@ __all__ = [
     "TASKS",
     "TILES",
     "Changes",
+    "CollageOptions",
     "MixOptions",
     "OutputOptions",
     "Picture",
@@ -40,6 +44,7 @@ __all__ = [
     "Recipe",
     "Task",
     "analogy",
+    "collage",
     "mix",
     "paint",
     "picture_distribution",

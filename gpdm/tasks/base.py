@@ -148,6 +148,8 @@ class Task:
     """Changes what `prepare` returns as the task's own options (`Recipe.own`) say; None: it has none."""
     settings: Recipe = field(default_factory=Recipe)
     """Settings at quality "balanced"."""
+    quality: str = DEFAULT_QUALITY
+    """The quality that it has unless another one is chosen."""
     paper: Changes = field(default_factory=Changes)
     """What the published configuration changes besides QUALITIES["paper"]."""
     resizes: bool = True
@@ -163,8 +165,9 @@ class Task:
             raise GPDMError(f"{self.name} needs {len(self.pictures)} picture(s) ({names}), not {len(pictures)}")
         return {picture.name: given for picture, given in zip(self.pictures, pictures, strict=True)}
 
-    def recipe(self, quality: str = DEFAULT_QUALITY) -> Recipe:
-        """Returns the settings at one of `QUALITIES`; raises `OptionError` if there is no such quality."""
+    def recipe(self, quality: str | None = None) -> Recipe:
+        """Returns the settings at one of `QUALITIES`, by default its own; raises `OptionError` for an unknown one."""
+        quality = self.quality if quality is None else quality
         if quality not in QUALITIES:
             raise OptionError("quality", quality, f"it must be one of {', '.join(QUALITIES)}")
         recipe = QUALITIES[quality].apply(self.settings)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..canvas import Keep
 from ..images import Size, resize, scaled, size_of
 from ..losses.base import Loss
 from ..options import Options, option
@@ -113,6 +114,8 @@ class Work:
     """Image (1, C, h, w) in place of the first reference, for a guess with source "reference"."""
     loss: Loss | None = None
     """Loss in place of the recipe's, from `Task.adapt`."""
+    keep: Keep | None = None
+    """Pixels to keep, at the size of the output, from `Task.adapt`."""
 
 
 def by_reference(work: Work, output: OutputOptions) -> Work:

@@ -16,7 +16,7 @@ from ..losses.swd import SWDLoss
 from ..options import describe
 from ..references import Images, as_references, check_pictures
 from ..synthesis import OnStep, Synthesis, synthesize
-from .base import DEFAULT_QUALITY, Picture, Recipe, Task
+from .base import Picture, Recipe, Task
 from .output import TILES, Work
 from .protect import has_aspect_ratio, protected
 
@@ -24,7 +24,7 @@ from .protect import has_aspect_ratio, protected
 def run_task(
     task: Task,
     *pictures: Images,
-    quality: str = DEFAULT_QUALITY,
+    quality: str | None = None,
     recipe: Recipe | None = None,
     references: Images | None = None,
     init: Tensor | None = None,
@@ -42,7 +42,7 @@ def run_task(
         pictures: One argument for each of `task.pictures`, in that order. References are images (B, C, h, w) in
             [-1, 1], `Reference`s, or a list of either. A start picture is a tensor (B, C, h, w); each entry makes one
             output.
-        quality: One of `QUALITIES`, if no recipe is given.
+        quality: One of `QUALITIES`, if no recipe is given; by default that of the task.
         recipe: All settings.
         references: References whose patches are used in place of those of the reference picture. That picture still
             sets the size, and supplies kept pixels if nothing else does.
@@ -82,6 +82,8 @@ def run_task(
     if task.adapt is not None:
         work = task.adapt(work, recipe)
     _check_regions(work)
+    if work.keep is not None and keep is not None:
+        raise GPDMError(f"{task.name} keeps pixels of its pictures; leave out keep")
     guess = recipe.guess
     moves = work.init is None and references is None and not has_aspect_ratio(size_of(kept_image), work.size)
     if moves and isinstance(keep, Tensor) and bool(keep.any()):
@@ -101,7 +103,7 @@ def run_task(
         memory=recipe.output.memory * 2**20 or None,
         border=border,
         symmetry=recipe.output.symmetry,
-        keep=None if keep is None else _fitted(keep, kept_image, work.size, border),
+        keep=work.keep if keep is None else _fitted(keep, kept_image, work.size, border),
         constraint=constraint,
         value_range=value_range,
         on_step=on_step,

@@ -76,6 +76,7 @@ IDS = [
     "GPDM_SaveLUT",
     "GPDM_LoadLUT",
     "GPDM_Resume",
+    "GPDM_Collage",
 ]
 
 

@@ -31,6 +31,7 @@ NAMES = sorted(
         *EDIT_FILES,
         *MATCH_FILES,
         *MATERIAL_FILES,
+        "collage",
         "compare",
         "composed",
         "diffusion_init",
