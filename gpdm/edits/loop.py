@@ -101,7 +101,7 @@ def make_frames(entry: EditInput, options: LoopOptions) -> Edited:
     moves = (resize(entry.mask.to(image), size_of(image), border) >= 0.5).to(image)
     if not bool(moves.any()):
         raise GPDMError("the mask of what moves is empty; paint the part that moves, or leave out the mask")
-    frames = _starts(image, _feathered(moves, border), options, border, entry.seed)
+    frames = starts(image, _feathered(moves, border), options, border, entry.seed)
     on_step = entry.on_step
 
     def report(info: StepInfo) -> None:
@@ -142,7 +142,7 @@ def _pixel(image: Tensor) -> float:
     return min(size_of(image)) / FIELD_SIDE
 
 
-def _starts(image: Tensor, weight: Tensor, options: LoopOptions, border: str, seed: int) -> Tensor:
+def starts(image: Tensor, weight: Tensor, options: LoopOptions, border: str, seed: int) -> Tensor:
     """Returns the frames before their patches are matched, (frames, C, H, W).
 
     Arguments:
