@@ -8,8 +8,8 @@ that are made independently of each other with Adam, from the same start as the 
 
 Differences are mean absolute ones for pixel values from -1 to 1. Jerk is the mean absolute second difference in time
 over the first; points that go round a circle have 2 sin(pi / frames). Held-out distance and high frequencies are means
-over three of the frames; high frequencies are the energy of the differences of neighbouring pixels in decibels, relative
-to the picture. The first row of a method is slower where it captures CUDA graphs.
+over three of the frames; high frequencies are the energy of the differences of neighbouring pixels in decibels,
+relative to the picture. On a GPU the seconds include the capture of CUDA graphs, one for each frame and level.
 
 The sheet shows for each picture: it, two frames of each method, and the middle column of pixels at all times, twice
 round.

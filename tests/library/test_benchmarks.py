@@ -53,8 +53,8 @@ def test_targets_are_ratios_of_the_times_that_were_measured() -> None:
 def test_points_on_a_circle_have_the_jerk_of_a_circle() -> None:
     from benchmarks.loop import measured
 
-    first, second = picture(32, 32, seed=1), picture(32, 32, seed=2)
-    values = measured(picture(32, 32), picture(32, 32) + 0.01 * on_circle(first, second, 12))
+    first, second = picture(64, 64, seed=1), picture(64, 64, seed=2)
+    values = measured(picture(64, 64), picture(64, 64) + 0.01 * on_circle(first, second, 12))
     assert values["jerk"] == pytest.approx(values["jerk_of_a_circle"], rel=1e-3)
     assert values["last_to_first"] == pytest.approx(values["frame_to_frame"], rel=0.2)
     assert abs(values["high_frequencies"]) < 0.2 and values["held_out"] < 0.05
