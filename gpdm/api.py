@@ -23,6 +23,7 @@ from .evaluation.metrics import Evaluation as Evaluation
 from .evaluation.metrics import EvaluationOptions as EvaluationOptions
 from .evaluation.metrics import diversity as diversity
 from .evaluation.metrics import evaluate as evaluate
+from .evaluation.regularity import regularity as regularity
 from .evaluation.report import evaluation_plot as evaluation_plot
 from .evaluation.report import evaluation_text as evaluation_text
 from .evaluation.sifid import sifid as sifid
@@ -61,6 +62,8 @@ from .options import option as option
 from .patches.filters import Filters as Filters
 from .patches.linear import PatchGrid as PatchGrid
 from .patches.nearest import SEARCHES as SEARCHES
+from .patches.periods import Periods as Periods
+from .patches.periods import periods_of as periods_of
 from .pictures.forms import check_picture as check_picture
 from .pictures.forms import in_one_form as in_one_form
 from .pictures.pil import from_pil as from_pil

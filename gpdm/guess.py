@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -12,11 +13,15 @@ from torch import Generator, Tensor
 from .borders import gaussian_blur, shift_of, wraps
 from .canvas import Canvas
 from .errors import ImageError, OptionError
-from .images import check_alike, check_image, resize
+from .images import Size, check_alike, check_image, resize, size_of
 from .options import Options, option
+from .patches.blocks import Area, aligned_blocks
+from .patches.periods import Periods, check_periods
 from .references import Reference, check_pictures
 
-Source = Literal["noise", "reference", "image"]
+Source = Literal["noise", "reference", "image", "lattice"]
+LEAST_PERIOD = 3.0
+"""Shortest period of a lattice at the coarsest level, in pixels."""
 
 JOIN_WIDTH = 7
 """Width of the band that `join_borders` changes at each border that wraps, in pixels: the default patch size."""
@@ -24,7 +29,8 @@ JOIN_WIDTH = 7
 
 @dataclass(frozen=True, kw_only=True)
 class InitialGuess(Options):
-    """The image that the coarsest level starts from: noise, the stretched reference, or a user-supplied image.
+    """The image that the coarsest level starts from: noise, the stretched reference, a user-supplied image, or blocks
+    of a regular texture.
 
     Noise and blur are applied at the coarsest level, so that their strength does not depend on the size of the input
     (the reference implementation applies them at full size, where downsampling averages them away).
@@ -32,8 +38,8 @@ class InitialGuess(Options):
 
     source: str = option(
         "noise",
-        "Initial image: noise gives a new layout, reference keeps the layout of the stretched reference, image "
-        "keeps that of the picture init. Tasks with a start picture (Style Transfer, Paint) need image.",
+        "Initial image: noise gives a new layout, reference keeps that of the stretched reference, image that of the "
+        "picture init (needed by Style Transfer and Paint), lattice puts blocks of bricks, tiles or weave in line.",
         choices=get_args(Source),
     )
     noise_sigma: float = option(
@@ -46,7 +52,7 @@ class InitialGuess(Options):
     )
     image_noise_sigma: float = option(
         0.0,
-        "Standard deviation of noise added to the initial image (source reference or image), for pixel values "
+        "Standard deviation of noise added to the initial image (source reference, image or lattice), for pixel values "
         "from -1 to 1. Higher allows larger changes; 0 may give one picture for all seeds.",
         ge=0.0,
         le=10.0,
@@ -54,7 +60,7 @@ class InitialGuess(Options):
     )
     blur: float = option(
         0.0,
-        "Standard deviation of a Gaussian blur of the initial image (source reference or image), in pixels of the "
+        "Standard deviation of a Gaussian blur of the initial image (source reference, image or lattice), in pixels of the "
         "coarsest level. Higher removes more detail.",
         ge=0.0,
         le=64.0,
@@ -73,22 +79,24 @@ class InitialGuess(Options):
         """Checks that source, init (B, C, h, w) and the first reference are compatible.
 
         Raises:
-            OptionError: Source "image" without init, init with another source, or source "reference" with a saved
-                distribution.
+            OptionError: Source "image" without init, init with another source, source "reference" or "lattice" with a
+                saved distribution, or source "lattice" with a reference that has no lattice.
             ImageError: `init` is unusable, or differs from the reference in channels or device.
         """
         if self.source == "image" and init is None:
             raise OptionError.saying(
                 "source image needs a start picture; give init, or choose source noise or reference"
             )
-        if self.source == "reference":
-            check_pictures([reference], "source reference starts from the reference")
+        if self.source in ("reference", "lattice"):
+            check_pictures([reference], f"source {self.source} starts from the reference")
         if init is not None:
             if self.source != "image":
                 raise OptionError.saying(
                     f"init is given and source {self.source} would ignore it; choose source image, or leave out init"
                 )
             check_alike(check_image(init, "init"), "init", reference.image, "reference")
+        if self.source == "lattice":
+            _periods_of(reference)
 
     def generators(self, seed: int) -> list[Generator]:
         """Returns a CPU generator for each of the `starts` guesses of the output with this seed."""
@@ -109,7 +117,7 @@ class InitialGuess(Options):
         """Returns the initial guess of one output.
 
         Arguments:
-            references: References of the finest level; source "reference" uses the first.
+            references: References of the finest level; sources "reference" and "lattice" use the first.
             canvas: Canvas of the coarsest level. Across borders that wrap, an image is changed to continue smoothly.
             output: Index of the output.
             generator: CPU generator of the output.
@@ -118,10 +126,16 @@ class InitialGuess(Options):
         Returns:
             A new tensor (1, C, H, W) of the canvas' size, with dtype and device of the references. With noise, values
             exceed [-1, 1].
+
+        Raises:
+            OptionError: The lattice of source "lattice" is too fine for the coarsest level.
         """
         like = references[0].image
         if self.source == "noise":
             base, sigma = like.new_zeros(1, like.shape[1], *canvas.size), self.noise_sigma
+        elif self.source == "lattice":
+            image = resize(_blocks(references[0], canvas, generator), canvas.size, canvas.border)
+            base, sigma = gaussian_blur(image, self.blur, canvas.border), self.image_noise_sigma
         else:
             image = references[0].at(1.0).image if init is None else init[output % init.shape[0]][None].to(like)
             # Resized with free borders, because the image need not tile.
@@ -130,6 +144,39 @@ class InitialGuess(Options):
         if sigma == 0:
             return base.clone()
         return base + sigma * torch.randn(base.shape, generator=generator).to(base)
+
+
+def _periods_of(reference: Reference) -> Periods:
+    """Returns the periods of a reference; raises `OptionError` if it has none."""
+    weight = reference.weight
+    return check_periods(reference.image, weight if isinstance(weight, Tensor) else None)
+
+
+def _blocks(reference: Reference, canvas: Canvas, generator: Generator) -> Tensor:
+    """Returns random blocks of a reference in line with its lattice, at the size of the finest level, (1, C, H, W).
+
+    Arguments:
+        reference: The reference at the finest level.
+        canvas: Canvas of the coarsest level.
+        generator: CPU generator of the output.
+
+    Raises:
+        OptionError: The periods are too short at the coarsest level.
+    """
+    periods = _periods_of(reference)
+    if periods.shortest * canvas.scale < LEAST_PERIOD:
+        side = min(size_of(reference.image))
+        raise OptionError(
+            "source",
+            "lattice",
+            f"the reference repeats every {periods.shortest:.1f} pixels, which are only "
+            f"{periods.shortest * canvas.scale:.1f} at the coarsest level",
+            f"raise coarse_dim (GPDM Pyramid Schedule) to {math.ceil(LEAST_PERIOD * side / periods.shortest)}",
+        )
+    size: Size = (round(canvas.size[0] / canvas.scale), round(canvas.size[1] / canvas.scale))
+    area, weight = Area(size, wraps(canvas.border), shift_of(canvas.border, size)), reference.weight
+    known = (weight > 0).to(reference.image) if isinstance(weight, Tensor) else None
+    return aligned_blocks(reference.image, periods, area, generator, known)
 
 
 def count_outputs(num_outputs: int, init: Tensor | None) -> int:

@@ -598,6 +598,50 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column("4  Result", [save(5, "GPDM_patch_denoiser"), curve(5)]),
     ],
+    "regular_texture": [
+        Column(
+            "1  A regular texture",
+            [
+                load("bricks.png", "Reference"),
+                note(
+                    HOW.format(files="bricks.png")
+                    + "Bricks, tiles, weave: patterns that repeat. From noise, as every texture starts, rows of bricks break off and "
+                    "bend. From the lattice the picture starts as random blocks of the texture that are in line, so that rows "
+                    "go on.\n\nA picture without at least two rows and two columns of a pattern is refused, and the message says "
+                    "how far it repeats.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column(
+            "2  Start from the lattice",
+            [
+                Box("GPDM_InitialGuess", {"source": "lattice"}),
+                Box("GPDM_PyramidSchedule", {"coarse_dim": 40}),
+                note(
+                    "At the coarsest size a part of the pattern needs three pixels or more: raise coarse_dim for finer ones."
+                ),
+            ],
+            drop=DROP,
+        ),
+        Column(
+            "3  More of it",
+            [
+                Box(
+                    "GPDM_TextureSynthesis",
+                    {"seed": 0, "quality": "fast"},
+                    {"reference": (0, 0), "pyramid": (3, 0)},
+                    title="From noise",
+                ),
+                Box(
+                    "GPDM_TextureSynthesis",
+                    {"seed": 0, "quality": "fast"},
+                    {"reference": (0, 0), "guess": (2, 0), "pyramid": (3, 0)},
+                    title="From the lattice",
+                ),
+            ],
+        ),
+        Column("4  Result", [save(5, "GPDM_regular_1_noise"), save(6, "GPDM_regular_2_lattice")]),
+    ],
     "diffusion_tileable": [
         Column(
             "1  Any diffusion model",

@@ -30,7 +30,7 @@ ROOMS = {
     "kernels": "errors images patches transport",
     "losses": "errors options borders images distributions references canvas pyramid patches transport kernels",
     "optimizers": "errors options borders images references canvas pyramid memory patches kernels losses",
-    "guess": "errors options borders images references canvas pyramid",
+    "guess": "errors options borders images references canvas pyramid patches",
     "synthesis": "errors options borders images distributions references canvas pyramid memory guess losses optimizers",
     "tasks": "errors options images pictures distributions references canvas pyramid guess losses optimizers synthesis",
     "evaluation": "errors options borders images references patches transport synthesis",

@@ -45,6 +45,7 @@ NAMES = sorted(
         "mix_strip",
         "patch_denoiser",
         "regions",
+        "regular_texture",
         "saved_look",
         "stop_and_paint",
         "style_kept",
