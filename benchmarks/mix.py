@@ -34,10 +34,10 @@ PATCHWORK_SHARES = (0.0, 0.3, 0.7, 1.0)
 BLEND_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def picture(name: str, side: int) -> Tensor:
-    """Returns one of the test images with a shorter side of `side` pixels."""
-    path = next(ROOT.glob(f"*/inputs/{name}.jpg"))
-    return load_image(path, scaled_size(path, side, min))
+def picture(name: str, side: int, device: str = "cpu") -> Tensor:
+    """Returns one of the pictures of the repository with a shorter side of `side` pixels."""
+    path = next(ROOT.glob(f"*/inputs/{name}.*"))
+    return load_image(path, scaled_size(path, side, min), device)
 
 
 def nearer_to_second(image: Tensor, references: Sequence[Tensor]) -> float:
