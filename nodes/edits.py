@@ -96,7 +96,8 @@ class EditNode:
                         "opaque picture, or disconnect original"
                     )
                 masks = pasted_part(prepared.image, convert.to_core(original.to(device), "original"))
-            size = self.EDIT.options(**options).output_size((prepared.image.shape[-2], prepared.image.shape[-1]))
+            settings = self.EDIT.options(**options)
+            size = settings.output_size((prepared.image.shape[-2], prepared.image.shape[-1]))
             here.make_room(required_bytes(prepared.image, size, prepared.source_sizes))
             if prepared.note:
                 here.say(prepared.note)
@@ -119,7 +120,8 @@ class EditNode:
             maps = convert.from_core(_source_maps(sources, prepared.source_sizes, results.images))
             outputs = [images, changed, maps]
             if self.EDIT.preview is not None:
-                outputs.append(self.EDIT.preview.show(images.movedim(-1, 1)).movedim(1, -1).contiguous())
+                shown_images = self.EDIT.preview.show(images.movedim(-1, 1), settings)
+                outputs.append(shown_images.movedim(1, -1).contiguous())
             shown = [] if self.EDIT.metrics is None else [_report(results)]
             return *(here.intermediate(output) for output in outputs), *shown
 

@@ -52,7 +52,7 @@ def run_edit_command(options: argparse.Namespace) -> dict[str, Any]:
             seed=options.seed,
             num_outputs=count if len(inputs.image) == 1 else 1,
             on_step=lambda done, _: bar.show(done),
-            **given_options(options, command.options),
+            **(given := given_options(options, command.options)),
         )
         seconds = time.perf_counter() - start
     saved = results.save(result.images)
@@ -61,7 +61,7 @@ def run_edit_command(options: argparse.Namespace) -> dict[str, Any]:
         masks = (result.masks * 2 - 1).repeat_interleave(len(result.images) // len(result.masks), 0).split(1)
         saved += [save_image(mask, target) for mask, target in zip(masks, mask_targets, strict=True)]
     if edit.preview is not None and preview_targets:
-        previews = edit.preview.show(result.images).split(1)
+        previews = edit.preview.show(result.images, edit.options(**given)).split(1)
         saved += [save_image(image, target) for image, target in zip(previews, preview_targets, strict=True)]
     return {"saved": [str(path) for path in saved], "device": str(device), **_summary(result, options.seed, seconds)}
 

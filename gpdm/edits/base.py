@@ -78,8 +78,8 @@ class EditExample:
 class EditPreview:
     """A view of the results in use, such as a tile that is repeated."""
 
-    show: Callable[[Tensor], Tensor]
-    """Returns the view of pictures (N, C, H, W), (N, C, h, w)."""
+    show: Callable[[Tensor, Any], Tensor]
+    """Returns the view of pictures (N, C, H, W) that were made with the options, (N, C, h, w)."""
     help: str
     """What the view shows."""
 

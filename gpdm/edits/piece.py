@@ -43,6 +43,7 @@ def cover_seam(
     bands: Sequence[int],
     *,
     closed: bool,
+    moved: bool = False,
     seed: int,
     on_step: OnProgress | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -55,6 +56,7 @@ def cover_seam(
         bands: Widths of the band that may change, in pixels, ascending, even. The narrowest is taken whose piece fits
             nearly as well as the best. At least an eighth of the width of the picture is outside each.
         closed: Whether top and bottom of the picture meet without a seam; the output's do then, too.
+        moved: Whether the left border meets the right one moved down by half the height, which is even. Then `closed`.
         seed: Number of the piece, of those that fit nearly as well as the best; 0 is the best.
         on_step: Callback after the search of each band's pieces, with the fraction of the work done and the picture.
 
@@ -64,8 +66,8 @@ def cover_seam(
     Raises:
         GPDMError: Every piece has excluded pixels.
     """
-    half = image.shape[3] // 2
-    seam = _Seam(image.roll(half, 3), excluded.roll(half, 3).to(image), closed)
+    half, down = image.shape[3] // 2, image.shape[2] // 2 * moved
+    seam = _Seam(_joined(image, half, down), _joined(excluded, half, down).to(image), closed, moved)
     found = []
     for number, band in enumerate(bands):
         if pieces := _best_pieces(seam, band):
@@ -80,10 +82,24 @@ def cover_seam(
     least = min(pieces[0].cost for pieces in found)
     pieces = next(pieces for pieces in found if pieces[0].cost <= SIMILAR * least)
     rolled, index = _covered(seam, pieces[seed % len(pieces)])
-    rolled_source = source.roll(half, 2)
+    rolled_source = _joined(source, half, down)
     copied_source = rolled_source.flatten(1)[:, index.clamp(min=0)]
     rolled_source = torch.where(index >= 0, copied_source, rolled_source)
-    return rolled.roll(-half, 3), (index >= 0)[None, None].roll(-half, 3), rolled_source.roll(-half, 2)
+    changed = (index >= 0)[None, None]
+    parted, changed, parted_source = (_parted(x, half, down) for x in (rolled, changed, rolled_source))
+    return parted, changed, parted_source
+
+
+def _joined(image: Tensor, half: int, down: int) -> Tensor:
+    """Returns an image (..., H, W) whose left and right borders meet at `half`, the left one moved down."""
+    left, right = image.tensor_split([image.shape[-1] - half], -1)
+    return torch.cat([right, left.roll(down, -2)], -1)
+
+
+def _parted(image: Tensor, half: int, down: int) -> Tensor:
+    """Returns the image of which an image is the result of `_joined`."""
+    right, left = image.tensor_split([half], -1)
+    return torch.cat([left.roll(-down, -2), right], -1)
 
 
 @dataclass(frozen=True)
@@ -108,6 +124,8 @@ class _Seam:
     """1 where it is not copied, else 0, (1, 1, H, W)."""
     closed: bool
     """Whether its top and bottom meet without a seam, so that pieces may be taken across."""
+    moved: bool = False
+    """Whether its own right border meets the left one moved down by half its height."""
 
     @property
     def column(self) -> int:
@@ -131,10 +149,11 @@ class _Seam:
 
     def energies(self, band: int, shifts: Tensor) -> tuple[Tensor, Tensor]:
         """Returns the energies of pieces over the left and the right half of a band, (n, H, band / 2) each."""
-        height, width = size_of(self.image)
+        height = self.image.shape[2]
         columns = torch.arange(self.column - band // 2, self.column + band // 2)
-        from_rows = ((torch.arange(height) - shifts[:, :1]) % height)[:, :, None].to(self.image.device)
-        from_columns = ((columns - shifts[:, 1:]) % width)[:, None].to(self.image.device)
+        from_rows, from_columns = self.origin(
+            torch.arange(height)[:, None] - shifts[:, :1, None], (columns - shifts[:, 1:])[:, None]
+        )
         pieces = self.image[0, :, from_rows, from_columns].transpose(0, 1)
         difference = pieces - self.image[0, :, :, columns[0] : columns[-1] + 1]
         excluded = EXCLUDED_ENERGY * self.excluded[0, 0, from_rows, from_columns]
@@ -143,6 +162,12 @@ class _Seam:
             _energy(part) + excess for part, excess in zip(_halves(difference), _halves(excluded), strict=True)
         )
         return left, right
+
+    def origin(self, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Returns the rows and columns of the pixels at positions that may lie beyond the borders of the picture."""
+        (height, width), device = size_of(self.image), self.image.device
+        down = height // 2 * self.moved * columns.div(width, rounding_mode="floor")
+        return ((rows - down) % height).to(device), (columns % width).to(device)
 
     def costs(self, band: int, shifts: Tensor) -> Tensor:
         """Returns the costs of pieces: the energies of their two cuts for each row, (n,)."""
@@ -197,8 +222,8 @@ def _covered(seam: _Seam, piece: _Piece) -> tuple[Tensor, Tensor]:
     rows, columns = torch.arange(height, device=device)[:, None], torch.arange(width, device=device)
     place = columns - (seam.column - half)
     from_piece = (place > left[:, None]) & (place <= right[:, None] + half)
-    moved = (rows - piece.shift[0]) % height * width + (columns - piece.shift[1]) % width
-    index = torch.where(from_piece, moved, rows * width + columns)
+    from_rows, from_columns = seam.origin(rows - piece.shift[0], columns - piece.shift[1])
+    index = torch.where(from_piece, from_rows * width + from_columns, rows * width + columns)
     index = torch.where((place >= 0) & (place < piece.band), index, -1)
     border = "circular y" if seam.closed else "free"
     store = PatchStore([wrap(seam.image, 2, border)], 1)  # the last row has a next one if the picture wraps

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from ..borders import SHIFTED, repeated
 from ..errors import GPDMError, ImageError, OptionError
 from ..evaluation.seams import seam_gradients
 from ..images import Size, check_alike, resize, size_of
@@ -26,8 +27,8 @@ FILLED_BAND, BAND_LIMITS = 1 / 4, (16, 128)
 pixels."""
 MIN_BAND = 4
 """Smallest width of a band that is covered with a piece, in pixels."""
-BORDERS_OF_AXES = {"x": "circular x", "y": "circular y", "both": "circular"}
-"""Borders that wrap for each value of the option axes."""
+BORDERS_OF_AXES = {"x": "circular x", "y": "circular y", "both": "circular", "half drop": "half drop", "brick": "brick"}
+"""Border of the result (`borders.BORDERS`) for each value of the option axes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,9 @@ class TileOptions(EditOptions):
 
     axes: str = option(
         "both",
-        "Directions in which copies of the picture join without a seam: x left to right, y top to bottom.",
-        choices=("both", "x", "y"),
+        "Directions in which copies of the picture join without a seam: x left to right, y top to bottom. half drop joins "
+        "them in both, with each column moved down by half, and brick with each row moved right by half.",
+        choices=("both", "x", "y", "half drop", "brick"),
     )
     band: int = option(
         0,
@@ -77,6 +79,7 @@ class TileOptions(EditOptions):
 def make_tileable(entry: EditInput, options: TileOptions) -> Edited:
     """Returns the picture with a band at its borders that is made anew, so that copies of it join without a seam."""
     size = size_of(entry.image)
+    _check_moved(size, options)
     excluded = torch.zeros_like(entry.image[:, :1]) if entry.exclude is None else resize(entry.exclude, size)
     edited = (_with_piece if options.intent == "piece" else _with_patches)(entry, options, excluded >= 0.5)
     border = BORDERS_OF_AXES[options.axes]
@@ -104,7 +107,9 @@ def _with_piece(entry: EditInput, options: TileOptions, excluded: Tensor) -> Edi
         [torch.zeros(size, dtype=torch.int64, device=image.device), *torch.meshgrid(rows, columns, indexing="ij")]
     )
     changed = torch.zeros_like(excluded)
-    axes = [name for name in ("x", "y") if options.axes in (name, "both")]
+    axes, moved = _axes(options.axes), options.axes in SHIFTED
+    if options.axes == "half drop":  # the borders that are moved against each other come last
+        axes.reverse()
     for number, name in enumerate(axes):
         # The second seam runs across a picture that tiles already: pieces may be taken across its borders.
         seam = _along(name, image, excluded, source)
@@ -113,10 +118,16 @@ def _with_piece(entry: EditInput, options: TileOptions, excluded: Tensor) -> Edi
         bands = [options.band] if options.band else [max(round(part * length), MIN_BAND) for part in BANDS]
         bands = [band + band % 2 for band in bands]
         image, band, source = _along(
-            name, *cover_seam(*seam, bands, closed=number > 0, seed=entry.seed, on_step=on_step)
+            name,
+            *cover_seam(*seam, bands, closed=number > 0, moved=moved and number > 0, seed=entry.seed, on_step=on_step),
         )
         changed |= band
     return Edited(image, changed.to(image), torch.where(changed[0], source, -1))
+
+
+def _axes(axes: str) -> list[str]:
+    """Returns the axes along which a value of the option axes joins copies: x, y or both."""
+    return [axes] if axes in ("x", "y") else ["x", "y"]
 
 
 def _along(axis: str, *images: Tensor) -> tuple[Tensor, ...]:
@@ -147,13 +158,32 @@ def _with_patches(entry: EditInput, options: TileOptions, excluded: Tensor) -> E
 
 def _check_band(size: Size, axes: str, band: int, rest: int) -> None:
     """Raises `ImageError` if, along one of the axes, less than `rest` pixels or an eighth are outside the band."""
-    for axis in "xy":
+    for axis in _axes(axes):
         outside = max(rest, -(-size["yx".index(axis)] // 8))
-        if axes in (axis, "both") and size["yx".index(axis)] < band + outside:
+        if size["yx".index(axis)] < band + outside:
             raise ImageError(
                 f"the picture is {size[1]}x{size[0]}, too small for a band of {band} pixels and {outside} pixels outside it; "
                 "give a larger picture, or lower band"
             )
+
+
+def _check_moved(size: Size, options: TileOptions) -> None:
+    """Raises an error if copies are moved by half of an odd length, or the band is to be filled with patches."""
+    if options.axes not in SHIFTED:
+        return
+    length, name = (size[0], "height") if options.axes == "half drop" else (size[1], "width")
+    if length % 2:
+        raise ImageError(
+            f"the picture is {size[1]}x{size[0]}; {options.axes} moves copies by half the {name}, which must be even, so "
+            "crop it by a pixel"
+        )
+    if options.intent != "piece":
+        raise OptionError(
+            "axes",
+            options.axes,
+            f"intent {options.intent} joins plain copies alone",
+            "set intent to piece, or axes to both",
+        )
 
 
 EDITS = (
@@ -169,7 +199,8 @@ EDITS = (
         options=TileOptions,
         apply=make_tileable,
         preview=EditPreview(
-            lambda images: images.repeat(1, 1, 2, 2), "The pictures two by two, which shows their seams."
+            lambda images, options: repeated(images, BORDERS_OF_AXES[options.axes]),
+            "The pictures two by two, which shows their seams.",
         ),
         metrics="Difference across the borders, relative to that between neighbouring columns or rows inside, before and "
         "after: 1 is like inside, higher is a visible seam.",

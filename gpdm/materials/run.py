@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..borders import repeated
 from ..edits import Edit, Edits, run_edit
 from ..edits.tile import BORDERS_OF_AXES, TileOptions
 from ..errors import OptionError
@@ -92,6 +93,8 @@ def run_material(
 def _synthesized(
     task: Task, material: Material, options: MaterialOptions, recipe: Recipe, on_step: Any, seed: int
 ) -> MaterialResult:
+    if "normal" in material.maps:
+        _check_normals(recipe)
     # Scaled down here, since the tilt of a height map depends on the size of its pixels.
     material = material.at(recipe.output.shrinking(material.size))
     stack = Stack.of(material, TASK_SPREAD)
@@ -99,6 +102,18 @@ def _synthesized(
     border = TILES[recipe.output.tile]
     border = recipe.loss.border if border == "free" else border
     return _finished(stack.split(run.images), run, material, options, border, None)
+
+
+def _check_normals(recipe: Recipe) -> None:
+    """Raises `OptionError` if maps would be mirrored or rotated, which turns surfaces but not normals."""
+    hint = "leave out the normal map and make it from the new height, or choose "
+    border = TILES[recipe.output.tile]
+    if "mirrored" in (border, recipe.loss.border):
+        name, value = ("tile", recipe.output.tile) if border == "mirrored" else ("border", recipe.loss.border)
+        raise OptionError(name, value, "normals of a mirrored surface point elsewhere", hint + "both or half drop")
+    if recipe.output.symmetry != "none":
+        reason = "normals of a rotated or mirrored surface point elsewhere"
+        raise OptionError("symmetry", recipe.output.symmetry, reason, hint + "none")
 
 
 def _edited(
@@ -152,7 +167,7 @@ def _finished(
     material = Material(_kept(maps, given, masks))
     preview = lit(material, y_is_up=y_is_up, border=border)
     if options.preview == "two by two":
-        preview = preview.repeat(1, 1, 2, 2)
+        preview = repeated(preview, border)
     return MaterialResult(material, masks, preview, made, run)
 
 

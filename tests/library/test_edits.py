@@ -24,6 +24,7 @@ from gpdm import (
 )
 from gpdm.edits.blend import blended
 from gpdm.edits.masks import depths, grown, thickness
+from gpdm.edits.piece import _joined, _parted
 from gpdm.images import smooth_fill
 from gpdm.patches.store import PatchStore
 from library.problems import picture
@@ -86,7 +87,38 @@ def test_a_periodic_picture_tiles_after_the_edit() -> None:
     assert before > 1.5 * inside or across < before
 
 
-@pytest.mark.parametrize(("axes", "rows", "columns"), [("x", 0, 16), ("y", 16, 0), ("both", 16, 16)])
+@pytest.mark.parametrize("axes", ["both", "half drop", "brick"])
+def test_a_lattice_that_does_not_fit_tiles_after_the_edit(axes: str) -> None:
+    """The seams of all kinds of tiles are covered with pieces of the picture, which tiles with a period of 6 pixels."""
+    image = waves(50, 64)
+    result = make_tileable(image, axes=axes, band=20)
+    assert all(value < 1.3 for name, value in result.metrics[0].items() if name.endswith("after"))
+    assert max(value for name, value in result.metrics[0].items() if name.endswith("before")) > 1.3
+
+
+@pytest.mark.parametrize("axes", ["half drop", "brick"])
+def test_a_moved_piece_says_where_its_pixels_come_from(axes: str) -> None:
+    image = picture(48, 60)
+    result = make_tileable(image, axes=axes, band=16)
+    _, rows, columns = result.sources[0]
+    copied = (rows >= 0) & (result.masks[0, 0] > 0)
+    assert copied.any()
+    # Blending changes what is copied by a smooth difference, so that gradients stay.
+    difference = (result.images[0] - image[0][:, rows.clamp(min=0), columns.clamp(min=0)])[:, copied]
+    unrelated = (result.images[0] - image[0].roll((11, 13), (1, 2)))[:, copied]
+    assert difference.abs().mean() < 0.6 * unrelated.abs().mean()
+
+
+def test_a_picture_whose_halves_are_moved_is_mapped_to_itself_and_back() -> None:
+    image = picture(20, 31)
+    assert torch.equal(_parted(_joined(image, 15, 10), 15, 10), image)
+    assert torch.equal(_joined(image, 15, 0), image.roll(15, 3))
+
+
+@pytest.mark.parametrize(
+    ("axes", "rows", "columns"),
+    [("x", 0, 16), ("y", 16, 0), ("both", 16, 16), ("half drop", 16, 16), ("brick", 16, 16)],
+)
 def test_only_a_band_changes_when_a_picture_is_made_tileable(axes: str, rows: int, columns: int) -> None:
     image = picture(60, 70)
     mask = make_tileable(image, axes=axes, band=16).masks[0, 0]
@@ -282,6 +314,13 @@ def test_masks_without_an_answer_are_refused(mask: Tensor | None, message: str) 
     [
         (lambda image: outpaint(image), OptionError, "left"),
         (lambda image: make_tileable(image, band=60), ImageError, "too small"),
+        (
+            lambda image: make_tileable(image[..., 1:, :], axes="half drop"),
+            ImageError,
+            "half the height, which must be",
+        ),
+        (lambda image: make_tileable(image[..., 1:], axes="brick"), ImageError, "half the width, which must be even"),
+        (lambda image: make_tileable(image, axes="brick", intent="continue"), OptionError, "set intent to piece"),
         (lambda image: inpaint(image, torch.full((4, 4), 2.0)), ImageError, "values from 0 to 1"),
         (lambda image: inpaint(image, torch.ones(3, 1, 4, 4)), ImageError, "3 masks for 1"),
         (lambda image: inpaint(image, ellipse(8, 8), references=image[:, :1]), ImageError, "channel"),

@@ -17,11 +17,13 @@ from gpdm import (
     Material,
     MaterialOptions,
     Optimizer,
+    OptionError,
     Recipe,
     Units,
     lit,
     run_material,
 )
+from gpdm.borders import repeated
 from gpdm.materials.agreement import agreeing_height
 from gpdm.materials.lighting import ggx, lambert, to_linear, to_srgb
 from gpdm.materials.normals import Relief, gradients, mean_angle, renormalised
@@ -283,6 +285,53 @@ def test_normals_from_a_height_need_one() -> None:
             Material({"normal": flat(picture())}),
             options=MaterialOptions(normals="from_height"),
         )
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ({"tile": "mirrored"}, "tile = 'mirrored' .* choose both or half drop"),
+        ({"symmetry": "kaleidoscope 6"}, "symmetry = 'kaleidoscope 6' .* choose none"),
+    ],
+)
+def test_normals_are_neither_mirrored_nor_rotated(output: dict[str, str], said: str) -> None:
+    task = MATERIALS["material_texture"]
+    with pytest.raises(OptionError, match=said):
+        made(task, material(), **output)
+    without = Material({name: image for name, image in material().maps.items() if name != "normal"})
+    assert set(made(task, without, **output).material.maps) == set(without.maps)
+
+
+@pytest.mark.parametrize("border", ["half drop", "brick"])
+def test_gradients_of_tiles_that_are_moved_go_on_in_the_next_tile(border: str) -> None:
+    height = bumps()
+    around = repeated(height, border)
+    torch.testing.assert_close(
+        gradients(height, "sobel", border), gradients(around, "sobel", "circular")[..., :40, :44]
+    )
+
+
+@pytest.mark.parametrize("border", ["half drop", "brick", "mirrored"])
+def test_a_height_and_normals_agree_in_all_kinds_of_tiles(border: str) -> None:
+    """The result is that of the tiles around it, whose normals are not mirrored: for mirrored ones as with free borders."""
+    height, relief = 0.9 * bumps(), Relief(2.0, 2.0)
+    normals = relief.normals(height, border)
+    found = agreeing_height(0.8 * height, normals, relief, normals, border)
+    if border == "mirrored":
+        expected = agreeing_height(0.8 * height, normals, relief, normals, "free")
+    else:
+        tiles, around = repeated(0.8 * height, border), repeated(normals, border)
+        expected = agreeing_height(tiles, around, relief, normals, "circular")[..., :40, :44]
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=0)
+
+
+def test_the_preview_shows_tiles_as_they_join() -> None:
+    given = material()
+    once, four = (
+        made(MATERIALS["material_texture"], given, tile="half drop", options=MaterialOptions(preview=preview)).preview
+        for preview in ("once", "two by two")
+    )
+    assert torch.equal(four, repeated(once, "half drop"))
 
 
 # --- light
