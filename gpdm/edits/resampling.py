@@ -48,8 +48,9 @@ def scaled_down(image: Tensor, size: Size, method: str) -> Tensor:
 class Consistency:
     """The images of a larger size that become a given image when they are scaled down.
 
-    Scaling down is A H B^T with one matrix for each axis, whose rows are linearly independent. Of all images with
-    A H B^T = L the nearest to H is H + A+ (L - A H B^T) B+^T, where A+ = A^T (A A^T)^-1 is the pseudoinverse.
+    Scaling down is A H B^T with one matrix for each axis. With U and V, those of bicubic enlargement, H becomes the
+    given image L after adding P (L - A H B^T) Q^T, where P = U (A U)^-1 and Q = V (B V)^-1. The change is as smooth as
+    an enlarged image. With the pseudoinverses of A and B it would be smaller, and blocky if A and B are means.
     """
 
     given: Tensor
@@ -57,15 +58,15 @@ class Consistency:
     method: str
     """One of `DOWNSCALINGS`."""
     rows: Tensor
-    """The pseudoinverse A+, (H, h)."""
+    """The matrix P, (H, h)."""
     columns: Tensor
-    """The transposed pseudoinverse B+^T, (w, W)."""
+    """The matrix Q^T, (w, W)."""
 
     @classmethod
     def of(cls, given: Tensor, size: Size, method: str) -> Consistency:
         """Returns the images of `size`, at least that of `given`, (1, C, h, w)."""
         rows, columns = (
-            _pseudoinverse(length, large, method).to(given) for length, large in zip(size_of(given), size, strict=True)
+            _smooth_inverse(length, large, method).to(given) for length, large in zip(size_of(given), size, strict=True)
         )
         return cls(given, method, rows, columns.T.contiguous())
 
@@ -74,7 +75,7 @@ class Consistency:
         return self.given - scaled_down(image, size_of(self.given), self.method)
 
     def project_(self, image: Tensor) -> Tensor:
-        """Changes images (N, C, H, W) in place to the nearest ones that become the given image; returns them."""
+        """Changes images (N, C, H, W) in place to ones that become the given image, and returns them."""
         return image.add_(self.rows @ self.deviation(image) @ self.columns)
 
     def fitted(self, image: Tensor) -> Tensor:
@@ -104,11 +105,11 @@ class Consistency:
         return image
 
 
-def _pseudoinverse(length: int, large: int, method: str) -> Tensor:
-    """Returns the pseudoinverse of scaling an axis from `large` to `length` pixels, (large, length), float64."""
-    identity = torch.eye(large, dtype=torch.float64)[None, None]
-    matrix = scaled_down(identity, (length, large), method)[0, 0]
-    return torch.linalg.solve(matrix @ matrix.T, matrix).T
+def _smooth_inverse(length: int, large: int, method: str) -> Tensor:
+    """Returns a right inverse of scaling an axis from `large` to `length` pixels, (large, length), float64."""
+    small, full = (torch.eye(n, dtype=torch.float64)[None, None] for n in (length, large))
+    down, up = scaled_down(full, (length, large), method)[0, 0], bicubic(small, (large, length))[0, 0]
+    return torch.linalg.solve((down @ up).T, up.T).T
 
 
 def _clamp_(image: Tensor, lowest: float, highest: float) -> Tensor:
