@@ -1,4 +1,4 @@
-"""How near an enlarged picture is to what it was scaled down from."""
+"""Measures of an enlarged picture against what it was scaled down from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gpdm.pictures.forms import grey
 
 SSIM_SIGMA, SSIM_CONSTANTS = 1.5, ((0.01 * 2) ** 2, (0.03 * 2) ** 2)
 """Standard deviation of the window in pixels, and constants for values from -1 to 1 (Wang et al., 2004)."""
-HIGH = 0.25
+LOWEST_FREQUENCY = 0.25
 """Lowest of the high frequencies, in cycles per pixel."""
 
 
@@ -49,4 +49,4 @@ def _high_power(image: Tensor) -> float:
     windows = [torch.hann_window(n, periodic=False).to(image) for n in image.shape[2:]]
     spectrum = torch.fft.fft2((image - image.mean())[0, 0] * windows[0][:, None] * windows[1])
     y, x = (torch.fft.fftfreq(n).to(image) for n in image.shape[2:])
-    return float(spectrum.abs().square()[(y[:, None] ** 2 + x**2).sqrt() > HIGH].sum())
+    return float(spectrum.abs().square()[(y[:, None] ** 2 + x**2).sqrt() > LOWEST_FREQUENCY].sum())
