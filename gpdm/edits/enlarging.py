@@ -81,7 +81,9 @@ def enlarge(entry: EditInput, options: EnlargeOptions) -> Edited:
     reports = _stages(entry.on_step, [math.prod(size) for size in sizes] + polish_work)
     result, consistency, before = image, Consistency.of(image, size_of(image), options.downscaling), 1.0
     for scale, size, report in zip(scales, sizes, reports, strict=False):
-        consistency = Consistency.of(image, size, options.downscaling)
+        # Between the steps bicubic suits both filters: means over pixels that differ in number leave a pattern.
+        method = options.downscaling if scale == scales[-1] else "bicubic"
+        consistency = Consistency.of(image, size, method)
         sized = [_at(reference, scale / shown_at) for reference in references] if shown_at > 1 else references
         result = consistency.project_(_with_detail(bicubic(result, size), sized, scale / before, report))
         before = scale

@@ -197,3 +197,12 @@ def test_a_factor_out_of_range_is_refused(factor: float) -> None:
 def test_references_have_the_channels_of_the_picture() -> None:
     with pytest.raises(ImageError, match=r"reference has 1 channel .grey. and image has 3"):
         enlarge(smooth(9, 9), references=smooth(20, 20, 1))
+
+
+@pytest.mark.parametrize("factor", [1.5, 2.0])
+def test_naming_the_filter_that_made_a_picture_helps(factor: float) -> None:
+    truth = rings(60, 66)
+    given = scaled_down(truth, (round(60 / factor), round(66 / factor)), "area")
+    right, wrong = (enlarge(given, factor=factor, downscaling=method) for method in ("area", "bicubic"))
+    assert error(right.images, truth) < 0.95 * error(wrong.images, truth)
+    assert (scaled_down(rounded(right.images), tuple(given.shape[2:]), "area") - given).abs().mean() < GREY_LEVEL / 4
