@@ -285,6 +285,33 @@ WORKFLOWS: dict[str, list[Column]] = {
         Column("2  Collage", [Box("GPDM_Collage", {"seed": 0}, {"a": (0, 0), "b": (1, 0)})]),
         Column("3  Result", [save(3, "GPDM_collage"), curve(3)]),
     ],
+    "loop": [
+        Column(
+            "1  The picture",
+            [
+                load("starry_night.jpg", "Picture"),
+                note(
+                    HOW.format(files="starry_night.jpg")
+                    + "The painting sways, and the last frame leads back to the first. Paint a mask on Load Image, in its mask "
+                    "editor, and only what is painted moves. Set motion to shimmer for ripples that stay in place; 24 frames at "
+                    "12 frames per second are a loop of two seconds. For a video connect frames to Video Combine or Create "
+                    "Video in place of Save Animated WEBP.\n\n"
+                    "Time grows with the number of pixels and of frames: set frames to 8 for a quick look."
+                ),
+            ],
+        ),
+        Column("2  Motion", [Box("GPDM_Loop", {"seed": 0}, {"image": (0, 0), "mask": (0, 1)})]),
+        Column(
+            "3  The loop",
+            [
+                Box(
+                    "SaveAnimatedWEBP",
+                    {"filename_prefix": "GPDM_loop", "fps": 12.0, "lossless": False, "quality": 80},
+                    {"images": (2, 0)},
+                )
+            ],
+        ),
+    ],
     "style_kept": [
         Column(
             "1  The pictures",

@@ -21,7 +21,7 @@ from ..references import Reference
 from ..synthesis import StepInfo, synthesize
 from .base import Edit, Edited, EditExample, EditInput, EditOptions
 from .frames import FramesOptimizer
-from .motion import FIELD_SIDE, low_pass, on_circle, smooth_field, warped
+from .motion import FIELD_SIDE, inside, low_pass, on_circle, smooth_field, warped
 from .run import Edits, run_edit
 
 TILES = {"none": "free", "both": "circular", "x": "circular x", "y": "circular y"}
@@ -161,7 +161,8 @@ def starts(image: Tensor, weight: Tensor, options: LoopOptions, border: str, see
         return scale * length * field.to(image)
 
     if options.motion == "sway":
-        first, second = (options.amount * weight * displacement(SWAY) for _ in range(2))
+        length = options.amount * SWAY
+        first, second = (weight * inside(displacement(length), 4 * scale * length, border) for _ in range(2))
         return torch.cat([warped(image, each[None], border) for each in on_circle(first, second, options.frames)])
     details = image - gaussian_blur(image, scale * DETAIL, border)
     energy = _energy(details, scale * DETAIL, border)

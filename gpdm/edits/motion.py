@@ -71,6 +71,24 @@ def smooth_field(size: Size, blur: float, border: str, generator: Generator) -> 
     return field / field.square().mean((2, 3), keepdim=True).sqrt()
 
 
+def inside(displacement: Tensor, width: float, border: str) -> Tensor:
+    """Returns displacements that fade towards free borders across them, so that hardly any leads out of the image.
+
+    Arguments:
+        displacement: In x and y, in pixels, (1, 2, H, W).
+        width: Distance from a free border at which they have their full length, in pixels.
+        border: One of `borders.BORDERS`.
+    """
+    displacement = displacement.clone()
+    for axis, circular in enumerate(wraps(border)):
+        if not circular:
+            length = displacement.shape[2 + axis]
+            position = torch.arange(length, dtype=displacement.dtype, device=displacement.device)
+            fraction = (torch.minimum(position, length - 1 - position) / max(width, 1e-6)).clamp(max=1)
+            displacement[:, 1 - axis] *= fraction[:, None] if axis == 0 else fraction
+    return displacement
+
+
 def warped(image: Tensor, displacement: Tensor, border: str) -> Tensor:
     """Returns an image whose pixels are taken at displaced positions, by bicubic interpolation.
 

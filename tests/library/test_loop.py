@@ -22,7 +22,7 @@ from gpdm import (
     synthesize,
 )
 from gpdm.edits.frames import FramesOptimizer
-from gpdm.edits.motion import low_pass, on_circle, smooth_field, warped
+from gpdm.edits.motion import inside, low_pass, on_circle, smooth_field, warped
 from library.problems import picture
 
 MOTIONS = pytest.mark.parametrize("motion", ["sway", "shimmer"])
@@ -150,6 +150,14 @@ def test_a_warp_by_whole_pixels_moves_pixels(shift: tuple[int, int]) -> None:
     assert torch.allclose(moved, image.roll((-shift[1], -shift[0]), (2, 3)), atol=1e-4)
     inner = (slice(None), slice(None), slice(4, 16), slice(4, 20))
     assert torch.allclose(warped(image, displacement, "free")[inner], moved[inner], atol=1e-4)
+
+
+def test_at_free_borders_nothing_comes_from_outside() -> None:
+    there = inside(torch.full((1, 2, 20, 30), 5.0), 5.0, "circular x")
+    rows = torch.arange(20.0)
+    assert torch.equal(there[0, 0], torch.full((20, 30), 5.0))
+    assert bool((there[0, 1] <= (19 - rows)[:, None]).all())
+    assert torch.equal(there[0, 1, 5:15], torch.full((10, 30), 5.0))
 
 
 @pytest.mark.parametrize("border", ["free", "circular", "circular x"])

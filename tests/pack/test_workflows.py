@@ -40,6 +40,7 @@ NAMES = sorted(
         "keep_object",
         "keep_part",
         "look_as_lut",
+        "loop",
         "masked_reference",
         "mix",
         "mix_strip",

@@ -4,13 +4,13 @@ Inputs and outputs are those of the nodes they stand for. A stand-in is made wit
 """
 
 from ..session import Session
-from . import batch, colour, combine, expression, load, masks, resize, save, scale, transform, values
+from . import animate, batch, colour, combine, expression, load, masks, resize, save, scale, transform, values
 from .base import StandIn
 from .names import DISPLAY_NAMES
 
 STAND_INS: dict[str, type[StandIn]] = {
     name: kind
-    for module in (load, save, values, expression, batch, combine, scale, resize, transform, colour, masks)
+    for module in (load, save, animate, values, expression, batch, combine, scale, resize, transform, colour, masks)
     for name, kind in vars(module).items()
     if isinstance(kind, type) and issubclass(kind, StandIn) and kind is not StandIn and not name.startswith("_")
 }

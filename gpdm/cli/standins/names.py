@@ -7,6 +7,7 @@ DISPLAY_NAMES = {
     "LoadImageMask": "Load Image (as Mask)",
     "SaveImage": "Save Image",
     "SaveImageAdvanced": "Save Image (Advanced)",
+    "SaveAnimatedWEBP": "Save Animated WEBP",
     "PreviewImage": "Preview Image",
     "MaskPreview": "Preview Mask",
     "PrimitiveInt": "Int",
