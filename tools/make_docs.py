@@ -72,6 +72,9 @@ def page(node: Any) -> str:
         )
         if FAILURES[edit.name].shrunk is not None:
             given = "Enlarged with bicubic interpolation; with GPDM; what it was scaled down from"
+        if edit is LOOP:
+            lines += ["", "## The two motions", "", "![sway](loop_sway.webp) ![shimmer](loop_shimmer.webp)", ""]
+            lines += ["Left sway, right shimmer."]
         command = getattr(node, "COMMAND", _edit_command(edit))
         lines += [*_failure(edit.name, given), "", "## In the terminal", "", f"    {command}"]
     if match is not None:

@@ -16,16 +16,18 @@ import os
 import tempfile
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageSequence
 from workflow_contents import all_workflows
 
-from gpdm import MATERIALS
+from gpdm import LOOP, MATERIALS
 from gpdm.cli.definitions import all_definitions
 from gpdm.cli.main import main as gpdm
 from gpdm.cli.workflow import read_prompt
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKFLOWS, INPUTS, PICTURES = ROOT / "workflows", ROOT / "workflows" / "inputs", ROOT / "docs" / "pictures"
+HELP, LOOPS = ROOT / "web" / "docs", ("sway", "shimmer")
+"""Folder of help pages, and the motions that one of them shows."""
 GRID_WIDTH, GRID_HEIGHT = 800, 260
 GAP = 10
 IN_GRID = {
@@ -62,10 +64,10 @@ def make(name: str, folder: Path) -> tuple[list[Path], list[Path]]:
         return inputs, [result]
     prompt = read_prompt(json.loads((WORKFLOWS / f"{name}.json").read_text(encoding="utf-8")), all_definitions())
     inputs = [INPUTS / node.inputs["image"] for node in prompt.values() if node.type in ("LoadImage", "LoadImageMask")]
-    if not list(folder.glob("GPDM_*.png")):
+    if not list(folder.glob("GPDM_*.*")):
         assert gpdm(["run", str(WORKFLOWS / f"{name}.json"), "--out", str(folder)]) == 0
     results = [
-        file for file in sorted(folder.glob("GPDM_*.png")) if "_plot_" not in file.name and "_maps_" not in file.name
+        file for file in sorted(folder.glob("GPDM_*.*")) if "_plot_" not in file.name and "_maps_" not in file.name
     ]
     return inputs, results
 
@@ -113,6 +115,29 @@ def material_sheet(inputs: list[Path], results: list[Path]) -> Image.Image:
     return side_by_side([both, lit])
 
 
+def loop_sheet(inputs: list[Path], results: list[Path]) -> Image.Image:
+    """Returns a picture and two frames of the animation that is made of it."""
+    frames = frames_of(results[0])
+    return side_by_side([shown(inputs[0]), frames[0], frames[len(frames) // 2]])
+
+
+def frames_of(file: Path) -> list[Image.Image]:
+    """Returns the frames of an animation."""
+    with Image.open(file) as animation:
+        return [frame.convert("RGB") for frame in ImageSequence.Iterator(animation)]
+
+
+def draw_loops(folder: Path) -> None:
+    """Draws the small animations of the help page of GPDM Loop."""
+    picture = folder / "small.png"
+    at_most(shown(INPUTS / "starry_night.jpg"), 240, 240).save(picture)
+    for motion in LOOPS:
+        made = folder / f"{motion}.png"
+        assert gpdm(["loop", str(picture), "--motion", motion, "--frames", "16", "-o", str(made)]) == 0
+        first, *others = frames_of(made)
+        first.save(HELP / f"loop_{motion}.webp", save_all=True, append_images=others, duration=100, loop=0, quality=60)
+
+
 def at_most(picture: Image.Image, width: int, height: int) -> Image.Image:
     """Returns a picture scaled down to fit into `width` and `height`. A smaller one is not enlarged."""
     fitting = picture.copy()
@@ -153,10 +178,12 @@ def main() -> None:
     if unknown := set(options.names) - set(all_workflows()):
         parser.error(f"there is no workflow {', '.join(unknown)}; there are {', '.join(all_workflows())}")
     keep = options.keep or Path(tempfile.mkdtemp())
-    sheets = {material.file: material_sheet for material in MATERIALS.values()}
+    sheets = {LOOP.file: loop_sheet, **{material.file: material_sheet for material in MATERIALS.values()}}
     strips = {name: sheets.get(name, strip)(*make(name, keep / name)) for name in options.names or all_workflows()}
     for name, sheet in strips.items():
         at_most(sheet, 768, 768).save(WORKFLOWS / f"{name}.jpg", quality=88)
+    if LOOP.file in strips:
+        draw_loops(keep / LOOP.file)
     if not options.names:
         draw_grid(strips)
 

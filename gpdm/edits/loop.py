@@ -97,8 +97,8 @@ class LoopOptions(EditOptions):
 def make_frames(entry: EditInput, options: LoopOptions) -> Edited:
     """Returns the frames, (frames, C, H, W). Where the mask is below one half they have the pixels of the picture."""
     image, border = entry.image, TILES[options.tile]
-    assert entry.mask is not None
-    moves = (resize(entry.mask.to(image), size_of(image), border) >= 0.5).to(image)
+    mask = torch.ones_like(image[:, :1]) if entry.mask is None else entry.mask.to(image)
+    moves = (resize(mask, size_of(image), border) >= 0.5).to(image)
     if not bool(moves.any()):
         raise GPDMError("the mask of what moves is empty; paint the part that moves, or leave out the mask")
     frames = starts(image, _feathered(moves, border), options, border, entry.seed)
@@ -196,7 +196,7 @@ def loop(image: Tensor, mask: Tensor | None = None, **settings: Any) -> Edits:
     check_image(image, "image")
     if len(image) != 1:
         raise ImageError(f"there are {len(image)} pictures, and a loop is made of one; give one at a time")
-    return run_edit(LOOP, image, image.new_ones(1, 1, 1, 1) if mask is None else mask, **settings)
+    return run_edit(LOOP, image, mask, **settings)
 
 
 LOOP = Edit(
@@ -211,15 +211,16 @@ LOOP = Edit(
     image_help="Still picture that is set in motion.",
     mask_help="The part that moves, gently at its edge, as painted in the mask editor; an empty mask, or none, moves all. The "
     "rest stays as it is, bit for bit.",
+    mask_is_optional=True,
     takes_references=False,
     options=LoopOptions,
     apply=make_frames,
     aliases=("gpdm", "animation", "animate", "cinemagraph", "gif", "video", "motion", "wind", "water", "frames"),
     example=EditExample(
-        image="canyon.jpg",
+        image="starry_night.jpg",
         mask=None,
         values={},
-        note="",
+        note="The painting and two frames: cypress, stars and sky go to and fro, each by its own way.",
     ),
 )
 """The edit of this file. It has a command, a function and a node of its own."""

@@ -39,7 +39,9 @@ def test_it_is_the_function(comfyui_pack: ModuleType, options: dict[str, Any]) -
     expected = loop(picture(30, 34), **QUICK, **options).images
     given = made(comfyui_pack, **options)
     assert given.shape == (3, 30, 34, 3)
-    assert torch.allclose(given.movedim(-1, 1) * 2 - 1, expected, atol=1e-4)
+    # Conversion rounds the picture, and a value near the edge of a bin may change the bin.
+    difference = (given.movedim(-1, 1) * 2 - 1 - expected).abs()
+    assert float(difference.mean()) < 1e-5 and float(difference.max()) < 2e-3
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor
 
@@ -17,7 +17,7 @@ METHODS = {"default": 4, "fastest": 0, "slowest": 6}
 class SaveAnimatedWEBP(StandIn):
     """Writes a batch as the frames of a WebP file that repeats for ever."""
 
-    REQUIRED: dict[str, Any] = {
+    REQUIRED: ClassVar[dict[str, Any]] = {
         "images": IMAGE,
         "filename_prefix": ("STRING", {"default": "ComfyUI"}),
         "fps": number(6.0, 0.01, 1000.0),
