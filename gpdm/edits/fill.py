@@ -64,6 +64,7 @@ def fill(
     patch_size: int = 7,
     seed: int = 0,
     largest_step: float = LARGEST_STEP,
+    variety: float = 0.0,
     on_step: Callable[[float, Tensor], None] | None = None,
 ) -> Filled:
     """Returns an image whose hole is filled with pixels of references, so that what is around it goes on inside.
@@ -82,6 +83,7 @@ def fill(
         patch_size: Side of the patches, in pixels.
         seed: Seed of the noise that is added to the start.
         largest_step: As in `blend.blended`.
+        variety: Limit on repeats of reference patches; see `patches.occurrence.search_in_parts`.
         on_step: Callback after each step, with the fraction of the work done and the image.
 
     Raises:
@@ -99,7 +101,7 @@ def fill(
     level: _Level | None = None
     first, distance = torch.empty(0), torch.empty(0)
     for number, scale in enumerate(scales):
-        before, level = level, _Level.at(scale, image, hole, references, patch_size)
+        before, level = level, _Level.at(scale, image, hole, references, patch_size, variety)
         current = level.begin(current, is_start=number == 0, filled=start is not None)
         if number == 0:
             noise = torch.randn(current.shape, generator=generator).to(current)
@@ -169,7 +171,15 @@ class _Level:
     scale: float
 
     @classmethod
-    def at(cls, scale: float, image: Tensor, hole: Tensor, references: Sequence[Reference], patch_size: int) -> _Level:
+    def at(
+        cls,
+        scale: float,
+        image: Tensor,
+        hole: Tensor,
+        references: Sequence[Reference],
+        patch_size: int,
+        variety: float,
+    ) -> _Level:
         size = scaled(size_of(image), scale)
         known_image, fraction = resize_known(image, (~hole).to(image), size)
         hole = fraction < 0.5
@@ -181,7 +191,12 @@ class _Level:
         chosen = (rows[:, None], columns)
         factor = 1.0 if scale < COARSE_SCALE else NEIGHBOUR_FACTOR
         search = PatchSearch(
-            [x.image for x in references], patch_size, masks, max_keys=MAX_KEYS, neighbour_factor=factor
+            [x.image for x in references],
+            patch_size,
+            masks,
+            max_keys=MAX_KEYS,
+            neighbour_factor=factor,
+            variety=variety,
         )
         lattice = Lattice.of(rows, columns, touching[chosen])
         depth = patch_weights(depths(hole).to(image), patch_size)[chosen].flatten()[lattice.index]
@@ -199,7 +214,7 @@ class _Level:
     def match(self, image: Tensor, first: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Returns the matches of all patches, from those of the step before if there was one, and the distances."""
         if first is None or len(self.lattice) * self.search.store.number <= self.search.max_pairs:
-            found = self.search.nearest(image, self.lattice)
+            found = self.search.nearest(image, self.lattice, first)
         else:
             found = self.search.carried(image, self.lattice, first)
         return found.first, found.distance
@@ -223,7 +238,9 @@ class _Level:
             upsample(resize(x.image, scaled(size_of(x.image), factor)), size_of(x.image), "free")
             for x in self.references
         ]
-        return PatchSearch(images, self.search.store.patch_size, self.masks, max_keys=MAX_KEYS)
+        return PatchSearch(
+            images, self.search.store.patch_size, self.masks, max_keys=MAX_KEYS, variety=self.search.variety
+        )
 
     def weights(self, distance: Tensor) -> Tensor:
         """Returns the weight of the vote of each patch."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from ..errors import ImageError
 from ..images import Size, check_alike, resize, size_of
 from ..options import option
+from ..patches.occurrence import variety_option
 from ..references import Reference
 from .base import Edited, EditInput, EditOptions
 from .fill import fill
@@ -74,6 +75,7 @@ class HoleOptions(EditOptions):
         le=31,
         advanced=True,
     )
+    variety: float = variety_option()
 
 
 def hole_of(mask: Tensor, size: Size, grow: int) -> Tensor:
@@ -136,6 +138,7 @@ def fill_hole(entry: EditInput, hole: Tensor, options: HoleOptions, start: HoleS
         start=begin,
         coarsest=coarsest,
         patch_size=options.patch_size,
+        variety=options.variety,
         seed=entry.seed,
         on_step=entry.on_step,
     )

@@ -63,6 +63,8 @@ class Coherence:
     min_side: int = 64
     """Shorter side of the references, in pixels, from which the term is active. Smaller levels decide the layout,
     which is meant to be new."""
+    variety: float = 0.0
+    """Limit on repeats of reference patches; see `patches.occurrence.search_in_parts`."""
     per_output = False
     patch_size = 1
     """1, since the term is inactive where its patches do not fit."""
@@ -99,6 +101,16 @@ class Coherence:
         return CoherenceObjective(self, references, canvas, weight)
 
 
+@dataclass(frozen=True)
+class _Search:
+    """The last search of an output."""
+
+    step: int
+    target: CoherenceTarget
+    first: Tensor
+    """The nearest reference patches, indices for `PatchStore.read`, (n,)."""
+
+
 class CoherenceObjective:
     """The objective of `Coherence` at one level."""
 
@@ -109,7 +121,7 @@ class CoherenceObjective:
         images = [reference.image for reference in references]
         weights = reference_patch_weights(references, COHERENCE_PATCH)
         allowed = None if weights is None else [weight > 0 for weight in weights]
-        self.search = PatchSearch(images, COHERENCE_PATCH, allowed)
+        self.search = PatchSearch(images, COHERENCE_PATCH, allowed, variety=term.variety)
         self.output_weights = canvas.patch_weights(COHERENCE_PATCH)
         pixels = canvas.size[0] * canvas.size[1]
         total = pixels if canvas.weight is None else float(canvas.weight.cpu().double().sum())
@@ -121,24 +133,33 @@ class CoherenceObjective:
     def sample(self, image: Tensor, step: int, state: OutputState) -> CoherenceTarget:
         """See `Objective.sample`. The nearest patches are searched again every `Coherence.search_every` steps."""
         check_single(image)
-        searched, target = state.remembered or (0, None)
-        if target is None or not searched <= step < searched + self.term.search_every:
-            del target
-            state.remembered = None  # so that two targets are never in memory
-            target = self.target(image, state.generator)
-            state.remembered = step, target
+        last: _Search | None = state.remembered
+        if last is not None and last.step <= step < last.step + self.term.search_every:
+            return last.target
+        first = None if last is None else last.first
+        state.remembered = last = None  # so that two targets are never in memory
+        target, first = self.target(image, state.generator, first)
+        state.remembered = _Search(step, target, first)
         return target
 
     def evaluate(self, image: Tensor, sample: CoherenceTarget, into: Tensor) -> Tensor:
         """See `Objective.evaluate`."""
         return self.kernels.weighted_mse(image, sample.target, sample.weight, into, self.factor)
 
-    def target(self, image: Tensor, generator: Generator) -> CoherenceTarget:
-        """Returns the target of an image (1, C, H, W), from the nearest patches of a random subsample."""
+    def target(
+        self, image: Tensor, generator: Generator, last: Tensor | None = None
+    ) -> tuple[CoherenceTarget, Tensor]:
+        """Returns the target of an image, from the nearest patches of a random subsample, and these patches.
+
+        Arguments:
+            image: Image, (1, C, H, W).
+            generator: A CPU generator.
+            last: The nearest patches of the search before, indices for `PatchStore.read`, (m,); None: it is the first.
+        """
         p, border = COHERENCE_PATCH, self.canvas.border
         wrapped = wrap(image, p, border)
         lattice = self._lattice(patch_grid(size_of(wrapped), p, 1), generator, image.device)
-        matches = self.search.nearest(wrapped, lattice)
+        matches = self.search.nearest(wrapped, lattice, last)
         weights = (1 - self.tolerance / matches.distance.clamp(min=1e-12)).clamp(min=0)
         # Along a free border few looked-up patches cover a pixel, so there the tolerance is 0.
         weights = weights.masked_fill(self._at_edge(lattice), 1)[:, None, None, None]
@@ -150,7 +171,8 @@ class CoherenceObjective:
             strip.add(sums, torch.cat([patches.mul_(weight), weight, torch.ones_like(weight)], 3))
         colours, totals, covers = wrap_adjoint_(sums, p, border).split([channels, 1, 1], 1)
         target, weight = colours.div_(totals.clamp(min=1e-12)), totals.div_(covers.clamp_(min=1))
-        return CoherenceTarget(target, weight if self.canvas.weight is None else weight.mul_(self.canvas.weight))
+        weight = weight if self.canvas.weight is None else weight.mul_(self.canvas.weight)
+        return CoherenceTarget(target, weight), matches.first
 
     def _lattice(self, grid: Size, generator: Generator, device: torch.device) -> Lattice:
         """Samples the patches to look up, without those of weight 0, from a grid of so many rows and columns."""

@@ -8,6 +8,7 @@ from ..borders import BORDER_HELP, BORDERS
 from ..kernels.choose import BACKENDS
 from ..options import Options, option
 from ..patches.filters import FILTER_KINDS, Filters
+from ..patches.occurrence import variety_option
 from ..transport.sorted import DISTANCES, SOLVERS
 from .base import Term
 from .coherence import Coherence
@@ -128,6 +129,7 @@ class SWDLoss(Options):
         choices=BACKENDS,
         advanced=True,
     )
+    variety: float = variety_option()
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
         """Returns the distance, over patches of both sizes, and coherence."""
@@ -146,4 +148,5 @@ class SWDLoss(Options):
         )
         if not self.coherence:
             return ((1.0, distance),)
-        return (1.0, distance), (self.coherence, Coherence(tolerance=self.coherence_tolerance, backend=self.backend))
+        coherence = Coherence(tolerance=self.coherence_tolerance, variety=self.variety, backend=self.backend)
+        return (1.0, distance), (self.coherence, coherence)

@@ -48,6 +48,7 @@ class ApproximatePatches:
         patch_size: Side of the patches, in pixels.
         references, canvas: Those of the level.
         factor: Size of the level before relative to this one; 1 if the image is not blurred.
+        variety: As in `PatchNN`.
 
     References:
         Granot et al., Drop the GAN: In Defense of Patches Nearest Neighbors as Single Image Generative Models, CVPR
@@ -57,8 +58,15 @@ class ApproximatePatches:
     backend = "torch"
     capturable = False
 
-    def __init__(self, patch_size: int, references: Sequence[Reference], canvas: Canvas, factor: float = 1.0) -> None:
-        self.patch_size, self.canvas = patch_size, canvas
+    def __init__(
+        self,
+        patch_size: int,
+        references: Sequence[Reference],
+        canvas: Canvas,
+        factor: float = 1.0,
+        variety: float = 0.0,
+    ) -> None:
+        self.patch_size, self.canvas, self.variety = patch_size, canvas, variety
         groups = by_region(references, canvas)
         self.searches = [self._search(group, 1.0) for group, _, _ in groups]
         self.blurred = [self._search(group, factor) for group, _, _ in groups] if factor < 1 else self.searches
@@ -74,7 +82,14 @@ class ApproximatePatches:
         if factor < 1:
             images = [upsample(resize(x, scaled(size_of(x), factor)), size_of(x), "free") for x in images]
         weights = reference_patch_weights(references, self.patch_size)
-        return PatchSearch(images, self.patch_size, weights, max_keys=MAX_KEYS, neighbour_factor=NEIGHBOUR_FACTOR)
+        return PatchSearch(
+            images,
+            self.patch_size,
+            weights,
+            max_keys=MAX_KEYS,
+            neighbour_factor=NEIGHBOUR_FACTOR,
+            variety=self.variety,
+        )
 
     def sample(self, image: Tensor, step: int, state: OutputState) -> Votes:
         """See `Objective.sample`; nothing is random here."""

@@ -15,7 +15,9 @@ from ..errors import OptionError
 from ..images import check_single, size_of
 from ..losses.base import Objective, OutputState, by_region, level_of
 from ..options import Options, option
-from ..patches.nearest import SEARCHES, all_patches, import_faiss, least_distances, nearest, search_bytes
+from ..patches.nearest import SEARCHES, all_patches, import_faiss, least_distances, nearest, search_bytes, squared_distance
+from ..patches.occurrence import Matches, Occurrence, search_in_parts, variety_option
+from ..patches.store import PatchStore
 from ..pyramid import Level, check_level
 from ..references import Reference, check_patches, check_pictures, masked_at, reference_patch_weights
 from .approximate_nn import ApproximatePatches, approximate_bytes, is_large
@@ -78,6 +80,7 @@ class PatchNN(Options):
         choices=(*SEARCHES, APPROXIMATE),
         advanced=True,
     )
+    variety: float = variety_option()
 
     @property
     def averaged_fraction(self) -> float:
@@ -127,7 +130,7 @@ class PatchNN(Options):
         """Returns the search for nearest patches, which all outputs share."""
         references, canvas = problem.references, problem.canvas
         if self.search == APPROXIMATE and is_large(level_of(references, canvas)):
-            return [ApproximatePatches(self.patch_size, references, canvas, problem.factor)] * len(images)
+            return [ApproximatePatches(self.patch_size, references, canvas, problem.factor, self.variety)] * len(images)
         return [NearestPatches(self, references, canvas)] * len(images)
 
     def step_of(self, problem: LevelProblem, objective: Objective, image: Tensor) -> Step:
@@ -163,6 +166,7 @@ class NearestPatches:
     def __init__(self, options: PatchNN, references: Sequence[Reference], canvas: Canvas) -> None:
         self.options, self.canvas = options, canvas
         groups = by_region(references, canvas)
+        self.stores = [self._store(group) for group, _, _ in groups]
         self.keys, self.factors = zip(*(self._keys(group) for group, _, _ in groups), strict=True)
         canvases, device = [region_canvas for _, region_canvas, _ in groups], references[0].image.device
         self.group = region_of_patches(canvases, options.patch_size, device).flatten()
@@ -176,6 +180,11 @@ class NearestPatches:
         flat = torch.cat([x.flatten() for x in weights])
         return keys[flat > 0], flat[flat > 0]
 
+    def _store(self, references: Sequence[Reference]) -> PatchStore:
+        """Returns the patches, by whose positions uses are counted."""
+        weights = reference_patch_weights(references, self.options.patch_size)
+        return PatchStore([x.image for x in references], self.options.patch_size, weights)
+
     def sample(self, image: Tensor, step: int, state: OutputState) -> Votes:
         """See `Objective.sample`; nothing is random here."""
         del step
@@ -184,24 +193,37 @@ class NearestPatches:
         wrapped = wrap(image, size, border)
         queries = all_patches([wrapped], size)
         patches, index = torch.empty_like(queries), torch.empty_like(self.group)
-        distance = torch.empty_like(queries[:, 0])
-        for group, (keys, weights) in enumerate(zip(self.keys, self.factors, strict=True)):
+        last: Votes | None = state.remembered
+        for group, keys in enumerate(self.keys):
             in_group = self.group == group
             if in_group.any():
-                index[in_group], distance[in_group] = self._nearest(queries[in_group], keys, weights)
+                before = None if last is None else last.index[in_group]
+                index[in_group] = self._nearest(queries[in_group], group, before)
                 patches[in_group] = keys[index[in_group]]
-        last: Votes | None = state.remembered
+        distance = squared_distance(queries, patches)
         unchanged = last is not None and torch.equal(index, last.index)
         image = vote(patches, size_of(wrapped), size, border)
         state.remembered = Votes(image, distance.mean(), index, unchanged)
         return state.remembered
 
-    def _nearest(self, queries: Tensor, keys: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Returns the index of the key of each query, and the mean squared difference to it, (n,) each."""
+    def _nearest(self, queries: Tensor, group: int, last: Tensor | None) -> Tensor:
+        """Returns the index of the key of each query, (n,), in one region, where `last` are those of the last step."""
+        keys, weights, store = self.keys[group], self.factors[group], self.stores[group]
         search = "faiss" if self.options.search == "faiss" else "exact"
         factors = 1 / (self.options.alpha + least_distances(queries, keys, search))
-        result = nearest(queries, keys, search, factors if weights is None else factors / weights)
-        return result.index, result.distance
+        factors = factors if weights is None else factors / weights
+        if not self.options.variety:
+            return nearest(queries, keys, search, factors).index
+        first = store.allowed.nonzero()[:, 0]  # the first pixel of each key, in their order
+
+        def search_part(part: slice, penalty: Tensor | None) -> Matches:
+            found = nearest(queries[part], keys, search, factors, None if penalty is None else penalty[first])
+            return Matches(first[found.index], found.distance * factors[found.index])
+
+        occurrence = Occurrence(store, len(queries), 1.0)
+        last = None if last is None else first[last]
+        matches = search_in_parts(search_part, occurrence, self.options.variety, last)
+        return torch.searchsorted(first, matches.first)
 
     def evaluate(self, image: Tensor, sample: Votes, into: Tensor) -> Tensor:
         """See `Objective.evaluate`."""

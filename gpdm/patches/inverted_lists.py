@@ -62,24 +62,26 @@ class InvertedLists:
         self.in_tiles = first.device.type == "cuda"
         """Whether many lists are searched at a time, for fewer launches, instead of one after the other."""
 
-    def nearest(self, patches: Tensor, probes: int) -> Tensor:
+    def nearest(self, patches: Tensor, probes: int, penalty: Tensor | None = None) -> Tensor:
         """Returns the nearest patch in each of the nearest lists.
 
         Arguments:
             patches: Patches, (n, D).
             probes: Number of lists that are searched for each patch; fewer if there are not so many.
+            penalty: What is added to the mean squared difference to the patch that begins at each pixel, after it is
+                divided by the weight, (pixels,). None: 0.
 
         Returns:
             Indices for `PatchStore.read`, (n, probes). An empty list gives any patch.
         """
-        probes = min(probes, self.number)
+        probes, norms = min(probes, self.number), self._norms_with(penalty)
         list_of = self._nearest_lists(patches, probes).T.flatten()
         order = list_of.argsort(stable=True)
         numbers, matched = order % max(len(patches), 1), list_of.bincount(minlength=self.number).tolist()
         if self.in_tiles and self.number > 1:
-            nearest = self._nearest_in_tiles(patches, numbers, matched)
+            nearest = self._nearest_in_tiles(patches, norms, numbers, matched)
         else:
-            nearest = self._nearest_by_list(patches[numbers], matched)
+            nearest = self._nearest_by_list(patches[numbers], norms, matched)
         return self.first[torch.empty_like(order).index_copy_(0, order, nearest)].view(probes, -1).T
 
     def several(self, patches: Tensor, probes: int, number: int) -> tuple[Tensor, Tensor]:
@@ -118,22 +120,32 @@ class InvertedLists:
         best, order = both.topk(score.shape[1], 1, largest=False)
         return best, at.gather(1, order)
 
-    def _nearest_by_list(self, queries: Tensor, matched: list[int]) -> Tensor:
+    def _norms_with(self, penalty: Tensor | None) -> Tensor:
+        """Returns the squared norms of the patches with what a penalty adds, so that it takes part in the product."""
+        if penalty is None:
+            return self.norms
+        added = penalty[self.first] * (self.store.channels * self.store.patch_size**2)
+        return self.norms + (added if self.store.weights is None else added * self.store.weights[self.first])
+
+    def _nearest_by_list(self, queries: Tensor, norms: Tensor, matched: list[int]) -> Tensor:
         """Returns which reference patch is nearest to each query, (n,), one list after the other.
 
         Arguments:
             queries: Patches, (n, D), those that are compared with the first list first, and so on.
+            norms: Those of the reference patches, (N,).
             matched: Number of queries of each list.
         """
         nearest = torch.zeros_like(queries[:, 0], dtype=torch.int64)
         query, key = 0, 0
         for length, number in zip(self.lengths, matched, strict=True):
             if length and number:
-                nearest[query : query + number] = self._nearest_of(queries[query : query + number], key, key + length)
+                nearest[query : query + number] = self._nearest_of(
+                    queries[query : query + number], norms, key, key + length
+                )
             query, key = query + number, key + length
         return nearest
 
-    def _nearest_in_tiles(self, patches: Tensor, numbers: Tensor, matched: list[int]) -> Tensor:
+    def _nearest_in_tiles(self, patches: Tensor, norms: Tensor, numbers: Tensor, matched: list[int]) -> Tensor:
         """Returns which reference patch is nearest to each query, (n,), in tiles that are compared together.
 
         A tile compares some queries of one list with some of its reference patches. At the ends of a list the last
@@ -141,6 +153,7 @@ class InvertedLists:
 
         Arguments:
             patches: Patches, (m, D).
+            norms: Those of the reference patches, (N,).
             numbers: The patch of each query, (n,), in the order of the lists.
             matched: Number of queries of each list.
         """
@@ -151,31 +164,31 @@ class InvertedLists:
             for query, query_end, key, key_end in (part.T for part in tiles.to(patches.device).split(BATCH_TILES)):
                 at = torch.minimum(query[:, None] + queries, query_end[:, None] - 1)
                 key_at = torch.minimum(key[:, None] + keys, key_end[:, None] - 1)
-                scores, index = self._scores(patches[numbers[at]], key_at).min(2)
+                scores, index = self._scores(patches[numbers[at]], norms, key_at).min(2)
                 nearer = scores < least[at]
                 nearest[at] = torch.where(nearer, key_at.gather(1, index), nearest[at])
                 least[at] = torch.where(nearer, scores, least[at])
         return nearest
 
-    def _scores(self, queries: Tensor, keys: Tensor) -> Tensor:
+    def _scores(self, queries: Tensor, norms: Tensor, keys: Tensor) -> Tensor:
         """Returns what orders reference patches `keys`, (tiles, k), by their distance to queries (tiles, q, D).
 
         It is the squared distance, without weights up to the norm of the query, (tiles, q, k).
         """
         patches = self.store.read(self.first[keys.flatten()]).view(*keys.shape, -1)
-        scores = torch.baddbmm(self.norms[keys][:, None], queries, patches.mT, alpha=-2)
+        scores = torch.baddbmm(norms[keys][:, None], queries, patches.mT, alpha=-2)
         if self.store.weights is not None:
             weights = self.store.weights[self.first[keys]][:, None]
             scores.add_(queries.square().sum(2, keepdim=True)).div_(weights)
         return scores
 
-    def _nearest_of(self, queries: Tensor, begin: int, end: int) -> Tensor:
+    def _nearest_of(self, queries: Tensor, norms: Tensor, begin: int, end: int) -> Tensor:
         """Returns which of the patches from `begin` to `end` is nearest to each query, (n,)."""
         nearest, least = torch.zeros_like(queries[:, 0], dtype=torch.int64), torch.full_like(queries[:, 0], torch.inf)
         for start in range(begin, end, BLOCK_PATCHES):
             block = slice(start, min(start + BLOCK_PATCHES, end))
             # The squared distance up to the norm of the query, which is the same for all.
-            scores = torch.addmm(self.norms[block], queries, self.store.read(self.first[block]).T, alpha=-2)
+            scores = torch.addmm(norms[block], queries, self.store.read(self.first[block]).T, alpha=-2)
             if self.store.weights is not None:
                 scores.add_(queries.square().sum(1, keepdim=True)).div_(self.store.weights[self.first[block]])
             score, index = scores.min(1)

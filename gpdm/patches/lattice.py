@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -38,6 +39,11 @@ class Lattice:
     def __len__(self) -> int:
         """Returns the number of patches."""
         return len(self.index)
+
+    @property
+    def density(self) -> float:
+        """Number of crossings per pixel."""
+        return math.prod(len(line) / int(line[-1] - line[0] + 1) for line in (self.rows, self.columns))
 
     def corners(self, part: slice | Tensor = slice(None)) -> tuple[Tensor, Tensor]:
         """Returns row and column of the upper left corner of each patch, or of those of an index, (n,) each."""

@@ -68,6 +68,7 @@ def nearest(
     keys: Tensor,
     search: str = "exact",
     factors: Tensor | None = None,
+    penalty: Tensor | None = None,
     *,
     block_size: tuple[int, int] = BLOCK_SIZE,
 ) -> Nearest:
@@ -79,6 +80,8 @@ def nearest(
         search: One of `SEARCHES`.
         factors: Factors of the squared distance to each key, (m,): GPNN's normalisation (Granot et al., Drop the GAN,
             CVPR 2022, equation 3). With faiss they select among the nearest ten. None: no factors.
+        penalty: What is added to the mean squared distance to each key, after the factors, (m,). With faiss it selects
+            among the nearest ten. None: 0.
         block_size: Queries and keys that the exact search compares at a time. The result does not depend on it, up to
             rounding.
 
@@ -86,11 +89,15 @@ def nearest(
         GPDMError: faiss is chosen and not installed.
     """
     if search == "faiss":
-        index = _faiss_nearest(queries, keys, factors)
+        index = _faiss_nearest(queries, keys, factors, penalty)
         return Nearest(index, squared_distance(queries, keys[index]))
     best = _Best.of(queries)
     for rows, columns, distances in _chunks(queries, keys, block_size):
-        best.update(rows, columns, distances if factors is None else distances.mul_(factors[columns]))
+        if factors is not None:
+            distances.mul_(factors[columns])
+        if penalty is not None:
+            distances.add_(penalty[columns], alpha=keys.shape[1])
+        best.update(rows, columns, distances)
     return best.result(queries, keys)
 
 
@@ -171,7 +178,9 @@ def _slices(number: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
 
-def _faiss_nearest(queries: Tensor, keys: Tensor, factors: Tensor | None) -> Tensor:
+def _faiss_nearest(
+    queries: Tensor, keys: Tensor, factors: Tensor | None, penalty: Tensor | None = None
+) -> Tensor:
     """Returns the index of the nearest key of every query, (n,), found by faiss."""
     faiss = import_faiss()
     x = keys.detach().cpu().float().contiguous().numpy()
@@ -182,12 +191,16 @@ def _faiss_nearest(queries: Tensor, keys: Tensor, factors: Tensor | None) -> Ten
         index.nprobe = FAISS_PROBES
         index.train(x)
     index.add(x)
-    number = 1 if factors is None else min(FAISS_CANDIDATES, len(keys))
+    number = 1 if factors is None and penalty is None else min(FAISS_CANDIDATES, len(keys))
     distances, indices = index.search(queries.detach().cpu().float().contiguous().numpy(), number)
     candidates = torch.from_numpy(indices).to(queries.device)
-    if factors is None:
+    if number == 1:
         return candidates[:, 0]
-    weighted = torch.from_numpy(distances).to(queries).mul(factors[candidates.clamp(min=0)])
+    weighted, at = torch.from_numpy(distances).to(queries), candidates.clamp(min=0)
+    if factors is not None:
+        weighted.mul_(factors[at])
+    if penalty is not None:
+        weighted.add_(penalty[at], alpha=keys.shape[1])
     weighted[candidates < 0] = torch.inf  # the searched cells held fewer candidates
     return candidates.gather(1, weighted.argmin(1, keepdim=True))[:, 0]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cached_property
 
 import torch
@@ -12,6 +12,7 @@ from torch import Generator, Tensor
 
 from .inverted_lists import BLOCK_PATCHES, InvertedLists
 from .lattice import Lattice
+from .occurrence import Matches, Occurrence, search_in_parts
 from .store import PatchStore
 
 MAX_PAIRS = 2**23
@@ -40,23 +41,13 @@ def search_bytes(patch_size: int, patches: int, reference_pixels: int) -> int:
     return 18 * reference_pixels + matches + patch * (2 + 2 * PROBES) * strip + patch * BLOCK_PATCHES + pairs
 
 
-@dataclass
-class Matches:
-    """The best reference patches found so far for n patches."""
-
-    first: Tensor
-    """Indices for `PatchStore.read`, (n,), int64."""
-    distance: Tensor
-    """Mean squared differences to them, divided by their weights, (n,)."""
-
-
 class PatchSearch:
     """A search for the nearest patches of references.
 
     Up to `max_pairs` pairs of patches, all are compared. Otherwise each patch is compared with those of the nearest
     inverted lists (`InvertedLists`); then the matches of its neighbours on the lattice, shifted by the difference of
     their positions, are tried as in PatchMatch. The mean squared difference is about 2 % above that of the nearest
-    patches.
+    patches. A limit on repeats changes which patches are taken (`search_in_parts`).
 
     Arguments:
         references: Images, (1, C, h, w) each.
@@ -67,6 +58,7 @@ class PatchSearch:
         max_keys: Maximum number of reference patches in the lists.
         neighbour_factor: A match from a neighbour is taken if its squared difference is below that of the own match
             times this factor. Above 1, neighbouring patches have neighbouring matches more often.
+        variety: As in `search_in_parts`; 0 sets no limit on repeats.
         strip_patches, chunk_patches: Numbers of patches that are processed at a time. The result does not depend on
             them, up to rounding.
 
@@ -83,11 +75,13 @@ class PatchSearch:
         max_pairs: int = MAX_PAIRS,
         max_keys: int = MAX_KEYS,
         neighbour_factor: float = 1.0,
+        variety: float = 0.0,
         strip_patches: int = STRIP_PATCHES,
         chunk_patches: int = CHUNK_PATCHES,
     ) -> None:
         self.store = PatchStore(references, patch_size, weights)
         self.max_pairs, self.max_keys, self.neighbour_factor = max_pairs, max_keys, neighbour_factor
+        self.variety = variety
         factors = GPU_FACTORS if references[0].device.type == "cuda" else (1, 1)
         self.strip_patches, self.chunk_patches = factors[0] * strip_patches, factors[1] * chunk_patches
 
@@ -105,43 +99,64 @@ class PatchSearch:
             first = first[chosen.sort().values.to(first.device)]
         return InvertedLists(self.store, first, round(math.sqrt(len(first))))
 
-    def nearest(self, image: Tensor, lattice: Lattice) -> Matches:
-        """Returns the nearest reference patches of the patches of an image (1, C, H, W)."""
+    def nearest(self, image: Tensor, lattice: Lattice, last: Tensor | None = None) -> Matches:
+        """Returns the nearest reference patches of the patches of an image.
+
+        Arguments:
+            image: Image, (1, C, H, W).
+            lattice: Its patches.
+            last: As in `search_in_parts`, where there is a limit on repeats.
+        """
         exact = len(lattice) * self.store.number <= self.max_pairs
+
+        def search(part: slice, penalty: Tensor | None) -> Matches:
+            return self._searched(image, replace(lattice, index=lattice.index[part].contiguous()), exact, penalty)
+
+        if not self.variety or not len(lattice):
+            matches = search(slice(None), None)
+        else:
+            matches = search_in_parts(search, self._occurrence(lattice), self.variety, last)
+        return matches if exact else self._propagated(image, lattice, matches)
+
+    def _searched(self, image: Tensor, lattice: Lattice, exact: bool, penalty: Tensor | None) -> Matches:
+        """Returns the nearest reference patches, with a penalty for each, before propagation."""
         lists, radii = (self.one_list, []) if exact else (self.lists, self._radii())
         found = []
         for strip in lattice.strips(self.store.patch_size, self.strip_patches):
             patches = strip.read(image)
-            candidates = lists.nearest(patches, PROBES)
+            candidates = lists.nearest(patches, PROBES, penalty)
             for part in self._chunks(len(patches)):
-                best = self._compared(patches[part], candidates[part, 0])
+                best = self._compared(patches[part], candidates[part, 0], penalty)
                 for other in candidates[part, 1:].T:
                     self._improve(patches[part], best, other)
                 self._refine(patches[part], best, radii)
                 found.append(best)
         if not found:
             return Matches(lattice.index, torch.zeros_like(lattice.index, dtype=image.dtype))
-        matches = Matches(torch.cat([x.first for x in found]), torch.cat([x.distance for x in found]))
-        return matches if exact else self._propagated(image, lattice, matches)
+        return Matches(torch.cat([x.first for x in found]), torch.cat([x.distance for x in found]), penalty)
+
+    def _occurrence(self, lattice: Lattice) -> Occurrence:
+        """Returns the occurrence map of the patches of an image, without uses."""
+        return Occurrence(self.store, len(lattice), lattice.density)
 
     def _radii(self) -> list[int]:
         """Returns the distances at which a match is refined, in pixels: from half that of the patches in the lists."""
         gap = math.sqrt(self.store.number / min(self.store.number, self.max_keys))
         return [2**i for i in reversed(range(math.ceil(math.log2(gap))))]
 
-    def _compared(self, patches: Tensor, first: Tensor) -> Matches:
-        """Returns reference patches as matches of patches, (n, D)."""
+    def _compared(self, patches: Tensor, first: Tensor, penalty: Tensor | None = None) -> Matches:
+        """Returns reference patches, with a penalty for each, as matches of patches, (n, D)."""
         distance = (self.store.read(first) - patches).square_().mean(1)
-        return Matches(first, distance if self.store.weights is None else distance / self.store.weights[first])
+        return Matches(first, distance if self.store.weights is None else distance / self.store.weights[first], penalty)
 
     def _improve(self, patches: Tensor, matches: Matches, first: Tensor, factor: float = 1.0) -> None:
         """Replaces the matches of patches (n, D) by other allowed patches where these are nearer.
 
-        Their squared differences must be below those of the matches times `factor`.
+        Their costs must be below those of the matches times `factor`.
         """
         allowed = self.store.is_allowed(first)
-        other = self._compared(patches, torch.where(allowed, first, matches.first))
-        nearer = other.distance < factor * matches.distance
+        other = self._compared(patches, torch.where(allowed, first, matches.first), matches.penalty)
+        nearer = other.cost < factor * matches.cost
         matches.first = torch.where(nearer, other.first, matches.first)
         matches.distance = torch.where(nearer, other.distance, matches.distance)
 
@@ -163,16 +178,20 @@ class PatchSearch:
         matches = Matches(first, torch.empty_like(first, dtype=image.dtype))
         for strip in lattice.strips(self.store.patch_size, self.strip_patches):
             matches.distance[strip.part] = self._compared(strip.read(image), first[strip.part]).distance
+        if self.variety and len(lattice):
+            occurrence = self._occurrence(lattice)
+            occurrence.uses = occurrence.of(first)
+            matches.penalty = self.variety * matches.distance.median() * occurrence.relative()
         return self._propagated(image, lattice, matches)
 
     def _propagated(self, image: Tensor, lattice: Lattice, matches: Matches) -> Matches:
         """Returns the matches after one round of propagation from the neighbours on the lattice."""
-        found = Matches(matches.first.clone(), matches.distance.clone())
+        found = Matches(matches.first.clone(), matches.distance.clone(), matches.penalty)
         for strip in lattice.strips(self.store.patch_size, self.strip_patches):
             patches = strip.read(image)
             for chunk in self._chunks(len(patches)):
                 part = slice(strip.part.start + chunk.start, strip.part.start + chunk.stop)
-                best = Matches(matches.first[part], matches.distance[part])
+                best = Matches(matches.first[part], matches.distance[part], matches.penalty)
                 for direction in DIRECTIONS:
                     neighbour = lattice.neighbours(*direction, part)
                     rows, columns = (
