@@ -51,13 +51,14 @@ class EditNode:
                 "image": inputs.image(edit.image_help),
                 **(masks if edit.needs_mask else {}),
                 "seed": inputs.SEED,
-                **inputs.widgets(edit.options),
+                **inputs.edit_widgets(edit.options, later=False),
             },
             "optional": {
                 "num_outputs": inputs.num_outputs(),
                 **({} if edit.needs_mask else masks),
                 **(_SOCKETS if edit.takes_references else {}),
                 **({} if edit.original_help is None else {"original": inputs.image(edit.original_help)}),
+                **inputs.edit_widgets(edit.options, later=True),
             },
         }
 

@@ -61,6 +61,16 @@ def widgets(options: Any, names: Iterable[str] | None = None) -> dict[str, Input
     return {name: _widget(specs[name]) for name in (specs if names is None else names)}
 
 
+LATER = ("variety",)
+"""Options of edits that are newer than the other inputs of their nodes. Their widgets come last, since saved files hold
+the values of widgets by position."""
+
+
+def edit_widgets(options: Any, later: bool) -> dict[str, Input]:
+    """Returns widgets for the options of an edit that are among `LATER`, or for the others."""
+    return widgets(options, [spec.name for spec in describe(options) if (spec.name in LATER) == later])
+
+
 def _widget(spec: OptionSpec) -> Input:
     more: dict[str, Any] = {"default": spec.default, "tooltip": spec.help}
     if spec.advanced:

@@ -47,7 +47,7 @@ class MaterialNode:
         material, record = cls.MATERIAL, cls.MATERIAL.record
         is_task = isinstance(record, Task)
         options = record.recipe().output if isinstance(record, Task) else record.options
-        names = ("num_outputs", *SIZE_OPTIONS, "tile") if is_task else [spec.name for spec in describe(options)]
+        names = ("num_outputs", *SIZE_OPTIONS, "tile") if is_task else [*inputs.edit_widgets(options, later=False)]
         return {
             "required": {
                 **({} if material.mask_help is None else {"mask": inputs.mask(material.mask_help)}),
@@ -59,7 +59,7 @@ class MaterialNode:
                 **{kind.name: inputs.image(kind.help) for kind in MAPS.values()},
                 **inputs.widgets(MaterialOptions),
                 **(inputs.part_sockets(record) if isinstance(record, Task) else {}),
-                **(inputs.widgets(OutputOptions, ["memory"]) if is_task else {}),
+                **(inputs.widgets(OutputOptions, ["memory"]) if is_task else inputs.edit_widgets(options, later=True)),
             },
         }
 

@@ -20,13 +20,15 @@ class GPDMEvaluate:
         "they are. The distances use filters that no synthesis uses, and the pictures may come from any source."
     )
     SEARCH_ALIASES = ["metrics", "quality", "compare", "coherence", "completeness", "copy map", "diversity", "sifid"]
-    RETURN_TYPES = ("STRING", "IMAGE", "IMAGE")
-    RETURN_NAMES = ("figures", "plot", "maps")
+    RETURN_TYPES = ("STRING", "IMAGE", "IMAGE", "IMAGE")
+    RETURN_NAMES = ("figures", "plot", "maps", "occurrence")
     OUTPUT_TOOLTIPS = (
         "The scores as text, one column for each picture, followed by their descriptions. Connect it to Preview as Text.",
         "The scores as a picture, with plots of sharpness by frequency and of distances by patch size and scale.",
         "For each picture: the picture; its copy map (colour: source position; bright: copied with its neighbours); the "
         "colour key on the reference; and its error map (bright: unlike any reference patch).",
+        "For each picture the reference, in colours of how often its parts are used: dark blue unused, pale evenly, red "
+        "repeated.",
     )
     FUNCTION = "execute"
 
@@ -60,7 +62,7 @@ class GPDMEvaluate:
 
     def execute(
         self, reference: Tensor, images: Tensor, inception_weights: str, names: str, **options: Any
-    ) -> tuple[str, Tensor, Tensor]:
+    ) -> tuple[str, Tensor, Tensor, Tensor]:
         here = host.current()
         with torch.inference_mode(False):
             given = [("reference", reference), ("images", images)]
@@ -81,6 +83,7 @@ class GPDMEvaluate:
                 judgement.text(titles),
                 here.intermediate(convert.from_picture(judgement.plot(titles))),
                 here.intermediate(convert.from_core(torch.cat(judgement.maps()))),
+                here.intermediate(torch.cat([convert.from_picture(x) for x in judgement.occurrence_maps()])),
             )
 
 

@@ -33,6 +33,13 @@ def add_eval_parser(parsers: Any, specs: tuple[OptionSpec, ...]) -> None:
         metavar="FILE",
         help="Write maps of copied and poorly matched patches to this file; several pictures get numbered files.",
     )
+    parser.add_argument(
+        "--occurrence",
+        type=file_path,
+        metavar="FILE",
+        help="Write the reference in colours that say how often its parts are used to this file; several pictures get "
+        "numbered files.",
+    )
     for spec in specs:
         add_flag(parser, spec)
     parser.add_argument(
@@ -53,6 +60,6 @@ def check_flags(options: argparse.Namespace) -> None:
     if options.inception is not None and not options.inception.is_file():
         raise GPDMError(f"there is no file {options.inception}; check the path")
     given_options(options, options.specs)
-    for path in filter(None, (options.maps, options.plot)):
+    for path in filter(None, (options.maps, options.plot, options.occurrence)):
         check_suffix(path)
         check_folder(path.parent)

@@ -47,8 +47,11 @@ def run_eval(options: argparse.Namespace) -> dict[str, Any]:
     settings = EvaluationOptions(**given_options(options, describe(EvaluationOptions)))
     if settings.search == "faiss":
         import_faiss()
-    targets = [] if options.maps is None else [indexed(options.maps, i, len(images)) for i in range(len(images))]
-    for target in [*targets, *([options.plot] if options.plot else [])]:
+    targets, occurrence_targets = (
+        [] if path is None else [indexed(path, i, len(images)) for i in range(len(images))]
+        for path in (options.maps, options.occurrence)
+    )
+    for target in [*targets, *occurrence_targets, *([options.plot] if options.plot else [])]:
         check_target(target, 3)
     _check_images(options, reference, pictures)
     bar = Bar(len(images), "eval")
@@ -58,6 +61,8 @@ def run_eval(options: argparse.Namespace) -> dict[str, Any]:
     names = [picture.name for picture in pictures]
     maps = judgement.maps() if targets else []
     saved = [save_image(image, target) for image, target in zip(maps, targets, strict=True)]
+    uses = judgement.occurrence_maps() if occurrence_targets else []
+    saved += [save_picture(picture, target) for picture, target in zip(uses, occurrence_targets, strict=True)]
     if options.plot:
         saved.append(save_picture(judgement.plot(names), options.plot))
     return {

@@ -13,6 +13,7 @@ import torch
 from ..errors import GPDMError
 from ..guess import count_outputs
 from ..optimizers.gradient import Optimizer
+from ..optimizers.patch_nn import PatchNN
 from ..options import OptionSpec
 from ..synthesis import Synthesis, resume
 from ..tasks import COLLAGE, MIX, REGIONS, TASKS, Recipe, Task, prepare_pictures, run_task
@@ -88,6 +89,9 @@ def recipe_of(options: argparse.Namespace, task: Task, flags: Mapping[str, tuple
     if getattr(options, "init", None) is not None:
         recipe = recipe.from_image()
     given = {part: given_options(options, specs) for part, specs in flags.items()}
+    if isinstance(recipe.optimizer, PatchNN) and "variety" in given.get("loss", {}):
+        # One flag for the search, which belongs to the loss or, without one, to the optimizer.
+        given["optimizer"]["variety"] = given["loss"].pop("variety")
     _check_effect(recipe, given, options.quality)
     for part, values in given.items():
         recipe = replace(recipe, **{part: replace(getattr(recipe, part), **values)})

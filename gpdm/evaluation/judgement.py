@@ -13,6 +13,7 @@ from ..images import size_of
 from ..references import Images, as_references
 from .maps import evaluation_maps
 from .metrics import Evaluation, EvaluationOptions, diversity, evaluate
+from .occurrence import occurrence_map
 from .report import evaluation_plot, evaluation_text
 from .sifid import Inception, sifid
 
@@ -43,6 +44,10 @@ class Judgement:
         return [
             evaluation_maps(x, self.references, image) for x, image in zip(self.evaluations, self.images, strict=True)
         ]
+
+    def occurrence_maps(self) -> list[Image.Image]:
+        """Returns the map of the use of the references by each image; see `occurrence_map`."""
+        return [occurrence_map(x.sources, self.references) for x in self.evaluations]
 
 
 def judge(

@@ -21,6 +21,7 @@ from ..references import Images, Reference, as_references, check_pictures, refer
 from ..transport.sorted import sliced_wasserstein
 from .copying import PATCH_SIZE, Sources, copied_fraction, largest_region
 from .lines import LINE_STEP, line_continuity
+from .occurrence import use_scores
 from .seams import ratio, seam_gradients, seam_ratio
 from .spectrum import high_frequencies, spectra
 
@@ -98,6 +99,10 @@ DESCRIPTIONS = {
     "picture: 1 for a copy, lower if the reference has repeated patches",
     "line continuity": f"correlation of lines with themselves {LINE_STEP} pixels further along, minus that in the "
     "reference: below 0 hairs, wires and blades of grass are broken or bent; blur raises it",
+    "unused": "fraction of the reference's pixels that no patch of the picture comes from: 0 if all are used, higher if "
+    "parts are left out; of equal patches one is taken",
+    "most used": "largest number of patches of the picture that come from one pixel of the reference, relative to even "
+    "use: 1 for a copy, higher for repeats; of equal patches one is taken",
     "SIFID": "Frechet distance between Inception features: 0 is equal; comparable only with the same weights",
     "diversity": "standard deviation of each pixel over the pictures, relative to the reference's contrast: 0 if all "
     "are equal",
@@ -153,6 +158,7 @@ def evaluate(
             scores |= seam_gradients(image, options.tiles)
         scores |= {"copied": copied_fraction(sources), "largest verbatim region": largest_region(sources)}
         scores["line continuity"] = line_continuity(images, image)
+        scores |= use_scores(sources, images, [x.map() > 0 for x in references])
         return Evaluation(scores, per_scale, sources, errors, power)
 
 

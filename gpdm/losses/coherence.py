@@ -146,9 +146,7 @@ class CoherenceObjective:
         """See `Objective.evaluate`."""
         return self.kernels.weighted_mse(image, sample.target, sample.weight, into, self.factor)
 
-    def target(
-        self, image: Tensor, generator: Generator, last: Tensor | None = None
-    ) -> tuple[CoherenceTarget, Tensor]:
+    def target(self, image: Tensor, generator: Generator, last: Tensor | None = None) -> tuple[CoherenceTarget, Tensor]:
         """Returns the target of an image, from the nearest patches of a random subsample, and these patches.
 
         Arguments:

@@ -15,7 +15,15 @@ from ..errors import OptionError
 from ..images import check_single, size_of
 from ..losses.base import Objective, OutputState, by_region, level_of
 from ..options import Options, option
-from ..patches.nearest import SEARCHES, all_patches, import_faiss, least_distances, nearest, search_bytes, squared_distance
+from ..patches.nearest import (
+    SEARCHES,
+    all_patches,
+    import_faiss,
+    least_distances,
+    nearest,
+    search_bytes,
+    squared_distance,
+)
 from ..patches.occurrence import Matches, Occurrence, search_in_parts, variety_option
 from ..patches.store import PatchStore
 from ..pyramid import Level, check_level

@@ -178,9 +178,7 @@ def _slices(number: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, number)) for start in range(0, number, size)]
 
 
-def _faiss_nearest(
-    queries: Tensor, keys: Tensor, factors: Tensor | None, penalty: Tensor | None = None
-) -> Tensor:
+def _faiss_nearest(queries: Tensor, keys: Tensor, factors: Tensor | None, penalty: Tensor | None = None) -> Tensor:
     """Returns the index of the nearest key of every query, (n,), found by faiss."""
     faiss = import_faiss()
     x = keys.detach().cpu().float().contiguous().numpy()

@@ -44,7 +44,7 @@ class Matches:
 
     @property
     def cost(self) -> Tensor:
-        """What is compared: the distance plus the penalty, (n,)."""
+        """The distance plus the penalty, which is what is compared, (n,)."""
         return self.distance if self.penalty is None else self.distance + self.penalty[self.first]
 
 
@@ -71,7 +71,7 @@ def covering(values: Tensor, width: int, patch_size: int) -> Tensor:
 
 
 def _window_sums(values: Tensor, side: int, before: int) -> Tensor:
-    """Returns the sums over windows that begin `before` rows and columns earlier, of the same shape; whole and exact."""
+    """Returns the sums over windows that begin `before` rows and columns earlier, of the same shape."""
     after = side - 1 - before
     padded = F.pad(values[None, None], (before, after, before, after))
     return F.avg_pool2d(padded, side, 1, divisor_override=1)[0, 0]

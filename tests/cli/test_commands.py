@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -127,6 +128,18 @@ def test_tasks(folder: Path, capsys: pytest.CaptureFixture[str], arguments: list
 def test_several_outputs_get_an_index(folder: Path) -> None:
     assert main(["reshuffle", "ref.png", "-o", "out.jpg", "--num-outputs", "10", *QUICK]) == 0
     assert sorted(path.name for path in folder.glob("out*")) == [f"out_{i:02d}.jpg" for i in range(1, 11)]
+
+
+@pytest.mark.parametrize("quality", ["fast", "draft"])
+def test_variety_changes_a_picture_at_every_quality(folder: Path, quality: str) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (70, 72, 3), dtype=np.uint8)).save("large.png")
+    flags = {"fast": ["--num-steps", "3", "--fine-steps", "3"], "draft": ["--num-steps", "2"]}[quality]
+    for variety in ("0", "10"):
+        assert (
+            main(["reshuffle", "large.png", "-o", f"{variety}.png", "--quality", quality, *flags, "--variety", variety])
+            == 0
+        )
+    assert Path("0.png").read_bytes() != Path("10.png").read_bytes()
 
 
 def test_alpha_is_kept_or_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -342,6 +355,14 @@ def test_eval_draws_plots_and_maps(judged: Path, capsys: pytest.CaptureFixture[s
         assert maps.mode == plot.mode == "RGB"
         assert plot.size[0] == 960
         assert from_pil(maps)[..., :46, :60].equal(from_pil(Image.open("wide.png")))
+
+
+def test_eval_draws_how_often_parts_are_used(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = judge(capsys, "ref.png", "same.png", "other.png", "--occurrence", "new/use.png", "--maps", "maps.png")
+    assert report["saved"] == ["maps_1.png", "maps_2.png", "new/use_1.png", "new/use_2.png"]
+    assert [found["unused"] for found in report["pictures"]][0] == 0
+    with Image.open("new/use_1.png") as use:
+        assert use.size[0] == 5 * 52
 
 
 def test_eval_gives_maps_of_several_pictures_an_index(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:

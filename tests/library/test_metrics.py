@@ -76,7 +76,7 @@ def assert_no_faults(result: Evaluation) -> None:
     """Checks the evaluation of an image against itself."""
     scores = dict(result.scores)
     assert scores.pop("completeness") == pytest.approx(0, abs=1e-6)  # rounded in float32
-    zero = {"held-out distance", "detail distance", "coherence", "high frequencies", "line continuity"}
+    zero = {"held-out distance", "detail distance", "coherence", "high frequencies", "line continuity", "unused"}
     assert scores == {name: 0.0 if name in zero else 1.0 for name in scores}
     assert not any(result.per_scale.values())
     assert not result.errors.any()
