@@ -98,18 +98,18 @@ def colours_of(use: Tensor) -> Tensor:
 def _with_scale(picture: Image.Image) -> Image.Image:
     """Returns a picture with the scale of the colours below it."""
     width, height = picture.size
-    whole = Image.new("RGB", (width, height + BAR_HEIGHT + 3 * BAR_MARGIN + 16), "white")
-    whole.paste(picture, (0, 0))
+    canvas = Image.new("RGB", (width, height + BAR_HEIGHT + 3 * BAR_MARGIN + 16), "white")
+    canvas.paste(picture, (0, 0))
     top = height + BAR_MARGIN
-    places = torch.linspace(0, len(COLOURS) - 1, width)
+    positions = torch.linspace(0, len(COLOURS) - 1, width)
     values = torch.tensor([value for value, _ in COLOURS])
-    below = places.floor().long().clamp(max=len(COLOURS) - 2)
-    bar = colours_of(torch.lerp(values[below], values[below + 1], places - below)).mul(255).round().byte()
-    whole.paste(Image.fromarray(bar.T[None].repeat(BAR_HEIGHT, 1, 1).contiguous().numpy()), (0, top))
-    draw = ImageDraw.Draw(whole)
+    below = positions.floor().long().clamp(max=len(COLOURS) - 2)
+    bar = colours_of(torch.lerp(values[below], values[below + 1], positions - below)).mul(255).round().byte()
+    canvas.paste(Image.fromarray(bar.T[None].repeat(BAR_HEIGHT, 1, 1).contiguous().numpy()), (0, top))
+    draw = ImageDraw.Draw(canvas)
     for number, (value, _) in enumerate(COLOURS):
         x = number * (width - 1) / (len(COLOURS) - 1)
         anchor = "la" if number == 0 else "ra" if number == len(COLOURS) - 1 else "ma"
         text = "unused" if number == 0 else "even" if value == 1 else f"{value:g}x"
         draw.text((x, top + BAR_HEIGHT + 4), text, fill=TEXT_COLOUR, font=font(12), anchor=anchor)
-    return whole
+    return canvas

@@ -124,8 +124,8 @@ def search_in_parts(
     """Returns matches that limit repeats, by searching some patches after the others.
 
     Arguments:
-        search: Function that returns the matches of a part of the patches, whose costs have a penalty for each reference
-            patch, (pixels,), or None.
+        search: Function that returns the matches of a part of the patches, whose costs have a penalty for each
+            reference patch, (pixels,), or None.
         occurrence: The occurrence map, which changes.
         variety: Penalty of a patch that is used as often as expected, in units of the median distance of patches
             to their nearest reference patches.

@@ -360,7 +360,7 @@ def test_eval_draws_plots_and_maps(judged: Path, capsys: pytest.CaptureFixture[s
 def test_eval_draws_how_often_parts_are_used(judged: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = judge(capsys, "ref.png", "same.png", "other.png", "--occurrence", "new/use.png", "--maps", "maps.png")
     assert report["saved"] == ["maps_1.png", "maps_2.png", "new/use_1.png", "new/use_2.png"]
-    assert [found["unused"] for found in report["pictures"]][0] == 0
+    assert report["pictures"][0]["unused"] == 0
     with Image.open("new/use_1.png") as use:
         assert use.size[0] == 5 * 52
 

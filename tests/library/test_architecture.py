@@ -25,7 +25,7 @@ ROOMS = {
     "pictures": "errors images",
     "pyramid": "errors options images",
     "memory": "errors images pyramid",
-    "patches": "errors images",
+    "patches": "errors options images",
     "transport": "",
     "kernels": "errors images patches transport",
     "losses": "errors options borders images distributions references canvas pyramid patches transport kernels",

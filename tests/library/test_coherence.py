@@ -334,9 +334,9 @@ def test_patches_are_searched_at_the_first_step_and_then_every_few_steps(monkeyp
     searched: list[Tensor] = []
     search = PatchSearch.nearest
 
-    def nearest(self: PatchSearch, image: Tensor, lattice: Lattice) -> Matches:
+    def nearest(self: PatchSearch, image: Tensor, lattice: Lattice, last: Tensor | None) -> Matches:
         searched.append(image)
-        return search(self, image, lattice)
+        return search(self, image, lattice, last)
 
     monkeypatch.setattr(PatchSearch, "nearest", nearest)
     objective, first, second = bound([REFERENCE]), state_of(0), state_of(1)

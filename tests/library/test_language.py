@@ -137,6 +137,7 @@ def test_the_loss_node_shows_seven_widgets_at_most(comfyui_pack: ModuleType) -> 
         "coherence",
         "coherence_tolerance",
         "small_patches",
+        "variety",
     }
 
 
