@@ -470,13 +470,13 @@ def judged(pack: ModuleType, **changes: Any) -> Any:
 def test_evaluate_tells_and_shows_every_picture(comfyui_pack: ModuleType, terminal: TerminalHost, batch: int) -> None:
     reference, images = image(48, 50), image(46, 60, seed=0, batch=batch)
     before = reference.clone(), images.clone()
-    text, plot, maps = judged(comfyui_pack, reference=reference, images=images)
+    text, plot, maps, occurrence = judged(comfyui_pack, reference=reference, images=images)
     assert isinstance(text, str)
     assert text.splitlines()[0].split() == ["picture", "1", "picture", "2"][: 2 * batch]
     assert ("diversity" in text) is (batch > 1)
     assert plot.shape[0] == 1 and plot.shape[2:] == (960, 3)
     assert maps.shape == (batch, 48, 60 * 3 + 50 + 3 * 2, 3)
-    for tensor in (plot, maps):
+    for tensor in (plot, maps, occurrence):
         assert tensor.dtype == torch.float32 and not tensor.is_inference()
         assert tensor.min() >= 0 and tensor.max() <= 1
     assert torch.allclose(maps[:, :46, :60], images, atol=1e-6)
@@ -494,7 +494,7 @@ def test_evaluate_says_what_the_library_finds(comfyui_pack: ModuleType, terminal
 
 
 def test_evaluate_finds_nothing_wrong_with_the_same_picture(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
-    text, _, maps = judged(comfyui_pack, images=image(48, 50))
+    text, _, maps, _ = judged(comfyui_pack, images=image(48, 50))
     assert {"coherence 0.0000", "copied 1.0000"} <= {" ".join(line.split()) for line in text.splitlines()}
     assert float(maps[0, :, -50:].max()) == 0, "the error map must be black"
 
@@ -546,7 +546,7 @@ def test_evaluate_refuses_what_it_cannot_judge(comfyui_pack: ModuleType, termina
 def test_pictures_of_evaluate_go_where_the_host_wants_them(comfyui_pack: ModuleType) -> None:
     before = comfyui_pack.nodes.host.use(HalfHost(torch.device("cpu")))
     try:
-        _, plot, maps = judged(comfyui_pack, images=image(48, 50))
+        _, plot, maps, _ = judged(comfyui_pack, images=image(48, 50))
     finally:
         comfyui_pack.nodes.host.use(before)
     assert plot.dtype == maps.dtype == torch.float16
