@@ -485,7 +485,7 @@ def test_evaluate_tells_and_shows_every_picture(comfyui_pack: ModuleType, termin
 
 def test_evaluate_says_what_the_library_finds(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
     images = image(46, 60, seed=3, batch=2)
-    text, plot, _ = judged(comfyui_pack, reference=image(48, 50, batch=2), images=images, tiles="circular x")
+    text, plot, _, _ = judged(comfyui_pack, reference=image(48, 50, batch=2), images=images, tiles="circular x")
     references, pictures = (x.movedim(-1, 1) * 2 - 1 for x in (image(48, 50, batch=2), images))
     found = [evaluate(references, picture, tiles="circular x") for picture in pictures.split(1)]
     names = ["picture 1", "picture 2"]
@@ -503,7 +503,7 @@ def test_evaluate_takes_weights_from_a_path(comfyui_pack: ModuleType, terminal: 
     g = torch.Generator().manual_seed(0)
     state = {key: torch.rand(shape, generator=g) * 0.1 for layer in LAYERS for key, shape in layer.shapes().items()}
     torch.save(state, tmp_path / "w.pth")
-    text, _, _ = judged(comfyui_pack, images=image(48, 50), inception_weights=f" {tmp_path / 'w.pth'} ")
+    text, _, _, _ = judged(comfyui_pack, images=image(48, 50), inception_weights=f" {tmp_path / 'w.pth'} ")
     assert "SIFID" in text
     with pytest.raises(GPDMError, match="there is no file"):
         judged(comfyui_pack, images=image(48, 50), inception_weights=str(tmp_path / "no.pth"))

@@ -118,7 +118,7 @@ def test_evaluate_compares_pictures_of_different_kinds(
     large = {"size": (48, 50)}
     with torch.inference_mode():
         values = {"reference": image(3, **large), "images": image(1, **large), "inception_weights": "", "names": ""}
-        text, _, maps = node_class().execute(**values, tiles="free", search="exact")
+        text, _, maps, _ = node_class().execute(**values, tiles="free", search="exact")
     assert "coherence" in text and maps.shape[-1] == 3
     assert lines(caplog) == ["reference is RGB, images is grey; all are used as RGB"]
 
