@@ -54,7 +54,9 @@ def test_inputs_follow_from_the_record(comfyui_pack: ModuleType, material: Mater
     assert not {*material.hidden} & {*inputs["required"], *(set(inputs["optional"]) - set(MAPS))}
     if not isinstance(material.record, Task):
         for spec in describe(material.record.options):
-            assert spec.name in material.hidden or inputs["required"][spec.name][1]["default"] == spec.default
+            _, shown = (inputs["required"] | inputs["optional"]).get(spec.name, (None, {"default": spec.default}))
+            assert shown["default"] == spec.default
+            assert (spec.name in material.hidden) != (spec.name in inputs["required"] | inputs["optional"])
 
 
 @EVERY
