@@ -184,6 +184,22 @@ FAILURES = {
         "workflows/inputs/dahlia.jpg",
         reference="workflows/inputs/wood.jpg",
     ),
+    "patch_denoiser": Failure(
+        "Parts meet that do not belong together: here a bush across the tower, and a soft seam where two guesses of "
+        "what is there were averaged. Layouts are freer than with the gradient method, and some leave out much of the "
+        "reference. Take another seed, or lower coarse_dim to stay closer to it. Paint needs a patch_size of about 7, since larger "
+        "patches do not follow what is painted. Style Transfer does not keep the content with a patch_size of 5, 7 or 15: use "
+        "another quality there.",
+        "workflows/inputs/pavilion.jpg",
+        flags="--quality denoiser --coarse-dim 26 --height 104",
+    ),
+    "lattice": Failure(
+        "With a coarse_dim so low that rows of the pattern have only two or three pixels at the coarsest level, some joints bend "
+        "and some bricks become longer: here with 21. Raise it, to 40 for these bricks. Patterns seen at an angle, and "
+        "those whose period changes, such as cobbles, have no lattice and are refused.",
+        "workflows/inputs/bricks.png",
+        flags="--source lattice --coarse-dim 21 --quality fast",
+    ),
     "resume": Failure(
         "What is painted is made of patches of the reference, also where it has none like it: a disc in a colour that "
         "the reference lacks becomes whatever is nearest, and may be lost. Paint in colours of the reference, as large "

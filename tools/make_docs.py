@@ -100,6 +100,9 @@ def page(node: Any) -> str:
             "    gpdm distribution save IMAGE... -o LOOK.safetensors",
             "    gpdm texture LOOK.safetensors -o OUT.png",
         ]
+    if node.ID in OPTION_FAILURES:
+        name, command = OPTION_FAILURES[node.ID]
+        lines += [*_failure(name, "The reference; the result"), "", "## In the terminal", "", f"    {command}"]
     if node.ID == "GPDM_Resume":
         lines += _failure("resume", "The picture of a run that stopped, painted on")
         lines += ["", "## In the terminal", "", f"    {node.COMMAND}"]
@@ -109,6 +112,14 @@ def page(node: Any) -> str:
     return "\n".join(lines) + "\n"
 
 
+OPTION_FAILURES = {
+    "GPDM_PatchDenoiser": (
+        "patch_denoiser",
+        "gpdm reshuffle REFERENCE --quality denoiser --coarse-dim 26 -o OUT.png",
+    ),
+    "GPDM_InitialGuess": ("lattice", "gpdm texture REFERENCE --source lattice --coarse-dim 40 -o OUT.png"),
+}
+"""Name of the failure and command in the terminal of option nodes that have them, by node id."""
 INPUT_HEAD = ["| input | what it does | type | default |", "| --- | --- | --- | --- |"]
 
 

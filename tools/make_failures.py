@@ -35,6 +35,8 @@ from gpdm.cli.main import main as gpdm
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "web" / "docs" / "fails"
 WIDTH = 560
+OPTION_COMMANDS = {"patch_denoiser": "reshuffle", "lattice": "texture"}
+"""Command that shows a failure of an option, by its name."""
 
 
 def ellipse(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:
@@ -101,6 +103,13 @@ def draw_painted(failure: Failure, folder: Path) -> Image.Image:
     return at_most(strip([painted], [result]), WIDTH, WIDTH)
 
 
+def draw_reference(command: str, failure: Failure, folder: Path) -> Image.Image:
+    """Returns the reference of a task, and the result."""
+    reference, result = ROOT / failure.image, folder / "result.png"
+    assert gpdm([command, str(reference), *shlex.split(failure.flags), "-o", str(result)]) == 0
+    return at_most(strip([reference], [result]), WIDTH, WIDTH)
+
+
 def draw_enlarged(failure: Failure, folder: Path) -> Image.Image:
     """Returns a part of a picture that was scaled down: enlarged with bicubic, with GPDM, and as it was."""
     assert failure.shrunk is not None
@@ -133,6 +142,8 @@ def draw(name: str, folder: Path) -> Image.Image:
         return draw_painted(FAILURES[name], folder)
     if name == "saved_distribution":
         return draw_distribution(failure, folder)
+    if name in OPTION_COMMANDS:
+        return draw_reference(OPTION_COMMANDS[name], failure, folder)
     if failure.shrunk is not None:
         return draw_enlarged(failure, folder)
     if name == LOOP.name:
