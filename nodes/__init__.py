@@ -3,6 +3,7 @@
 from . import (
     collage,
     data,
+    daub,
     distributions,
     edits,
     loop,
@@ -32,6 +33,7 @@ _MODULES = (
     luts,
     resume,
     collage,
+    daub,
 )
 _NODES = [node for module in _MODULES for node in module.NODES]
 

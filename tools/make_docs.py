@@ -89,6 +89,9 @@ def page(node: Any) -> str:
             "",
             f"    {_material_command(material)}",
         ]
+    if node.ID == "GPDM_Daub":
+        lines += ["", "## In the terminal", "", "    gpdm daub IMAGE -o DAUB.png --palette-out PALETTE.png"]
+        lines += ["    gpdm paint PAINTED_DAUB.png IMAGE -o OUT.png"]
     if node.ID in ("GPDM_SaveDistribution", "GPDM_LoadDistribution"):
         lines += [
             *_failure("saved_distribution", "A new picture made with the picture itself; the result"),

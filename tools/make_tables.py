@@ -26,6 +26,7 @@ from gpdm import (
     REGIONS,
     SIZE_OPTIONS,
     TASKS,
+    DaubOptions,
     DistributionOptions,
     Edit,
     EvaluationOptions,
@@ -144,6 +145,7 @@ def commands() -> str:
         "reference": option_rows(ReferenceOptions),
         "evaluation": option_rows(EvaluationOptions),
         "distribution": option_rows(DistributionOptions),
+        "daub": option_rows(DaubOptions),
     }
     return json.dumps(table, indent=1, allow_nan=False) + "\n"
 

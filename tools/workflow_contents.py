@@ -312,6 +312,33 @@ WORKFLOWS: dict[str, list[Column]] = {
             ],
         ),
     ],
+    "daub": [
+        Column(
+            "1  The picture",
+            [
+                load("canyon.jpg", "Reference"),
+                note(
+                    HOW.format(files="canyon.jpg and canyon_daub_painted.png")
+                    + "GPDM Daub turns the picture into a daub of six flat colours, with a palette of them. On the daub another "
+                    "arrangement was painted with these colours, and GPDM Paint makes a picture of it.\n\nFor your own: run once, "
+                    "paint on daub_00001_.png in the mask editor or any program, picking colours from palette_00001_.png, and load it at "
+                    "Painted daub.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column(
+            "2  Daub",
+            [
+                Box("GPDM_Daub", {}, {"images": (0, 0)}),
+                save(2, "daub"),
+                save_slot(2, 1, "palette"),
+                load("canyon_daub_painted.png", "Painted daub"),
+            ],
+            drop=DROP,
+        ),
+        Column("3  Paint", [Box("GPDM_Paint", {"seed": 0}, {"daub": (5, 0), "reference": (0, 0)})]),
+        Column("4  Result", [save(6, "GPDM_daub"), curve(6)]),
+    ],
     "style_kept": [
         Column(
             "1  The pictures",

@@ -137,6 +137,8 @@ class Commands:
     """Weight of a reference."""
     distribution: tuple[OptionSpec, ...]
     """Options of a saved distribution."""
+    daub: tuple[OptionSpec, ...]
+    """Options of a daub."""
 
 
 def read_commands() -> Commands:
@@ -158,6 +160,7 @@ def read_commands() -> Commands:
         _specs(table["evaluation"]),
         weight,
         _specs(table["distribution"]),
+        _specs(table["daub"]),
     )
 
 

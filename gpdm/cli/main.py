@@ -12,6 +12,7 @@ from typing import Any
 from .. import __version__
 from ..errors import GPDMError
 from . import (
+    daub_flags,
     distribution_flags,
     edit_flags,
     eval_flags,
@@ -77,6 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
         material_flags.add_parser(parsers, material, commands)
     eval_flags.add_eval_parser(parsers, commands.evaluation)
     distribution_flags.add_parser(parsers, commands)
+    daub_flags.add_parser(parsers, commands)
     return parser
 
 
@@ -132,6 +134,11 @@ def _work(options: argparse.Namespace) -> dict[str, Any]:
         from .distributions import run_distribution_command
 
         return run_distribution_command(options)
+    if options.command == "daub":
+        daub_flags.check_flags(options)
+        from .daubs import run_daub_command
+
+        return run_daub_command(options)
     if "edit" in options:
         edit_flags.check_flags(options)
         from .edits import run_edit_command

@@ -49,7 +49,8 @@ class InvertedLists:
         sample = store.read(first[chosen])
         self.mean = sample.mean(0)
         self.components = principal_components(sample - self.mean, FEATURES, generator)
-        self.centroids = cluster(self._features(sample), number)
+        features = self._features(sample)
+        self.centroids = cluster(features, features[:number], CLUSTER_STEPS if number > 1 else 0)
         norms, lists = [], []
         for part in first.split(BLOCK_PATCHES):
             patches = store.read(part)
@@ -248,12 +249,12 @@ def principal_components(patches: Tensor, number: int, generator: Generator) -> 
     return directions
 
 
-def cluster(points: Tensor, number: int) -> Tensor:
-    """Returns the centroids of `number` clusters of points (n, d), by k-means from the first points: (number, d)."""
-    centroids = points[:number].clone()
-    for _ in range(CLUSTER_STEPS if number > 1 else 0):
+def cluster(points: Tensor, centroids: Tensor, steps: int) -> Tensor:
+    """Returns the centroids of clusters of points (n, d) after some steps of k-means from others, (number, d)."""
+    centroids = centroids.clone()
+    for _ in range(steps):
         # A product and no scattered sums, so that a GPU gives the same at every run.
-        members = F.one_hot(nearest_centroids(points, centroids, 1)[:, 0], number).to(points)
+        members = F.one_hot(nearest_centroids(points, centroids, 1)[:, 0], len(centroids)).to(points)
         counts = members.sum(0)[:, None]
         centroids = torch.where(counts > 0, members.T @ points / counts.clamp(min=1), centroids)
     return centroids

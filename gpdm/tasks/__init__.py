@@ -6,6 +6,7 @@ A new task is a record in a file here and three entries in this file.
 from . import analogy, layout, paint, restyle
 from .base import DEFAULT_QUALITY, QUALITIES, Changes, Picture, Recipe, Task
 from .collage import COLLAGE, CollageOptions
+from .daub import Daub, DaubOptions, daub
 from .distribution import picture_distribution
 from .mix import MIX, MixOptions
 from .output import SIZE_OPTIONS, TILES, OutputOptions
@@ -37,6 +38,8 @@ __all__ = [
     "TILES",
     "Changes",
     "CollageOptions",
+    "Daub",
+    "DaubOptions",
     "MixOptions",
     "OutputOptions",
     "Picture",
@@ -45,6 +48,7 @@ __all__ = [
     "Task",
     "analogy",
     "collage",
+    "daub",
     "mix",
     "paint",
     "picture_distribution",

@@ -32,7 +32,8 @@ ROOMS = {
     "optimizers": "errors options borders images references canvas pyramid memory patches kernels losses",
     "guess": "errors options borders images references canvas pyramid patches",
     "synthesis": "errors options borders images distributions references canvas pyramid memory guess losses optimizers",
-    "tasks": "errors options images pictures distributions references canvas pyramid guess losses optimizers synthesis",
+    "tasks": "errors options borders images pictures distributions references canvas pyramid patches guess losses optimizers "
+    "synthesis",
     "evaluation": "errors options borders images references patches transport synthesis",
     "edits": "errors options borders images pictures references canvas pyramid patches guess losses optimizers synthesis "
     "evaluation",

@@ -77,6 +77,7 @@ IDS = [
     "GPDM_LoadLUT",
     "GPDM_Resume",
     "GPDM_Collage",
+    "GPDM_Daub",
 ]
 
 

@@ -34,6 +34,7 @@ NAMES = sorted(
         "collage",
         "compare",
         "composed",
+        "daub",
         "diffusion_init",
         "diffusion_tileable",
         "inpaint_to_latent",
