@@ -31,10 +31,10 @@ class PatchDenoiser(Options):
     two.
 
     References:
-        Qiu et al., Efficient-SID: the closed-form denoiser, with its published settings as defaults. Deviations: noise
-        comes from the CPU generator of the output; with search "approximate", large levels use the nearest patches of
-        our inverted lists; borders that wrap do so in every patch, not in a mean over shifted pictures; and a picture
-        that a run starts from is denoised too.
+        Qiu et al., Efficient and Training-Free Single-Image Diffusion Models, CVPR 2026, with its published settings as
+        defaults. Deviations: noise comes from the CPU generator of the output; with search "approximate", large levels
+        use the nearest patches of our inverted lists; borders that wrap do so in every patch, not in a mean over
+        shifted pictures; and a picture that a run starts from is denoised too.
     """
 
     num_steps: int = option(

@@ -44,7 +44,7 @@ class PosteriorMean:
             inverted lists; 0 takes it over all.
 
     References:
-        Qiu et al., Efficient single-image diffusion (Efficient-SID), the closed-form denoiser.
+        Qiu et al., Efficient and Training-Free Single-Image Diffusion Models, CVPR 2026: the closed-form denoiser.
     """
 
     def __init__(
