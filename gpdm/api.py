@@ -1,6 +1,7 @@
 """All public names; `gpdm` imports this module when a name is first used."""
 
 from .borders import BORDERS as BORDERS
+from .borders import repeated as repeated
 from .canvas import Canvas as Canvas
 from .canvas import Keep as Keep
 from .distributions import DISTRIBUTION_SUFFIX as DISTRIBUTION_SUFFIX

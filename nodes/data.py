@@ -8,7 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..gpdm import GPDMError, Keep, OutputOptions, Reference, ReferenceOptions, masked_reference
+from ..gpdm import (
+    TILES,
+    GPDMError,
+    Keep,
+    OptionError,
+    OutputOptions,
+    Reference,
+    ReferenceOptions,
+    masked_reference,
+    repeated,
+)
 from . import base, convert, inputs
 
 
@@ -113,4 +123,45 @@ class GPDMCanvas:
         return (base.CanvasSettings(options.tile, options.symmetry, keep),)
 
 
-NODES = [GPDMReference, GPDMCanvas]
+class GPDMRepeatTile:
+    ID = "GPDM_RepeatTile"
+    DISPLAY_NAME = "GPDM Repeat Tile"
+    CATEGORY = "GPDM"
+    DESCRIPTION = (
+        "Copies of a tile beside each other, as they join: straight, with columns or rows moved by half, or mirrored."
+    )
+    SEARCH_ALIASES = ["tile", "pattern", "wallpaper", "half drop", "brick", "seamless", "2x2", "preview"]
+    FUNCTION = "execute"
+    RETURN_TYPES = ("IMAGE",)
+    RETURN_NAMES = ("images",)
+    OUTPUT_TOOLTIPS = ("The copies of each picture, as one picture.",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, Any]:
+        kinds = [name for name in TILES if name not in ("none", "x", "y")]
+        how = (
+            "The way in which copies join, as it was set where the tile was made. both is for straight copies, also for "
+            "tiles of x or y alone."
+        )
+        number = {"default": 2, "min": 1, "max": 16}
+        return {
+            "required": {
+                "images": inputs.image("The tiles. Each picture of a batch is repeated by itself."),
+                "tile": (kinds, {"default": "both", "tooltip": how}),
+                "columns": ("INT", number | {"tooltip": "Number of copies from left to right."}),
+                "rows": ("INT", number | {"tooltip": "Number of copies from top to bottom."}),
+            }
+        }
+
+    def execute(self, images: Tensor, tile: str, columns: int, rows: int) -> tuple[Tensor]:
+        height, width = images.shape[1:3]
+        length, side = {"half drop": (height, "height"), "brick": (width, "width")}.get(tile, (0, ""))
+        if length % 2:
+            reason = f"copies are moved by half the {side}, which must be even, and the picture is {width}x{height}"
+            raise OptionError("tile", tile, reason, "crop the picture by a pixel, or choose both")
+        four = repeated(images.movedim(-1, 1), TILES[tile])
+        copies = four.repeat(1, 1, -(-rows // 2), -(-columns // 2))[..., : rows * height, : columns * width]
+        return (copies.movedim(1, -1).contiguous(),)
+
+
+NODES = [GPDMReference, GPDMCanvas, GPDMRepeatTile]

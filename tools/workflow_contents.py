@@ -407,8 +407,7 @@ WORKFLOWS: dict[str, list[Column]] = {
                 note(
                     HOW.format(files="starry_night.jpg")
                     + "A painted tile: GPDM Canvas makes the output unchanged by a quarter turn, and tile lets it repeat. "
-                    "A quarter turn needs a square output, so output_width and output_height are equal. Try the mirror "
-                    "symmetries too.\n\n" + SPEED
+                    "Try the mirror symmetries too.\n\n" + SPEED
                 ),
             ],
         ),
@@ -425,6 +424,66 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column("4  Two by two copies", two_by_two(3), drop=DROP),
         Column("5  Result", [save(3, "GPDM_symmetric"), save(5, "GPDM_symmetric_2x2")]),
+    ],
+    "kaleidoscope": [
+        Column(
+            "1  The sample",
+            [
+                load("dahlia.jpg", "Reference"),
+                note(
+                    HOW.format(files="dahlia.jpg")
+                    + "A kaleidoscope: on GPDM Canvas symmetry is kaleidoscope 6, which has six mirrors through the centre. Try the "
+                    "other numbers, and rotate, which turns without mirrors. Any size will do; what lies outside the largest "
+                    "circle goes on as a larger picture would.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column("2  Symmetry", [Box("GPDM_Canvas", {"symmetry": "kaleidoscope 6"})], drop=DROP),
+        Column(
+            "3  A texture with it",
+            [
+                Box(
+                    "GPDM_TextureSynthesis",
+                    {"seed": 0, "height": 256, "output_width": 256, "output_height": 256},
+                    {"reference": (0, 0), "canvas": (2, 0)},
+                )
+            ],
+        ),
+        Column("4  Result", [save(3, "GPDM_kaleidoscope")]),
+    ],
+    "half_drop": [
+        Column(
+            "1  The picture",
+            [
+                load("starry_night.jpg", "Picture"),
+                note(
+                    HOW.format(files="starry_night.jpg")
+                    + "Wallpaper and cloth often repeat with a half drop: each column of tiles is moved down by half, so that copies "
+                    "do not stand in rows. Above, the picture itself is made to join so, and only a band at its borders changes. "
+                    "Below, a new texture does. brick moves rows instead, and mirrored uses mirror images.\n\n" + SPEED
+                ),
+            ],
+        ),
+        Column(
+            "2  Tiles with a half drop",
+            [
+                Box("GPDM_MakeTileable", {"seed": 0, "axes": "half drop"}, {"image": (0, 0)}),
+                Box(
+                    "GPDM_TextureSynthesis",
+                    {"seed": 0, "height": 192, "width_factor": 1.0, "height_factor": 1.0, "tile": "half drop"},
+                    {"reference": (0, 0)},
+                ),
+            ],
+        ),
+        Column(
+            "3  In use",
+            [
+                Box("GPDM_RepeatTile", {"tile": "half drop", "columns": 3, "rows": 2}, {"images": (2, 0)}),
+                Box("GPDM_RepeatTile", {"tile": "half drop", "columns": 3, "rows": 2}, {"images": (3, 0)}),
+            ],
+            drop=DROP,
+        ),
+        Column("4  Results", [save(4, "GPDM_half_drop"), save(5, "GPDM_half_drop_texture")]),
     ],
     "composed": [
         Column(

@@ -194,3 +194,27 @@ def test_what_is_kept_moves_to_the_device(comfyui_pack: ModuleType) -> None:
     (single,) = reference(comfyui_pack, image(), mask=left(), region=left())
     there = comfyui_pack.nodes.convert.moved(single, torch.device("meta"))
     assert {there.image.device.type, there.weight.device.type, there.region.device.type} == {"meta"}
+
+
+@pytest.mark.parametrize(
+    ("tile", "expected"),
+    [
+        ("both", [[0, 1, 0], [2, 3, 2], [0, 1, 0]]),
+        ("half drop", [[0, 1, 2], [2, 3, 0], [0, 1, 2]]),
+        ("brick", [[0, 1, 0], [2, 3, 2], [1, 0, 1]]),
+        ("mirrored", [[0, 1, 1], [2, 3, 3], [2, 3, 3]]),
+    ],
+)
+def test_copies_of_a_tile_join_as_it_was_made(comfyui_pack: ModuleType, tile: str, expected: list) -> None:
+    """A picture of two by two pixels; three columns and two rows of them are shown, of which the first are compared."""
+    image = torch.arange(4.0).reshape(1, 2, 2, 1).expand(2, -1, -1, 3) / 4
+    node = comfyui_pack.NODE_CLASS_MAPPINGS["GPDM_RepeatTile"]()
+    (copies,) = node.execute(image, tile, columns=3, rows=2)
+    assert copies.shape == (2, 4, 6, 3)
+    assert (4 * copies[1, :3, :3, 0]).tolist() == expected
+
+
+def test_a_tile_of_odd_height_cannot_be_moved_by_half(comfyui_pack: ModuleType) -> None:
+    node = comfyui_pack.NODE_CLASS_MAPPINGS["GPDM_RepeatTile"]()
+    with pytest.raises(ValueError, match="half the height, which must be even, and the picture is 4x3"):
+        node.execute(torch.zeros(1, 3, 4, 3), "half drop", columns=2, rows=2)

@@ -66,6 +66,7 @@ IDS = [
     "GPDM_Evaluate",
     "GPDM_Reference",
     "GPDM_Canvas",
+    "GPDM_RepeatTile",
     "GPDM_SaveDistribution",
     "GPDM_LoadDistribution",
     *(edit.node_id for edit in EDITS.values()),
