@@ -429,9 +429,9 @@ WORKFLOWS: dict[str, list[Column]] = {
         Column(
             "1  The sample",
             [
-                load("dahlia.jpg", "Reference"),
+                load("starry_night.jpg", "Reference"),
                 note(
-                    HOW.format(files="dahlia.jpg")
+                    HOW.format(files="starry_night.jpg")
                     + "A kaleidoscope: on GPDM Canvas symmetry is kaleidoscope 6, which has six mirrors through the centre. Try the "
                     "other numbers, and rotate, which turns without mirrors. Any size will do; what lies outside the largest "
                     "circle goes on as a larger picture would.\n\n" + SPEED
