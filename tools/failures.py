@@ -208,6 +208,16 @@ FAILURES = {
         (120, 20, 175, 75),
         flags="--height 192 --seed 5 --quality fast --stop-after 3",
     ),
+    "canvas": Failure(
+        "A single thing is not put into the middle: here the mirrors and the border cut the flower, and the middle is empty. Other "
+        "seeds may do better; textures and pictures of many small things suit best. What has one "
+        "direction in the reference, such as the grain of wood, letters or a horizon, has no patches for the turned parts, and "
+        "looks combed there; rotate 180 and the mirrors turn least. At the mirrors of a kaleidoscope and of mirrored tiles "
+        "shapes become butterflies.",
+        "workflows/inputs/dahlia.jpg",
+        flags="--symmetry 'kaleidoscope 6' --height 192 --output-width 192 --output-height 192 --quality fast",
+    ),
 }
-"""A failure of each edit, match and record of materials by its name, of saved distributions, and of painting in a run.
+"""A failure of each edit, match and record of materials by its name, of saved distributions, of painting in a run, and of a
+symmetry.
 """

@@ -106,6 +106,18 @@ def page(node: Any) -> str:
     if node.ID in OPTION_FAILURES:
         name, command = OPTION_FAILURES[node.ID]
         lines += [*_failure(name, "The reference; the result"), "", "## In the terminal", "", f"    {command}"]
+    if node.ID == "GPDM_Canvas":
+        lines += [
+            *_canvas_text(),
+            *_failure("canvas", "The picture; a kaleidoscope of it"),
+            "",
+            "## In the terminal",
+            "",
+        ]
+        lines += [
+            '    gpdm texture IMAGE --symmetry "kaleidoscope 6" -o OUT.png',
+            '    gpdm texture IMAGE --tile "half drop" -o OUT.png',
+        ]
     if node.ID == "GPDM_Resume":
         lines += _failure("resume", "The picture of a run that stopped, painted on")
         lines += ["", "## In the terminal", "", f"    {node.COMMAND}"]
@@ -200,6 +212,39 @@ def _command_line(command: str, flags: str) -> list[str]:
     """Returns a command on one line, or on two if one is too long."""
     line = f"{command} {flags}"
     return [line] if len(line) <= WIDTH else [f"{command} \\", f"    {flags}"]
+
+
+def _canvas_text() -> list[str]:
+    """Returns the part of the help page of GPDM Canvas that explains its values."""
+    return [
+        "",
+        "## Symmetries",
+        "",
+        *_wrapped(
+            "Mirrors, rotate 180, and rotate 90 of a square output move pixels onto pixels, and the output is symmetric to the "
+            "bit. Other rotations move pixels between pixels: one sector of the output is free, and the others are interpolated "
+            "from it (bicubic), also at each step, so that edges are as smooth there as in the sector. The output may have any "
+            "shape: outside the largest circle it looks like a part of a larger picture with the symmetry."
+        ),
+        "",
+        *_wrapped(
+            "Kept pixels come first, and need not be symmetric. A symmetric output is not turned or mirrored exactly where its "
+            "kept pixels are."
+        ),
+        "",
+        "![The picture; a kaleidoscope of it](pictures/kaleidoscope.jpg)",
+        "",
+        "## Tiles",
+        "",
+        *_wrapped(
+            "both repeats copies in straight rows and columns. half drop moves each column down by half the height, brick each row "
+            "right by half the width; the height or width of the output is even then. mirrored flips every other copy, as engines "
+            "do with mirrored repeat: the border has no step, and patches across it resemble the reference. GPDM Repeat Tile "
+            "shows the copies as they join."
+        ),
+        "",
+        "![The picture; made to join with a half drop; a texture with a half drop](pictures/half_drop.jpg)",
+    ]
 
 
 def _wrapped(text: str, indent: str = "") -> list[str]:

@@ -92,6 +92,13 @@ def draw_distribution(failure: Failure, folder: Path) -> Image.Image:
     return at_most(strip([], results), WIDTH, WIDTH)
 
 
+def draw_symmetric(failure: Failure, folder: Path) -> Image.Image:
+    """Returns a picture and a texture of it with a symmetry."""
+    picture, result = ROOT / failure.image, folder / "symmetric.png"
+    assert gpdm(["texture", str(picture), *shlex.split(failure.flags), "-o", str(result)]) == 0
+    return at_most(strip([picture], [result]), WIDTH, WIDTH)
+
+
 def draw_painted(failure: Failure, folder: Path) -> Image.Image:
     """Returns the picture of a run that stopped with an ellipse painted on it, and the result."""
     painted, result = folder / "painted.png", folder / "resumed.png"
@@ -140,6 +147,8 @@ def draw(name: str, folder: Path) -> Image.Image:
         return draw_material(MATERIALS[name], folder)
     if name == "resume":
         return draw_painted(FAILURES[name], folder)
+    if name == "canvas":
+        return draw_symmetric(failure, folder)
     if name == "saved_distribution":
         return draw_distribution(failure, folder)
     if name in OPTION_COMMANDS:

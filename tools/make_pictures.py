@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -42,6 +43,8 @@ IN_GRID = {
 }
 """Workflows of the picture at the top of the README."""
 
+IN_HELP = ("kaleidoscope", "half_drop")
+"""Workflows whose pictures are on the help page of GPDM Canvas."""
 
 WITHOUT_MODEL = {
     "diffusion_init": "reshuffle starry_night.jpg --init pavilion.jpg --coarse-dim 64",
@@ -182,6 +185,8 @@ def main() -> None:
     strips = {name: sheets.get(name, strip)(*make(name, keep / name)) for name in options.names or all_workflows()}
     for name, sheet in strips.items():
         at_most(sheet, 768, 768).save(WORKFLOWS / f"{name}.jpg", quality=88)
+        if name in IN_HELP:
+            shutil.copyfile(WORKFLOWS / f"{name}.jpg", HELP / "pictures" / f"{name}.jpg")
     if LOOP.file in strips:
         draw_loops(keep / LOOP.file)
     if not options.names:
