@@ -218,6 +218,6 @@ FAILURES = {
         flags="--symmetry 'kaleidoscope 6' --height 192 --output-width 192 --output-height 192 --quality fast",
     ),
 }
-"""A failure of each edit, match and record of materials by its name, of saved distributions, of painting in a run, and of a
-symmetry.
+"""A failure of each edit, match and record of materials by its name, of saved distributions, of painting in a run, and
+of a symmetry.
 """
