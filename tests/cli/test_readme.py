@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -43,8 +44,17 @@ def test_quick_start_makes_a_picture_as_large_as_its_sample() -> None:
 
 def test_sections_come_in_their_order() -> None:
     titles = re.findall(r"^## (.*)$", README, re.MULTILINE)
-    order = ["Quick start", "Install in ComfyUI", "Nodes", "Tasks", "Edits", "Looks", "Materials", "Python", "Tests"]
-    assert titles[:9] == order
+    order = [
+        "Quick start",
+        "Install in ComfyUI",
+        "Nodes",
+        "Tasks",
+        "Edits",
+        "Looks",
+        "Materials",
+        "What the field does",
+    ]
+    assert titles[:10] == [*order, "Python", "Tests"]
 
 
 def test_everything_it_links_to_is_there() -> None:
@@ -102,6 +112,19 @@ def test_a_match_is_in_the_table_of_nodes_and_has_a_command(match: gpdm.Match) -
     assert (options.match.match, str(options.out)) == (match.name, f"{match.command}.png")
     for file in (options.reference, *options.image):
         assert (ROOT / file).is_file()
+
+
+def test_the_feature_table_names_commands_and_flags_that_exist() -> None:
+    table = README.split("## What the field does", 1)[1].split("\n## ", 1)[0]
+    lines = [line for line in table.splitlines() if line.startswith("| ")][2:]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert len(rows) > 20 and {len(row) for row in rows} == {6}
+    assert {cell for row in rows for cell in row[1:5]} <= {"yes", "no", "partly"}
+    here = " ".join(row[5] for row in rows)
+    commands: Any = next(action for action in build_parser()._actions if action.dest == "command").choices
+    assert set(re.findall(r"`(?:gpdm )?([a-z]+)", here)) <= set(commands)
+    known = {flag for parser in commands.values() for flag in parser._option_string_actions}
+    assert set(re.findall(r"(--[a-z-]+)", here)) <= known
 
 
 def test_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
