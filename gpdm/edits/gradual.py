@@ -44,7 +44,7 @@ def gradual_sizes(size: Size, target: Size) -> list[Size]:
 def shrunk(
     reference: Reference, size: Size, loss: BidirectionalLoss, seed: int, on_step: OnProgress | None = None
 ) -> Tensor:
-    """Returns an image of a smaller size that shows all of a reference, and nothing that is not in it.
+    """Returns an image of a smaller size whose patches are those of a reference, as many of them as there is room for.
 
     Each small step removes seams. Then all patches vote for the pixels: those of the image for their nearest reference
     patches, those of the reference for themselves at their nearest place in the image. The mean of the votes is the

@@ -1,4 +1,4 @@
-"""The edit that summarises: a much smaller picture that shows all of a picture without squeezing it."""
+"""The edit that summarises: a much smaller picture that shows what a picture shows, without squeezing it."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class SummariseOptions(EditOptions):
 
 
 def summarise(entry: EditInput, options: SummariseOptions) -> Edited:
-    """Returns a smaller picture that shows all of a picture.
+    """Returns a smaller picture that shows what a picture shows.
 
     The layout is found at a small scale (`shrunk`); it is then filled with pixels of the picture, from coarse to fine.
     """
@@ -123,9 +123,9 @@ EDITS = (
         name="summarise",
         title="Summarise",
         command="summarise",
-        summary="A much smaller picture that shows all of a picture: what repeats is left out, and what is shown keeps its size.",
-        advice="Half the width is safe for most pictures; below a third, objects are cut or lost. Paint a mask over what must stay whole, and raise "
-        "importance for more of it. Other seeds choose other parts. Straight lines may bend or jump where something was left out.",
+        summary="Makes a picture much smaller without squeezing it: what is plain or repeats is left out, and the rest keeps its size.",
+        advice="Half the width suits most pictures; at a quarter a large object is cut, and things at the border may be lost. Paint a mask over "
+        "what must stay, and raise importance for more of it. If small or thin things are lost, raise coarse_dim or completeness.",
         image_help="Picture to make smaller.",
         mask_help="Part of the picture that matters more than the rest, as painted in the mask editor. An empty mask, or none, takes all parts as alike.",
         mask_is_optional=True,
@@ -147,7 +147,7 @@ EDITS = (
             image="pavilion.jpg",
             mask=None,
             values={"width_factor": 0.5},
-            note="The picture has half the width; the tower and the trees are not squeezed.",
+            note="At half the width the tower has its size; sky, lake and the tall tree beside it are left out.",
         ),
     ),
 )
