@@ -40,6 +40,12 @@ FAILURES = {
         flags="--mode blend --quality fast --height 128",
         reference="workflows/inputs/wood.jpg",
     ),
+    "daub": Failure(
+        "Small things of a strong colour, such as the red columns here, have no colour of their own: six colours are those of the "
+        "large areas, and the blur has mixed the red with its surroundings. Raise colours to 12 or more and lower blur, or pick "
+        "the missing colour from the picture itself while you paint.",
+        "workflows/inputs/pavilion.jpg",
+    ),
     "collage": Failure(
         "A bright sky beside a dark one: no patch of either is in between, so that the seam is an edge, and things that have both, "
         "such as trees, grow along it. Put pictures beside each other that are alike where they meet, bring their brightness "

@@ -90,7 +90,13 @@ def page(node: Any) -> str:
             f"    {_material_command(material)}",
         ]
     if node.ID == "GPDM_Daub":
-        lines += ["", "## In the terminal", "", "    gpdm daub IMAGE -o DAUB.png --palette-out PALETTE.png"]
+        lines += [
+            *_failure("daub", "The picture; its daub"),
+            "",
+            "## In the terminal",
+            "",
+            "    gpdm daub IMAGE -o DAUB.png --palette-out PALETTE.png",
+        ]
         lines += ["    gpdm paint PAINTED_DAUB.png IMAGE -o OUT.png"]
     if node.ID in ("GPDM_SaveDistribution", "GPDM_LoadDistribution"):
         lines += [

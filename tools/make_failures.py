@@ -35,8 +35,8 @@ from gpdm.cli.main import main as gpdm
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "web" / "docs" / "fails"
 WIDTH = 560
-OPTION_COMMANDS = {"patch_denoiser": "reshuffle", "lattice": "texture"}
-"""Command that shows a failure of an option, by its name."""
+OPTION_COMMANDS = {"daub": "daub", "patch_denoiser": "reshuffle", "lattice": "texture"}
+"""Command that shows a failure of an option, or of no task, by its name."""
 
 
 def ellipse(size: tuple[int, int], box: tuple[int, int, int, int]) -> Image.Image:
