@@ -59,8 +59,8 @@ class LoopOptions(EditOptions):
     )
     amount: float = option(
         1.0,
-        "Strength of the motion: the distance of sway, or the contrast of what comes and goes with shimmer. Above 2 shapes "
-        "bend like rubber with sway, and hardly remain with shimmer.",
+        "Strength of the motion: the distance of sway, or the contrast of what comes and goes with shimmer. From about 2 "
+        "shapes bend like rubber with sway, and dissolve with shimmer.",
         ge=0.0,
         le=4.0,
         step=0.1,
