@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from gpdm import (
+    TASKS,
     Canvas,
     ImageError,
     Keep,
@@ -18,7 +19,9 @@ from gpdm import (
     PyramidSchedule,
     Reference,
     SWDLoss,
+    Task,
     patch_distribution,
+    run_task,
     style_transfer,
     synthesize,
 )
@@ -322,6 +325,18 @@ def test_memory_is_planned() -> None:
 def test_bad_options_are_refused_by_name(options: dict[str, Any]) -> None:
     with pytest.raises(OptionError, match=next(iter(options))):
         PatchDenoiser(**options)
+
+
+WITHOUT_LAYOUT = {name: task for name, task in TASKS.items() if name != "analogy"}
+"""Tasks that work without a guide, which is a part of a loss."""
+
+
+@pytest.mark.parametrize("task", WITHOUT_LAYOUT.values(), ids=list(WITHOUT_LAYOUT))
+def test_tasks_have_it_as_a_quality(task: Task) -> None:
+    pictures = [picture(30, 34, seed=number) for number in range(len(task.pictures))]
+    result = run_task(task, *pictures, quality="denoiser")
+    assert result.images.isfinite().all()
+    assert {losses.shape[1] for losses in result.losses} == {10}
 
 
 def test_a_style_with_a_guide_is_refused() -> None:

@@ -29,6 +29,7 @@ from gpdm import (
     Optimizer,
     OutputOptions,
     OutputState,
+    PatchDenoiser,
     PatchNN,
     PyramidSchedule,
     Reference,
@@ -169,7 +170,7 @@ def test_everything_is_explained(comfyui_pack: ModuleType, name: str) -> None:
     assert node_class.DISPLAY_NAME.startswith("GPDM ")
 
 
-@pytest.mark.parametrize("options", [SWDLoss, PyramidSchedule, Optimizer, PatchNN, BidirectionalLoss])
+@pytest.mark.parametrize("options", [SWDLoss, PyramidSchedule, Optimizer, PatchNN, PatchDenoiser, BidirectionalLoss])
 def test_option_nodes_show_and_make_the_core_defaults(comfyui_pack: ModuleType, options: type) -> None:
     node_class = node(comfyui_pack, f"GPDM_{options.__name__}")
     (made,) = node_class().execute(**defaults(node_class))
