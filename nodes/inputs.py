@@ -26,7 +26,7 @@ QUALITY: Input = (
     {
         "default": DEFAULT_QUALITY,
         "tooltip": "Preset: draft, in seconds by patch nearest neighbours, which copy more; fast; balanced; best, with more levels and steps; "
-        "paper, with the published settings; denoiser, diffusion by patches, with newer layouts. "
+        "paper, with the published settings; denoiser, diffusion by patches, sharp and copying like draft. "
         "A connected option node replaces its part of the preset.",
     },
 )

@@ -144,8 +144,8 @@ class GPDMPatchDenoiser(OptimizerNode):
     DISPLAY_NAME = "GPDM Patch Denoiser"
     DESCRIPTION = (
         "Diffusion without a network (Efficient-SID) in place of a gradient method: noise becomes a picture, each patch "
-        "by a mean of reference patches. Layouts are newer; with it, set GPDM Pyramid Schedule to coarse_dim 26, "
-        "pyr_factor 0.5 and fine_factor 0.5."
+        "by a mean of reference patches. Results are sharp but copy large pieces and may leave much out; set GPDM Pyramid "
+        "Schedule to coarse_dim 26, pyr_factor 0.5 and fine_factor 0.5."
     )
     SEARCH_ALIASES = ["efficient-sid", "diffusion", "single image diffusion", "sindiffusion", "ddim", "variety"]
     OUTPUT_TOOLTIPS = (

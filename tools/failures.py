@@ -192,8 +192,8 @@ FAILURES = {
     ),
     "patch_denoiser": Failure(
         "Parts meet that do not belong together: here a bush across the tower, and a soft seam where two guesses of "
-        "what is there were averaged. Layouts are freer than with the gradient method, and some leave out much of the "
-        "reference. Take another seed, or lower coarse_dim to stay closer to it. Paint needs a patch_size of about 7, since larger "
+        "what is there were averaged. Some results leave out much of the reference: by the gradient method the distance "
+        "to it is a tenth. Take another seed, or lower coarse_dim to stay closer to it. Paint needs a patch_size of about 7, since larger "
         "patches do not follow what is painted. Style Transfer does not keep the content with a patch_size of 5, 7 or 15: use "
         "another quality there.",
         "workflows/inputs/pavilion.jpg",

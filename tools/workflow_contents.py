@@ -680,9 +680,9 @@ WORKFLOWS: dict[str, list[Column]] = {
                 load("pavilion.jpg", "Reference"),
                 note(
                     HOW.format(files="pavilion.jpg")
-                    + "Diffusion by patches, without a network: noise becomes a picture in ten steps at each of a few sizes. Layouts "
-                    "differ more from the reference than with the gradient method, and edges are sharp. Whole objects are "
-                    "repeated, and where two of them meet there may be a soft seam: try some seeds.\n\n" + SPEED
+                    + "Diffusion by patches, without a network: noise becomes a picture in ten steps at each of a few sizes. Edges "
+                    "are sharp, since large pieces are copied. Whole objects are repeated or left out, and where two of "
+                    "them meet there may be a soft seam: try some seeds.\n\n" + SPEED
                 ),
             ],
         ),

@@ -96,8 +96,8 @@ QUALITIES: dict[str, Changes] = {
 }
 """What each quality changes of a task's own settings. "paper" is the published configuration with its sorted distance;
 docs/adr/0001 lists the remaining deviations. A task may add its own changes for it (`Task.paper`). "draft" is another
-algorithm, patch nearest neighbours, in seconds: it copies more than the others.
-"denoiser" is a third, diffusion by patches, with the published spacing of levels: its layouts are newer."""
+algorithm, patch nearest neighbours, in seconds: it copies more than the others. "denoiser" is a third,
+diffusion by patches with the published spacing of levels: its edges are sharp, and it copies like "draft"."""
 
 DEFAULT_QUALITY = "balanced"
 
