@@ -122,24 +122,28 @@ class Sector:
         centre = torch.tensor([(width - 1) / 2, (height - 1) / 2], dtype=torch.float64)
         y, x = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in size), indexing="ij")
         offsets = torch.stack([x, y], 2).flatten(0, 1) - centre
-        members = torch.stack([offsets @ turn for turn in _turns(fold, mirrored)])  # (K + 1, H W, 2)
-        within = (members.abs() <= centre + 1e-6).all(2)
-        nearness = members @ _direction(size, fold, mirrored)
-        # The first, the pixel itself, is preferred where directions are equal.
-        nearness -= 1e-6 * torch.arange(len(members), dtype=torch.float64)[:, None]
-        best, chosen = nearness.masked_fill(~within, -math.inf).max(0)
+        turns, direction = _turns(fold, mirrored), _direction(size, fold, mirrored)
+        position, chosen, own = offsets, torch.zeros(len(offsets), dtype=torch.int64), offsets @ direction
+        best = own
+        for number, turn in enumerate(turns[1:], 1):  # one by one, since together they take much memory
+            copy = offsets @ turn
+            # The pixel itself, and then the first, is preferred where directions are equal.
+            nearness = (copy @ direction - 1e-6 * number).masked_fill(~_within(copy, centre), -math.inf)
+            nearer = nearness > best
+            position = torch.where(nearer[:, None], copy, position)
+            chosen, best = torch.where(nearer, number, chosen), torch.maximum(nearness, best)
         inside = chosen == 0
-        position = members.gather(0, chosen[None, :, None].expand(-1, -1, 2))[0]
         # Pixels along two edges of the sector may be nearest to each other's copies; those of one edge are in it.
         _, distance = _nearest(position, inside, centre, width)
-        at_edge = (best - nearness[0] < 2 * GAP) & ((2 * chosen <= fold) | (chosen >= fold))
+        at_edge = (best - own < 2 * GAP) & ((2 * chosen <= fold) | (chosen >= fold))
         inside |= at_edge & (distance > GAP) & (offsets.norm(dim=1) > 2)  # at the centre all edges meet
         position = torch.where(inside[:, None], offsets, position)
         index = inside.nonzero()[:, 0]
-        copies = _normalised(members[1:, index], centre)[None]
+        copies = torch.stack([offsets[index] @ turn for turn in turns[1:]])  # (K, S, 2)
+        counted, copies = _within(copies, centre), _normalised(copies, centre)[None]
         outside = 1 - inside.view(1, 1, height, width).double()
         fraction = F.grid_sample(outside, copies, "bilinear", "border", align_corners=True)[0, 0]
-        counted = within[1:, index] & (fraction > LEAST_FRACTION)
+        counted &= fraction > LEAST_FRACTION
         weights = counted / fraction.clamp(min=LEAST_FRACTION) / (1 + counted.sum(0))
         return cls(
             inside.view(1, 1, height, width),
@@ -193,6 +197,11 @@ def _direction(size: tuple[int, int], fold: int, mirrored: bool) -> Tensor:
         width = math.pi / fold
         angle = math.pi / 2 - (math.floor((math.pi / 2 - angle) / width + 1e-9) + 0.5) * width
     return torch.tensor([math.cos(angle), -math.sin(angle)], dtype=torch.float64)
+
+
+def _within(offsets: Tensor, centre: Tensor) -> Tensor:
+    """Returns whether offsets from the centre (..., 2) are inside the image, bool, (...,)."""
+    return (offsets.abs() <= centre + 1e-6).all(-1)
 
 
 def _nearest(position: Tensor, inside: Tensor, centre: Tensor, width: int) -> tuple[Tensor, Tensor]:

@@ -95,6 +95,29 @@ def test_an_edge_of_the_reference_on_the_border_raises_the_gradient_and_not_the_
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("border", ["half drop", "brick", "mirrored"])
+def test_moved_and_mirrored_tiles_have_no_seam(border: str) -> None:
+    """Plain copies of the same outputs have one."""
+    images = outputs_that_tile(border)
+    scores = [seam_gradients(each[None], border) for each in images]
+    plain = [seam_gradients(each[None], "circular") for each in images]
+    for axis in "xy":
+        mean = sum(score[f"seam gradient {axis}"] for score in scores) / len(scores)
+        assert 0.75 < mean < 1.3
+    moved = "x" if border == "half drop" else "y"
+    assert sum(score[f"seam gradient {moved}"] for score in plain) / len(plain) > 1.5
+
+
+def test_seam_scores_of_moved_tiles_compare_what_meets() -> None:
+    noise = torch.randn(1, 3, 128, 128, generator=torch.Generator().manual_seed(0))
+    image = gaussian_blur(noise, 1.5, "half drop")
+    scores, plain = seam_gradients(image, "half drop"), seam_gradients(image, "circular")
+    for axis in "xy":
+        assert scores[f"seam gradient {axis}"] == pytest.approx(1, abs=0.25)
+    assert plain["seam gradient x"] > 1.5
+
+
+@pytest.mark.slow
 def test_outputs_with_coherence_tile() -> None:
     """Levels from 64 pixels on use the coherence term."""
     reference = resize(texture(40), (70, 70))
