@@ -133,13 +133,11 @@ class Measuring:
 def measure_all(measuring: Measuring, side: int, device: str) -> None:
     """Measures all cases."""
     styles = {name: METHODS[name] for name in ("bicubic", "natural")}
-    without_crisp = {name: method for name, method in METHODS.items() if name != "crisp"}
     for factor in FACTORS:
-        methods = METHODS if factor <= 2 else without_crisp  # beyond, crisp is natural
         for pictures, names in (("chosen on", CHOSEN), ("held out", HELD_OUT)):
             for name in names:
                 truth = truth_of(name, side, device)
-                measuring.add("picture", truth, shrunk(truth, factor), factor, methods, picture=name, pictures=pictures)
+                measuring.add("picture", truth, shrunk(truth, factor), factor, METHODS, picture=name, pictures=pictures)
     for factor in (2.0, 4.0):
         for name in MATERIALS:
             truth = truth_of(name, side, device)
@@ -156,7 +154,7 @@ def measure_all(measuring: Measuring, side: int, device: str) -> None:
         measuring.add("scaled down with area", truth, shrunk(truth, 2, "area"), 2.0, area, picture=name)
     truth = letters(device)
     for factor in (2.0, 4.0):
-        measuring.add("letters", truth, shrunk(truth, factor), factor, without_crisp, picture="letters")
+        measuring.add("letters", truth, shrunk(truth, factor), factor, METHODS, picture="letters")
 
 
 def main() -> None:

@@ -35,11 +35,13 @@ class Examples:
     search: PatchSearch
     """Finds patches of the blurred references."""
     detail: PatchStore
-    """Patches of the references minus the blurred references, with the same indices."""
+    """Patches of the references minus the blurred references, times the gain, with the same indices."""
 
     @classmethod
-    def of(cls, references: Sequence[Reference], factor: float, patch_size: int) -> Examples:
+    def of(cls, references: Sequence[Reference], factor: float, patch_size: int, gain: float = 1.0) -> Examples:
         """Returns the examples for an image that was enlarged by `factor`: references that are blurred as much.
+
+        With a `gain` above 1 more is added than the blur took away.
 
         Raises:
             OptionError: All patches have weight 0.
@@ -47,7 +49,7 @@ class Examples:
         images = [x.image for x in references]
         blurred = [bicubic(bicubic(x, scaled(size_of(x), 1 / factor)), size_of(x)) for x in images]
         weights = reference_patch_weights(references, patch_size)
-        detail = [image - other for image, other in zip(images, blurred, strict=True)]
+        detail = [gain * (image - other) for image, other in zip(images, blurred, strict=True)]
         return cls(PatchSearch(blurred, patch_size, weights, max_keys=MAX_KEYS), PatchStore(detail, patch_size))
 
     def added(self, image: Tensor) -> Iterator[tuple[float, Tensor]]:
