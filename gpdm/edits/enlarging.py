@@ -119,7 +119,7 @@ def _at(reference: Reference, scale: float) -> Reference:
 def _with_detail(
     image: Tensor, references: Sequence[Reference], factor: float, gain: float, on_step: OnProgress | None
 ) -> Tensor:
-    """Returns an image that was enlarged by `factor`, with the detail of nearest patches of references, times `gain`."""
+    """Returns an image that was enlarged by `factor`, with detail of nearest reference patches, times `gain`."""
     side = min(PATCH_SIZE, *size_of(image), *(n for reference in references for n in size_of(reference.image)))
     if side < MIN_PATCH_SIZE:
         return image
