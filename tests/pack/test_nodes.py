@@ -192,7 +192,7 @@ def test_runs_under_inference_mode_with_defaults(comfyui_pack: ModuleType, termi
     pictures = {n: image(seed=i) for i, n in enumerate(names)}
     before = {n: tensor.clone() for n, tensor in pictures.items()}
     with torch.inference_mode():
-        images, curve = node_class().execute(**pictures, **defaults(node_class), **QUICK)
+        images, curve, _ = node_class().execute(**pictures, **defaults(node_class), **QUICK)
     assert images.dim() == 4 and images.shape[-1] == 3 and images.dtype == torch.float32
     assert images.min() >= 0 and images.max() <= 1
     assert curve.shape == (1, 480, 960, 3)
@@ -204,14 +204,14 @@ def test_half_precision_and_every_channel_count(
     comfyui_pack: ModuleType, terminal: TerminalHost, channels: int
 ) -> None:
     node_class = node(comfyui_pack, "GPDM_Reshuffle")
-    images, _ = node_class().execute(reference=image(channels=channels).half(), **defaults(node_class), **QUICK)
+    images, *_ = node_class().execute(reference=image(channels=channels).half(), **defaults(node_class), **QUICK)
     assert images.shape == (1, 24, 24, max(channels, 3)), "Save Image takes three or four channels"
 
 
 def test_result_is_the_core_result(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
     """The node adds nothing of its own: same seed, same picture."""
     node_class = node(comfyui_pack, "GPDM_Synthesize")
-    images, _ = node_class().execute(reference=image(), **(defaults(node_class) | {"seed": 9}), **QUICK)
+    images, *_ = node_class().execute(reference=image(), **(defaults(node_class) | {"seed": 9}), **QUICK)
     recipe = replace(TASKS["reshuffle"].recipe(), **QUICK)
     core = reshuffle(image().movedim(-1, 1) * 2 - 1, recipe=recipe, seed=9).images
     assert torch.allclose(images, ((core + 1) / 2).movedim(1, -1), atol=1e-6)
@@ -231,10 +231,10 @@ def test_init_and_guess(comfyui_pack: ModuleType, terminal: TerminalHost) -> Non
     values = defaults(guess) | {"source": "image"}
     with torch.inference_mode():
         (connected,) = guess().execute(init=start, **values)
-        by_guess, _ = synthesize().execute(reference=image(), guess=connected, **defaults(synthesize), **QUICK)
-        by_init, _ = synthesize().execute(reference=image(), init=start, **defaults(synthesize), **QUICK)
+        by_guess, *_ = synthesize().execute(reference=image(), guess=connected, **defaults(synthesize), **QUICK)
+        by_init, *_ = synthesize().execute(reference=image(), init=start, **defaults(synthesize), **QUICK)
         (options_only,) = guess().execute(**values)
-        by_both, _ = synthesize().execute(
+        by_both, *_ = synthesize().execute(
             reference=image(), init=start, guess=options_only, **defaults(synthesize), **QUICK
         )
     assert by_init.shape == (1, 26, 30, 3)
@@ -255,7 +255,7 @@ def test_the_picture_of_a_guess_is_what_tasks_start_from(
     with torch.inference_mode():
         (connected,) = guess().execute(init=start, **(defaults(guess) | {"source": "image"}))
         quick = QUICK | {"optimizer": Optimizer(num_steps=1, method="adam", lr=1e-6)}
-        images, _ = task().execute(
+        images, *_ = task().execute(
             reference=image(),
             guess=connected,
             pyramid=PyramidSchedule(coarse_dim=24),
@@ -337,7 +337,7 @@ def test_a_loss_that_needs_autograd_works_under_inference_mode(
 ) -> None:
     node_class, loss = node(comfyui_pack, "GPDM_Synthesize"), AutogradLoss()
     with torch.inference_mode():
-        images, _ = node_class().execute(
+        images, *_ = node_class().execute(
             reference=image(),
             **defaults(node_class),
             loss=loss,
@@ -349,7 +349,7 @@ def test_a_loss_that_needs_autograd_works_under_inference_mode(
 
 def test_a_batch_of_references_is_one_distribution(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
     node_class = node(comfyui_pack, "GPDM_Reshuffle")
-    images, _ = node_class().execute(reference=image(batch=3), **defaults(node_class), **QUICK)
+    images, *_ = node_class().execute(reference=image(batch=3), **defaults(node_class), **QUICK)
     assert images.shape[0] == 1
 
 
@@ -454,7 +454,7 @@ def test_results_go_where_the_host_wants_them(comfyui_pack: ModuleType) -> None:
         results = node_class().execute(reference=image(), **defaults(node_class), **QUICK)
     finally:
         comfyui_pack.nodes.host.use(before)
-    assert [result.dtype for result in results] == [torch.float16, torch.float16]
+    assert [result.dtype for result in results[:2]] == [torch.float16, torch.float16]
 
 
 def test_a_level_smaller_than_the_patch_is_a_clear_error(comfyui_pack: ModuleType, terminal: TerminalHost) -> None:
@@ -560,7 +560,7 @@ def test_nearest_neighbours_through_the_optimizer_socket(comfyui_pack: ModuleTyp
     with torch.inference_mode():
         (optimizer,) = option_class().execute(**(defaults(option_class) | {"num_steps": 2}))
         arguments = defaults(node_class) | {"num_outputs": 2, "seed": 4}
-        images, curve = node_class().execute(reference=image(), **arguments, optimizer=optimizer)
+        images, curve, _ = node_class().execute(reference=image(), **arguments, optimizer=optimizer)
     core = reshuffle(
         image().movedim(-1, 1) * 2 - 1,
         seed=4,
@@ -593,7 +593,7 @@ def test_bidirectional_similarity_through_the_loss_socket(comfyui_pack: ModuleTy
     node_class, option_class = node(comfyui_pack, "GPDM_Reshuffle"), node(comfyui_pack, "GPDM_BidirectionalLoss")
     with torch.inference_mode():
         (loss,) = option_class().execute(**(defaults(option_class) | {"every": 1}))
-        images, _ = node_class().execute(
+        images, *_ = node_class().execute(
             reference=image(), **(defaults(node_class) | {"seed": 4}), **(QUICK | {"loss": loss})
         )
     recipe = replace(TASKS["reshuffle"].recipe(), loss=BidirectionalLoss(every=1), optimizer=QUICK["optimizer"])
