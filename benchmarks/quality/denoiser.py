@@ -1,14 +1,15 @@
 """How does the patch denoiser (Efficient-SID) compare with GPDM, GPNN and ours?
 
-    python -m benchmarks.quality.denoiser --device cuda       everything: about two minutes on a GPU
+    python -m benchmarks.quality.denoiser --device cuda       everything: three minutes on a GPU
     python -m benchmarks.quality.denoiser --pictures pier     part of it; other rows stay
     python -m benchmarks.quality.denoiser --report            the table alone
 
 Reshuffles six pictures by five methods, two seeds each, and once more as a tile. The metrics of `gpdm.evaluate` are
-those of the first seed, as an 8-bit file; diversity is that of both seeds, which is lower than that of more seeds. The
-seam is the mean absolute difference across the borders of the tile over the median of that between neighbouring
-columns and rows: 1 is no seam. The published settings of GPDM make no tile. Seconds are of wall-clock time for one
-picture; the first of each method has the time of compiling on a GPU.
+those of the first seed, as an 8-bit file; diversity is that of both seeds, which is lower than that of more seeds.
+The seam is the mean absolute difference across the borders of the tile over the median of that between neighbouring
+columns and rows; the seam ratio is the distance of patches across the borders to the nearest one of the reference
+over that of the others (`gpdm.evaluate`): 1 is no seam. The published settings of GPDM make no tile. Seconds are of
+wall-clock time, those of the faster of both seeds.
 
 Writes denoiser.md beside the rows, and a contact sheet: for each picture the reference and both seeds of each method.
 """
@@ -27,7 +28,7 @@ import torch
 from torch import Tensor
 
 import gpdm
-from gpdm.evaluation.seams import seam_gradients
+from gpdm.evaluation.seams import seam_gradients, seam_ratio
 
 from ..common import IMAGES, RESULTS, Rows, load_image, provenance, read_rows, scaled_size
 from ..sheets import sheet_of
@@ -51,6 +52,7 @@ METRICS = {
     "largest verbatim region": (1, 3),
     "diversity": (1, 3),
     "seam": (1, 2),
+    "seam ratio": (1, 2),
     "seconds": (1, 2),
 }
 """Factor and number of decimals by column. Coherence and completeness are shown times 1000."""
@@ -71,8 +73,10 @@ def measured(recipe: gpdm.Recipe, reference: Tensor, tiles: bool) -> tuple[dict[
     row = {name: scores[name] for name in METRICS if name in scores}
     row |= {"diversity": gpdm.diversity(reference, torch.cat(outputs)), "seconds": min(seconds)}
     if tiles:
-        gradients = seam_gradients(made(recipe, reference, 0, tile="both")[0], "circular")
+        tile = made(recipe, reference, 0, tile="both")[0]
+        gradients = seam_gradients(tile, "circular")
         row["seam"] = mean(gradients[f"seam gradient {axis}"] for axis in "xy")
+        row["seam ratio"] = seam_ratio([reference], tile.to(reference.device), "circular")
     return {name: round(value, 6) for name, value in row.items()}, list(outputs)
 
 

@@ -89,6 +89,17 @@ def test_with_all_lists_the_nearest_patches_are_found(number: int) -> None:
     assert torch.allclose(found[is_found], expected.flatten(), atol=1e-4)
 
 
+@pytest.mark.parametrize("weights", [None, patch_weights(WEIGHT, P)], ids=["equal weights", "weights"])
+def test_with_all_patches_as_neighbours_the_mean_is_that_of_the_formula(
+    weights: Tensor | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(posterior, "PROBES", 99)
+    mean = PosteriorMean([REFERENCE], P, None if weights is None else [weights], 400)
+    noisy, flat = patches(NOISY), None if weights is None else weights.flatten()
+    expected = expected_mean(noisy, patches(REFERENCE), 0.3, 0.7, flat)
+    assert torch.allclose(mean.of(noisy, 0.3, 0.7), expected, atol=1e-4)
+
+
 def test_few_lists_with_few_patches_give_fewer() -> None:
     small = picture(P + 1, P + 1)
     mean = PosteriorMean([small], P, None, 64)
