@@ -80,7 +80,7 @@ class SummariseOptions(EditOptions):
             if size[axis] > given[axis]:
                 raise OptionError.saying(
                     f"the result would have a {name} of {size[axis]} pixels, and the picture has {given[axis]}; summarise "
-                    f"only makes pictures smaller, so lower {name} or {name}_factor, or use GPDM Retarget (gpdm retarget)"
+                    f"only makes pictures smaller, so lower {name} or {name}_factor, or use GPDM Retarget or GPDM Enlarge"
                 )
             if size[axis] < self.patch_size:
                 raise OptionError.saying(

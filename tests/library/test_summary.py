@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise, product
+
 import pytest
 import torch
 from torch import Tensor
@@ -62,6 +64,24 @@ def test_the_least_seam_goes_where_nothing_changes() -> None:
     seam = least_seam(image, torch.zeros(1, 1, 12, 20))
     assert ((seam >= start) & (seam < start + 4)).all()
     assert (seam.diff().abs() <= 1).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_least_seam_is_that_of_all_seams(seed: int) -> None:
+    """Their costs are summed over the pixels that become neighbours, one by one."""
+    image = torch.rand(1, 1, 4, 5, generator=torch.Generator().manual_seed(seed))
+    rows = image[0, 0].tolist()
+
+    def cost(seam: tuple[int, ...]) -> float:
+        total = sum(abs(row[max(j - 1, 0)] - row[min(j + 1, 4)]) for row, j in zip(rows, seam, strict=True))
+        for i, (before, after) in enumerate(pairwise(seam)):
+            # Where the seam moves aside, the pixel above it comes to stand on the one beside it.
+            if before != after:
+                total += abs(rows[i][after] - rows[i + 1][before])
+        return total
+
+    seams = [s for s in product(range(5), repeat=4) if all(abs(a - b) <= 1 for a, b in pairwise(s))]
+    assert tuple(least_seam(image, torch.zeros_like(image)).tolist()) == min(seams, key=cost)
 
 
 def test_seams_avoid_what_costs_and_stop_at_the_size() -> None:
