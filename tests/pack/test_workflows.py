@@ -315,6 +315,27 @@ def test_a_symmetric_tile_is_unchanged_by_a_quarter_turn(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
+def test_left_and_right_of_a_kaleidoscope_are_mirror_images(tmp_path: Path) -> None:
+    small = [f"GPDM_TextureSynthesis.{name}" for name in ("height=40", "output_width=40", "output_height=40")]
+    more = [text for setting in (*small, "GPDM_TextureSynthesis.quality=fast") for text in ("--set", setting)]
+    (made,) = run_small("kaleidoscope", tmp_path, *more)
+    image = pixels(made)
+    assert float((image - image.flip(3)).abs().mean()) < 0.1 * float((image - image.roll(20, 3)).abs().mean())
+
+
+@pytest.mark.slow
+def test_columns_of_a_half_drop_are_moved_down_by_half(tmp_path: Path) -> None:
+    small = ["--set", "GPDM_TextureSynthesis.height=40", "--set", "GPDM_TextureSynthesis.quality=fast"]
+    for file in run_small("half_drop", tmp_path, *small):
+        image = pixels(file)
+        height, width = image.shape[2] // 2, image.shape[3] // 3
+        first, second = image[..., :height, :width], image[..., :height, width : 2 * width]
+        assert torch.equal(second, first.roll(height // 2, 2))
+        steps = (image[..., 1:] - image[..., :-1]).abs().mean((0, 1, 2))
+        assert steps[width - 1] < 2.5 * steps.median()
+
+
+@pytest.mark.slow
 def test_regions_put_the_sky_above(tmp_path: Path) -> None:
     small = ["--set", "GPDM_Reshuffle.height=48", "--set", "GPDM_Reshuffle.quality=fast"]
     (made,) = run_small("regions", tmp_path, *small)
