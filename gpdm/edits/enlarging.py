@@ -43,7 +43,7 @@ class EnlargeOptions(EditOptions):
     style: str = option(
         "natural",
         "natural adds the detail that similar patches suggest, which is the most accurate. crisp adds half as much again: edges "
-        "are sharper, and so are faults.",
+        "are sharper, and so are faults, most of all above factor 2.",
         choices=tuple(STYLES),
     )
     downscaling: str = option(
