@@ -673,6 +673,54 @@ WORKFLOWS: dict[str, list[Column]] = {
         ),
         Column("5  Result", [save_slot(10, 1, "GPDM_compare_plot"), save_slot(10, 2, "GPDM_compare_maps")]),
     ],
+    "variety": [
+        Column(
+            "1  The picture",
+            [
+                load("canyon.jpg", "Reference"),
+                Box(
+                    "ImageScale",
+                    {"upscale_method": "lanczos", "width": 0, "height": 96, "crop": "disabled"},
+                    {"image": (0, 0)},
+                    title="Scale for all",
+                ),
+                note(
+                    HOW.format(files="canyon.jpg")
+                    + "The same picture reshuffled by patch nearest neighbours, without and with a limit on repeats. Without one some "
+                    "parts appear again and again, and others never."
+                ),
+            ],
+        ),
+        Column(
+            "2  Without and with a limit",
+            [
+                Box("GPDM_PatchNN", {"alpha": 0.001, "num_steps": 4, "search": "approximate"}, title="Variety 0"),
+                Box(
+                    "GPDM_PatchNN",
+                    {"alpha": 0.001, "num_steps": 4, "search": "approximate", "variety": 3.0},
+                    title="Variety 3",
+                ),
+                Box("GPDM_Reshuffle", {"seed": 0}, {"reference": (1, 0), "optimizer": (3, 0)}, title="No limit"),
+                Box("GPDM_Reshuffle", {"seed": 0}, {"reference": (1, 0), "optimizer": (4, 0)}, title="Limited repeats"),
+                note(
+                    "GPDM SWD Loss, Inpaint, Remove Object and Outpaint have the same setting. Use about 1 to fill holes, 3 for patch "
+                    "nearest neighbours, and up to 10 for the loss. Higher may leave soft seams, since patches fit less well."
+                ),
+            ],
+        ),
+        Column("3  One batch", [Box("ImageBatch", {}, {"image1": (5, 0), "image2": (6, 0)}), save(8, "GPDM_variety")]),
+        Column(
+            "4  Judged",
+            [
+                Box("GPDM_Evaluate", {"names": "variety 0, variety 3"}, {"reference": (1, 0), "images": (8, 0)}),
+                note(
+                    "The reference in colours of how often its parts are used: dark blue unused, pale evenly, red repeated. In the figures "
+                    "these are unused and most used."
+                ),
+            ],
+        ),
+        Column("5  Result", [save_slot(10, 3, "GPDM_variety_occurrence")]),
+    ],
     "patch_denoiser": [
         Column(
             "1  The picture",

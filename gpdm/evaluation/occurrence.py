@@ -16,7 +16,7 @@ from .copying import PATCH_SIZE, Sources
 from .drawing import TEXT_COLOUR, font
 
 COLOURS = (
-    (0.0, (0.05, 0.07, 0.20)),
+    (0.0, (0.09, 0.12, 0.38)),
     (0.25, (0.13, 0.40, 0.67)),
     (0.5, (0.57, 0.77, 0.87)),
     (1.0, (0.97, 0.97, 0.94)),
@@ -110,6 +110,6 @@ def _with_scale(picture: Image.Image) -> Image.Image:
     for number, (value, _) in enumerate(COLOURS):
         x = number * (width - 1) / (len(COLOURS) - 1)
         anchor = "la" if number == 0 else "ra" if number == len(COLOURS) - 1 else "ma"
-        text = "unused" if number == 0 else "even" if value == 1 else f"{value:g}x"
+        text = "even" if value == 1 else f"{value:g}" + "x" * (number > 0)
         draw.text((x, top + BAR_HEIGHT + 4), text, fill=TEXT_COLOUR, font=font(12), anchor=anchor)
     return canvas

@@ -205,14 +205,18 @@ def test_flat_references_have_a_match_everywhere() -> None:
 
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("probes", [1, 2])
-def test_lists_searched_in_tiles_give_the_matches_of_a_search_list_by_list(weighted: bool, probes: int) -> None:
+@pytest.mark.parametrize("penalised", [False, True])
+def test_lists_searched_in_tiles_give_the_matches_of_a_search_list_by_list(
+    weighted: bool, probes: int, penalised: bool
+) -> None:
     reference, image = smooth(64, 70), smooth(61, 57, 9)
     weights = [smooth(60, 66, 7)[0, 0].abs() + 0.1] if weighted else None
     lists = search_with_lists([reference], weights=weights).lists
     patches = lattice_of(image).strips(P, 10**6)[0].read(image)
-    expected = lists.nearest(patches, probes)
+    penalty = torch.rand(64 * 70, generator=Generator().manual_seed(3)) if penalised else None
+    expected = lists.nearest(patches, probes, penalty)
     lists.in_tiles = True
-    found = lists.nearest(patches, probes)
+    found = lists.nearest(patches, probes, penalty)
     assert float((found == expected).double().mean()) > 0.999  # rounding may decide between equals
 
 
