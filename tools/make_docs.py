@@ -124,6 +124,8 @@ def page(node: Any) -> str:
             '    gpdm texture IMAGE --symmetry "kaleidoscope 6" -o OUT.png',
             '    gpdm texture IMAGE --tile "half drop" -o OUT.png',
         ]
+    if any(name == "variety" for _, name, _ in rows):
+        lines += _variety()
     if node.ID == "GPDM_Resume":
         lines += _failure("resume", "The picture of a run that stopped, painted on")
         lines += ["", "## In the terminal", "", f"    {node.COMMAND}"]
@@ -131,6 +133,17 @@ def page(node: Any) -> str:
         lines += ["", "## Scores", "", "| score | what it is |", "| --- | --- |"]
         lines += [f"| {name} | {text} |" for name, text in DESCRIPTIONS.items()]
     return "\n".join(lines) + "\n"
+
+
+VARIETY = (
+    "The occurrence map counts how often each pixel of the reference is used by the patches that were found so far. With "
+    "variety a patch costs more the more often its pixels are used, relative to even use, so that what was used too often is "
+    "avoided and what was left out is taken. The map changes while the patches are searched; the result depends on the seed "
+    "alone, not on memory, threads or the number of outputs. 0 sets no limit. Use about 1 to fill holes, 3 for patch nearest "
+    "neighbours (quality draft), and 10 to 30 for the coherence term of GPDM SWD Loss, which then copies less. GPDM Evaluate "
+    "shows the map, and the scores unused and most used."
+)
+"""What the option variety does, for the help page of every node that has it."""
 
 
 OPTION_FAILURES = {
@@ -197,6 +210,22 @@ def _edit_command(edit: Edit) -> str:
     if edit.original_help is None:
         return line
     return f"{line}\n    gpdm {edit.command} IMAGE --original ORIGINAL -o OUT.png"
+
+
+def _variety() -> list[str]:
+    """Returns the section on the option variety, with its picture and what fails."""
+    return [
+        "",
+        "## Variety",
+        "",
+        *_wrapped(VARIETY),
+        "",
+        "![The picture; results without and with a limit; how often its parts are used by each](pictures/variety.jpg)",
+        "",
+        *_wrapped(FAILURES["variety"].text),
+        "",
+        "![The reference; the result](fails/variety.jpg)",
+    ]
 
 
 def _failure(name: str, given: str) -> list[str]:

@@ -35,7 +35,7 @@ from gpdm.cli.main import main as gpdm
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "web" / "docs" / "fails"
 WIDTH = 560
-OPTION_COMMANDS = {"daub": "daub", "patch_denoiser": "reshuffle", "lattice": "texture"}
+OPTION_COMMANDS = {"variety": "reshuffle", "daub": "daub", "patch_denoiser": "reshuffle", "lattice": "texture"}
 """Command that shows a failure of an option, or of no task, by its name."""
 
 

@@ -43,8 +43,8 @@ IN_GRID = {
 }
 """Workflows of the picture at the top of the README."""
 
-IN_HELP = ("kaleidoscope", "half_drop")
-"""Workflows whose pictures are on the help page of GPDM Canvas."""
+IN_HELP = ("kaleidoscope", "half_drop", "variety")
+"""Workflows whose pictures are on help pages."""
 
 WITHOUT_MODEL = {
     "diffusion_init": "reshuffle starry_night.jpg --init pavilion.jpg --coarse-dim 64",

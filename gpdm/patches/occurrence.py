@@ -26,8 +26,8 @@ def variety_option() -> Any:
         "Limit on repeats: a patch costs more the more often what it shows is used already, relative to even use. 0 sets "
         "no limit; higher repeats less and shows more of the reference, but patches fit less well.",
         ge=0.0,
-        le=10.0,
-        step=0.1,
+        le=100.0,
+        step=0.5,
     )
 
 

@@ -260,4 +260,4 @@ def test_the_map_shows_the_references_side_by_side_with_the_scale_below() -> Non
     assert shown.height > 5 * 30
     dark, pale = shown.getpixel((50, 75)), shown.getpixel((5 * 20 + 80, 55))
     assert isinstance(dark, tuple) and isinstance(pale, tuple)
-    assert max(dark) < 80 < min(pale)
+    assert max(dark) < 110 < min(pale)

@@ -55,6 +55,7 @@ NAMES = sorted(
         "style_kept",
         "symmetric_tile",
         "tileable_texture",
+        "variety",
     ]
 )
 MAKERS = ["GPDM_Synthesize", *(task.node_id for task in TASKS.values())]
