@@ -86,7 +86,7 @@ def _daub_of(picture: Tensor, options: DaubOptions) -> Daub:
     sample = _points(reduced(smooth, small))[_points(reduced(visible, small))[:, 0] >= 0.5]
     palette = cluster(sample, _starts(sample, options.colours), ENOUGH_STEPS)
     nearest = nearest_centroids(_points(smooth), palette, 1)[:, 0]
-    areas = nearest.bincount(minlength=len(palette))
+    areas = nearest[_points(visible)[:, 0] > 0].bincount(minlength=len(palette))
     palette = palette[areas.argsort(descending=True, stable=True)]
     palette = torch.cat([palette, palette[:1].expand(options.colours - len(palette), -1)])
     nearest = nearest_centroids(_points(smooth), palette, 1)[:, 0]

@@ -13,7 +13,7 @@ TASKS = (
         title="Paint",
         command="paint",
         summary="A picture with the layout of a rough painting (the daub) and the patches of the reference.",
-        advice="Paint with colours of the reference. To change how closely the daub is followed, connect a GPDM Pyramid Schedule: "
+        advice="Paint with colours of the reference; GPDM Daub makes a daub to begin with, and a palette. To change how closely the daub is followed, connect a GPDM Pyramid Schedule: "
         "coarse_dim 40 is freer than the default 48, and 64 is closer.",
         pictures=(
             Picture(

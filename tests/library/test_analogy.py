@@ -64,7 +64,7 @@ def test_colours_of_the_layout_do_not_count() -> None:
     """The start has the colours of the patches already, before the first step."""
     tinted = quarters() * torch.tensor([1.0, 0.4, 0.2]).view(1, 3, 1, 1)
     recipe = replace(QUICK, guess=InitialGuess(source="image"), optimizer=Optimizer(num_steps=1, lr=1e-6))
-    patches = picture(40, 44, seed=2) * 0.3
+    patches = picture(40, 44, seed=2) * 0.3 + 0.6
     made = analogy(tinted, patches, recipe=recipe, layout_scale=0.0).images
     assert made.mean((2, 3)).flatten().tolist() == pytest.approx(patches.mean((2, 3)).flatten().tolist(), abs=0.05)
 

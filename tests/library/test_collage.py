@@ -26,6 +26,7 @@ def plain(*values: float, size: tuple[int, int] = (20, 30)) -> list[Reference]:
         ("row", 2, (20, 30 + 30 - 4)),
         ("row", 3, (20, 3 * 30 - 2 * 4)),
         ("column", 3, (3 * 20 - 2 * 4, 30)),
+        ("grid", 3, (11 + 20 - 2, 16 + 16 - 2)),
         ("grid", 4, (2 * 20 - 4, 2 * 30 - 4)),
         ("grid", 6, (2 * 20 - 4, 3 * 30 - 2 * 4)),
     ],
@@ -81,6 +82,12 @@ def test_the_seam_is_made_of_patches_of_the_pictures() -> None:
     assert float(grown) < 0.8 * float(faded)
 
 
+def test_patches_have_the_scale_of_the_canvas() -> None:
+    large = Reference(picture(48, 60, seed=1))
+    first, again = (collage([picture(24, 36), second]).images for second in (large, large.at(0.5)))
+    assert torch.equal(first, again)
+
+
 def test_what_is_masked_is_not_kept() -> None:
     weight = torch.ones(1, 1, 24, 36)
     weight[..., :10, :10] = 0
@@ -88,6 +95,7 @@ def test_what_is_masked_is_not_kept() -> None:
     image[..., :10, :10] = 1.0
     made = collage([Reference(image, weight), picture(24, 30, seed=1)]).images
     assert float(made[..., :10, :10].mean()) < 0.5
+    assert float(made[..., :8, :8].std()) > 0.05
     assert torch.equal(made[..., 10:, :20], image[..., 10:, :20])
 
 

@@ -91,6 +91,16 @@ def test_transparent_pixels_do_not_count_and_stay() -> None:
     assert torch.equal(quiet.images[:, 3:], alpha)
 
 
+def test_hidden_areas_have_no_weight() -> None:
+    """A wide hidden area beside one colour moves neither the mean of its cluster nor the order."""
+    image = torch.full((1, 4, 20, 50), 0.9)
+    image[:, :3, :, 15:20], image[:, :3, :, 20:] = -0.5, -0.3
+    image[:, 3], image[:, 3, :, 25:] = 1, -1
+    made = daub(image, colours=2, blur=0.0)
+    assert made.colours[0, 0].tolist() == pytest.approx([0.9] * 3, abs=0.01)
+    assert made.colours[0, 1].tolist() == pytest.approx([-0.4] * 3, abs=0.02)
+
+
 @pytest.mark.parametrize("channels", [1, 2, 4])
 def test_any_channels(channels: int) -> None:
     image = picture(20, 24, channels=channels)
