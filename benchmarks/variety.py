@@ -1,6 +1,7 @@
 """How much is copied at which coherence, and what does a limit on repeats change?
 
-    python -m benchmarks.variety [--device cuda] [--out FILE] [--sheet FILE] [--images NAME...] [--seconds 110]
+    python -m benchmarks.variety [--device cuda] [--out FILE] [--sheet FILE] [--images NAME...] [--seconds 100]
+    python -m benchmarks.variety --report --plot FILE
 
 Reshuffles six images with the settings of `balanced` and changes of them, and with patch nearest neighbours (`draft`),
 each with and without `variety`. A row has the metrics of `gpdm.evaluate`, among them the unused fraction of the
@@ -17,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 import gpdm
+from gpdm.evaluation.drawing import SERIES_COLOURS, TEXT_COLOUR, Axes, font
 
 from .common import IMAGES, RESULTS, Rows, provenance, read_rows
 from .quality.recipes import LONGER_SIDE, changed, load_reference
@@ -88,17 +91,53 @@ def means(rows: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def frontier(rows: Sequence[dict[str, Any]]) -> Image.Image:
+    """Returns a plot of the copied fraction against coherence, the means of each setting; with variety in another colour."""
+    picture = Image.new("RGB", (760, 460), "white")
+    axes = Axes(ImageDraw.Draw(picture), (60, 40, 740, 410), (1.0, 2.5), (0.0, 0.3))
+    axes.draw.text(
+        (60, 12), "copied by coherence x 1000: nearer to the origin is better", fill=TEXT_COLOUR, font=font(14)
+    )
+    for tick in (0.0, 0.1, 0.2, 0.3):
+        axes.horizontal_line(tick, f"{tick:.1f}")
+    for tick in (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.2):
+        axes.x_label(tick, f"{tick:.1f}")
+    for name in (name for name in SETTINGS if name.startswith("balanced")):
+        own = [row for row in rows if row["setting"] == name]
+        if own:
+            x, y = (sum(row[key] for row in own) / len(own) for key in ("coherence", "copied"))
+            colour = SERIES_COLOURS["variety" in name]
+            axes.polyline([(1e3 * x, y)], colour, 5)
+            text = name.removeprefix("balanced").strip(", ") or "balanced"
+            axes.draw.text(
+                (axes.x(1e3 * x) + 6, axes.y(y) + (3 if "variety" in name else -17)), text, fill=colour, font=font(11)
+            )
+    return picture
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--device", default="cpu")
     add("--out", type=Path, default=RESULTS / "variety.jsonl", help="file of the rows")
     add("--sheet", type=Path, help="file for all outputs, one row for each picture")
+    add("--plot", type=Path, help="file for the plot of copying against coherence")
+    add("--report", action="store_true", help="run nothing; table and plot of the rows in the file")
     add("--images", nargs="+", default=list(PICTURES), choices=[path.stem for path in IMAGES], metavar="NAME")
     add("--settings", nargs="+", default=list(SETTINGS), choices=list(SETTINGS), metavar="NAME")
     add("--longer-side", type=int, default=LONGER_SIDE, help="of the pictures, in pixels")
     add("--seconds", type=float, default=100.0, help="time on a GPU after which no other setting begins")
     options = parser.parse_args()
+    if not options.report:
+        run(options)
+    rows = [row for row in read_rows(options.out) if row["longer_side"] == options.longer_side]
+    print(means(rows))
+    if options.plot:
+        frontier(rows).save(options.plot)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Runs the settings on the images, and writes rows and the contact sheet."""
     started = time.perf_counter()
     rows = Rows(options.out, {"longer_side": options.longer_side, **provenance(options.device)})
     paths = {path.stem: path for path in IMAGES}
@@ -111,7 +150,6 @@ def main() -> None:
             image, scores = measured(setting, reference)
             shown[name].append(image)
             rows.add("variety", setting=setting, picture=name, seed=0, **scores)
-    print(means([row for row in read_rows(options.out) if row["longer_side"] == options.longer_side]))
     if options.sheet:
         sheet_of(list(shown.values())).save(options.sheet, quality=80)
 
