@@ -92,7 +92,7 @@ def means(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def frontier(rows: Sequence[dict[str, Any]]) -> Image.Image:
-    """Returns a plot of the copied fraction against coherence, the means of each setting; with variety in another colour."""
+    """Returns a plot of the copied fraction against coherence: means of the settings, in two colours for variety."""
     picture = Image.new("RGB", (760, 460), "white")
     axes = Axes(ImageDraw.Draw(picture), (60, 40, 740, 410), (1.0, 2.5), (0.0, 0.3))
     axes.draw.text(
