@@ -141,13 +141,14 @@ class Canvas:
         """
         if self.constant is not None:
             image.masked_fill_(self.constant, 0)
-        self._symmetric.apply_(image)
+        self.symmetric.apply_(image)
         if self.keep is not None:
             torch.where(self.keep.mask >= 0.5, self.keep.image, image, out=image)
         return image
 
     @cached_property
-    def _symmetric(self) -> SymmetryProjection:
+    def symmetric(self) -> SymmetryProjection:
+        """The projection onto symmetric images."""
         return SymmetryProjection(self.symmetry, self.size)
 
     @property

@@ -218,14 +218,14 @@ def _memory(optimizer: LevelSolver, loss: Loss, objectives: int, level: Level) -
 def _other_bytes(references: Sequence[Reference], canvas: Canvas, level: Level) -> int:
     """Returns the bytes in memory at a level besides images and steps.
 
-    They are those of the process, on a CPU; of masks and regions, of what is kept, and of copies of the image for a
-    symmetry. A reference with a map of weights has a masked copy, and for each patch size the weights of all patches.
+    They are those of the process, on a CPU; of masks and regions, of what is kept, and of copies of the image and
+    positions for a symmetry. A reference with a map of weights has a masked copy, and for each patch size the weights of all patches.
     """
     channels, regions = references[0].image.shape[1], count_regions(references)
     weights = {None if isinstance(x.weight, Tensor) else x.weight for x in references}
     weighted = len(weights) > 1 or None in weights
     reference_maps = (channels + 8) * weighted
-    output_maps = 2 * channels * (canvas.symmetry != "none") + 2 * (channels + 1) * (canvas.keep is not None)
+    output_maps = canvas.symmetric.held(channels) + 2 * (channels + 1) * (canvas.keep is not None)
     output_maps += 7 * regions * any(x.region is not None for x in references)
     process = PROCESS_BYTES if references[0].image.device.type == "cpu" else 0
     return process + 4 * (reference_maps * level.reference_pixels + output_maps * level.pixels)

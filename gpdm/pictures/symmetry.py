@@ -52,6 +52,9 @@ LEAST_FRACTION = 0.2
 """Fraction of a copy outside the sector from which it counts. Pixels in the sector have change 0, so that the change of
 a copy at its edge is divided by this fraction."""
 
+PART = 2**16
+"""Number of pixels whose nearest pixel of the sector is searched at a time."""
+
 
 def _flip(*axes: int) -> Callable[[Tensor], Tensor]:
     return lambda image: image.flip(axes)
@@ -79,6 +82,12 @@ class SymmetryProjection:
             self.fold, self.mirrored = int(symmetry.rpartition(" ")[2]), True
         if symmetry == "rotate 90" and size[0] != size[1]:
             self.transforms = ()
+
+    def held(self, channels: int) -> int:
+        """Returns how many numbers it holds for each pixel: copies of an image, and the positions of a sector."""
+        if self.transforms:
+            return 2 * channels
+        return 12 + 4 * channels if self.fold else 0
 
     def apply_(self, image: Tensor) -> Tensor:
         """Makes an image (1, C, H, W) symmetric, in place, and returns it."""
@@ -205,13 +214,22 @@ def _within(offsets: Tensor, centre: Tensor) -> Tensor:
 
 
 def _nearest(position: Tensor, inside: Tensor, centre: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Returns the number of the pixel of the sector that is nearest to each position (n, 2), and its distance, (n,).
+    """Returns the number of the pixel of the sector that is nearest to each position (n, 2), and its distance, (n,)."""
+    number = torch.where(inside, inside.cumsum(0) - 1, -1)
+    # In parts, since all together take much memory.
+    parts = [_nearest_of(part, number, centre, width) for part in position.split(PART)]
+    best, distance = zip(*parts, strict=True)
+    return torch.cat(best), torch.cat(distance)
+
+
+def _nearest_of(position: Tensor, number: Tensor, centre: Tensor, width: int) -> tuple[Tensor, Tensor]:
+    """Returns what `_nearest` does. `number` is that of each pixel in the sector, or -1, (H W,).
 
     Only pixels around the position are compared.
     """
-    number = torch.where(inside, inside.cumsum(0) - 1, -1)
     pixels, limits = (position + centre).round().long(), (2 * centre).round().long()
-    best, distance = torch.full_like(number, -1), torch.full(inside.shape, math.inf, dtype=torch.float64)
+    best = torch.full((len(position),), -1)
+    distance = torch.full((len(position),), math.inf, dtype=torch.float64)
     for reach in range(1, 4):
         steps = torch.arange(-reach, reach + 1)
         for step in torch.cartesian_prod(steps, steps):

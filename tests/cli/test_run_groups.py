@@ -55,9 +55,9 @@ def test_controls_and_upload_buttons_are_no_values() -> None:
         inner("ImageScaleBy", [PLAIN], IMAGE, ["area", 0.5]),
     ]
     values = ["in.png", "image", 7, "randomize", 2, 30, "fast", 0, "none", "lanczos", 0.75]
-    outer = node(5, "workflow>Two", (), ["MASK", "IMAGE"], values)
+    outer = node(5, "workflow>Two", (), ["MASK", "IMAGE", "GPDM_STATE", "IMAGE"], values)
     workflow = grouped(nodes, [(0, 0, 1, 0), (1, 0, 2, 0)], outer)
-    workflow["links"][1] = ["b", 5, 2, 9, 0, "IMAGE"]
+    workflow["links"][1] = ["b", 5, 3, 9, 0, "IMAGE"]
     found = by_id(workflow)
     assert found["5:0"].inputs == {"image": "in.png"}
     assert [found["5:1"].inputs[name] for name in ("seed", "num_outputs", "height", "quality")] == [7, 2, 30, "fast"]

@@ -103,6 +103,7 @@ more = {
     "kept": {"keep": Keep(image, mask)},
     "tiles": {"border": "circular"},
     "symmetric": {"symmetry": "mirror both"},
+    "rotated": {"symmetry": "rotate 60"},
     "strided": {"loss": SWDLoss(stride=3)},
 }.get(case, {})
 result = synthesize(**{"reference": image, "optimizer": Optimizer(num_steps=2), **more})
@@ -119,6 +120,7 @@ CASES = (
     "kept",
     "tiles",
     "symmetric",
+    "rotated",
     "strided",
 )
 
