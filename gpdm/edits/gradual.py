@@ -60,7 +60,7 @@ def shrunk(
 
     References:
         Simakov et al., Summarizing Visual Data Using Bidirectional Similarity, CVPR 2008, sections 3 and 4.
-        Deviation: there each step scales the image, which makes objects narrower that have room (docs/adr/0028).
+        Deviation: there each step scales the image, which makes objects narrower that have room (docs/adr/0026).
     """
     sizes = gradual_sizes(size_of(reference.image), size) or [size]
     counts = [VOTES] * (len(sizes) - 1) + [LAST_VOTES]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..borders import BORDER_HELP, BORDERS
+from ..errors import OptionError
 from ..kernels.choose import BACKENDS
 from ..options import Options, option
 from ..patches.filters import FILTER_KINDS, Filters
@@ -132,7 +133,15 @@ class SWDLoss(Options):
     variety: float = variety_option()
 
     def terms(self) -> tuple[tuple[float, Term], ...]:
-        """Returns the distance, over patches of both sizes, and coherence."""
+        """Returns the distance, over patches of both sizes, and coherence.
+
+        Raises:
+            OptionError: `variety` is above 0 without the term that it belongs to.
+        """
+        if self.variety and not self.coherence:
+            raise OptionError(
+                "variety", self.variety, "it belongs to coherence, which is 0", "raise coherence, or set variety to 0"
+            )
         small = round(self.small_patches * self.num_proj) if self.patch_size > SMALL_PATCH_SIZE else 0
         distance = SlicedWasserstein(
             filters=tuple(

@@ -2,7 +2,7 @@
 
 A rotation by a quarter turn of a square picture, or half a turn, moves pixels onto pixels, and the mean of the picture
 and its rotated copies is symmetric to the bit. Other rotations move pixels between pixels. There one part of the
-picture, the sector, is free, and the rest is interpolated from it (docs/adr/0026-symmetry-and-tiles.md).
+picture, the sector, is free, and the rest is interpolated from it (docs/adr/0024-symmetry-and-tiles.md).
 """
 
 from __future__ import annotations

@@ -153,7 +153,9 @@ def _with_options(recipe: Recipe, options: dict[str, Any]) -> Recipe:
 
 def _without_patches(recipe: Recipe) -> Recipe:
     """Returns the recipe for saved distributions, which have no patches for the coherence term."""
-    return replace(recipe, loss=replace(recipe.loss, coherence=0.0)) if isinstance(recipe.loss, SWDLoss) else recipe
+    if not isinstance(recipe.loss, SWDLoss):
+        return recipe
+    return replace(recipe, loss=replace(recipe.loss, coherence=0.0, variety=0.0))
 
 
 def _border(recipe: Recipe) -> str:

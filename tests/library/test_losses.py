@@ -16,10 +16,12 @@ from gpdm import (
     Level,
     Loss,
     Objective,
+    OptionError,
     OutputState,
     Reference,
     SWDLoss,
     as_references,
+    synthesize,
     value_and_gradient,
 )
 from gpdm.borders import wraps
@@ -697,3 +699,8 @@ def test_a_batch_of_two_is_refused_by_coherence() -> None:
     assert isinstance(part, CoherenceObjective)
     with pytest.raises(ImageError, match="batch of 2"):
         part.sample(picture(64, 66, seed=1).expand(2, -1, -1, -1), 0, OutputState(torch.Generator()))
+
+
+def test_variety_without_the_coherence_term_is_refused() -> None:
+    with pytest.raises(OptionError, match="variety = 3.0 is not allowed: it belongs to coherence, which is 0"):
+        synthesize(picture(24, 24), loss=SWDLoss(coherence=0.0, variety=3.0))
