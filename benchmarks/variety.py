@@ -59,6 +59,10 @@ SETTINGS: dict[str, gpdm.Recipe] = {
     "balanced, coarse_dim 21, variety 10": changed(pyramid={"coarse_dim": 21}, loss={"variety": 10.0}),
     "balanced, variety 3": balanced(variety=3.0),
     "draft, variety 10": draft(10.0),
+    "balanced, coherence 0.01, coherence_tolerance 0.006, variety 30": balanced(
+        coherence=0.01, coherence_tolerance=0.006, variety=30.0
+    ),
+    "balanced, variety 30": balanced(variety=30.0),
 }
 """The settings that are compared, in the order in which they are run."""
 

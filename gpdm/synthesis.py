@@ -219,7 +219,8 @@ def _other_bytes(references: Sequence[Reference], canvas: Canvas, level: Level) 
     """Returns the bytes in memory at a level besides images and steps.
 
     They are those of the process, on a CPU; of masks and regions, of what is kept, and of copies of the image and
-    positions for a symmetry. A reference with a map of weights has a masked copy, and for each patch size the weights of all patches.
+    positions for a symmetry. A reference with a map of weights has a masked copy, and for each patch size the weights
+    of all patches.
     """
     channels, regions = references[0].image.shape[1], count_regions(references)
     weights = {None if isinstance(x.weight, Tensor) else x.weight for x in references}

@@ -101,6 +101,7 @@ def draw_symmetric(failure: Failure, folder: Path) -> Image.Image:
 
 def draw_painted(failure: Failure, folder: Path) -> Image.Image:
     """Returns the picture of a run that stopped with an ellipse painted on it, and the result."""
+    assert failure.mask is not None
     painted, result = folder / "painted.png", folder / "resumed.png"
     with Image.open(ROOT / failure.image) as picture:
         colour = Image.new("RGB", picture.size, (230, 0, 180))

@@ -702,5 +702,5 @@ def test_a_batch_of_two_is_refused_by_coherence() -> None:
 
 
 def test_variety_without_the_coherence_term_is_refused() -> None:
-    with pytest.raises(OptionError, match="variety = 3.0 is not allowed: it belongs to coherence, which is 0"):
+    with pytest.raises(OptionError, match=r"variety = 3\.0 is not allowed: it belongs to coherence, which is 0"):
         synthesize(picture(24, 24), loss=SWDLoss(coherence=0.0, variety=3.0))
