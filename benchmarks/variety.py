@@ -62,7 +62,9 @@ SETTINGS: dict[str, gpdm.Recipe] = {
     "balanced, coherence 0.01, coherence_tolerance 0.006, variety 30": balanced(
         coherence=0.01, coherence_tolerance=0.006, variety=30.0
     ),
-    "balanced, variety 30": balanced(variety=30.0),
+    "balanced, coherence 0.03, coherence_tolerance 0.006, variety 30": balanced(
+        coherence=0.03, coherence_tolerance=0.006, variety=30.0
+    ),
 }
 """The settings that are compared, in the order in which they are run."""
 
