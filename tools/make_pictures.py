@@ -34,12 +34,18 @@ GAP = 10
 IN_GRID = {
     "reshuffle": "Reshuffle",
     "retarget": "Retarget",
-    "texture_synthesis": "Texture synthesis",
     "style_transfer": "Style transfer",
     "paint": "Paint",
-    "regions": "Several pictures, by region",
-    "masked_reference": "Leave a part out",
-    "keep_part": "Keep a part, and tile",
+    "stop_and_paint": "Stop, paint, go on",
+    "structural_analogy": "Structural analogy",
+    "remove_object": "Remove an object",
+    "summarise": "Summarise",
+    "collage": "Collage",
+    "enlarge": "Enlarge",
+    "match_look": "Match the look",
+    "material_texture": "Materials",
+    "half_drop": "Tile with a half drop",
+    "kaleidoscope": "Symmetry",
 }
 """Workflows of the picture at the top of the README."""
 
@@ -157,9 +163,9 @@ def titled(title: str, sheet: Image.Image) -> Image.Image:
     return group
 
 
-def draw_grid(strips: dict[str, Image.Image]) -> None:
-    """Draws the picture at the top of the README from the strips of all workflows."""
-    groups = [titled(IN_GRID[name], strips[name]) for name in IN_GRID]
+def draw_grid() -> None:
+    """Draws the picture at the top of the README from thumbnails."""
+    groups = [titled(title, Image.open(WORKFLOWS / f"{name}.jpg")) for name, title in IN_GRID.items()]
     pairs = [groups[i : i + 2] for i in range(0, len(groups), 2)]
     widths = [max(pair[column].width for pair in pairs) for column in (0, 1)]
     height = sum(max(group.height for group in pair) + 2 * GAP for pair in pairs)
@@ -170,13 +176,13 @@ def draw_grid(strips: dict[str, Image.Image]) -> None:
             grid.paste(group, (column * (widths[0] + 4 * GAP), y))
         y += max(group.height for group in pair) + 2 * GAP
     PICTURES.mkdir(parents=True, exist_ok=True)
-    grid.save(PICTURES / "grid.jpg", quality=88)
+    grid.save(PICTURES / "grid.jpg", quality=82)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Draws thumbnails and the README's grid.")
     parser.add_argument("--keep", type=Path, default=None, help="folder that keeps the results")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="workflow to draw; without one, all and the grid")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="workflow to draw; without one, all")
     options = parser.parse_args()
     if unknown := set(options.names) - set(all_workflows()):
         parser.error(f"there is no workflow {', '.join(unknown)}; there are {', '.join(all_workflows())}")
@@ -189,8 +195,7 @@ def main() -> None:
             shutil.copyfile(WORKFLOWS / f"{name}.jpg", HELP / "pictures" / f"{name}.jpg")
     if LOOP.file in strips:
         draw_loops(keep / LOOP.file)
-    if not options.names:
-        draw_grid(strips)
+    draw_grid()
 
 
 if __name__ == "__main__":
