@@ -69,7 +69,12 @@ def _run(
             logging.getLogger("gpdm").warning("%s (%s)", prepared.note, listed(inputs.files))
         painted = None if options.painted is None else read_picture(options.painted).images.to(device)
         result = run_task(task, *prepared.pictures, recipe=recipe, seed=options.seed, on_step=bar, **prepared.more)
-        if painted is not None and result.state is not None:
+        if painted is not None:
+            if result.state is None:
+                raise GPDMError(
+                    f"--stop-after {recipe.pyramid.stop_after} is the last level, after which --painted has nothing to change; "
+                    "lower it"
+                )
             first, result = result, resume(result.state, prepared.painted(painted, result.state), on_step=bar)
             result = replace(result, seconds=first.seconds + result.seconds)
         result = prepared.finish(result)

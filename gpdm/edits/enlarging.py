@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -14,7 +13,7 @@ from ..borders import patch_weights
 from ..errors import ImageError
 from ..images import Size, check_alike, resize, scaled, size_of
 from ..options import option
-from ..pictures.progress import OnProgress
+from ..pictures.progress import OnProgress, part_of
 from ..references import Reference
 from .base import Edit, Edited, EditExample, EditInput, EditOptions
 from .examples import Examples
@@ -68,19 +67,20 @@ def enlarge(entry: EditInput, options: EnlargeOptions) -> Edited:
     image, scales = entry.image, _scales(options.factor)
     sizes = [scaled(size_of(image), scale) for scale in scales]
     references, shown_at = _references_of(entry, options.factor)
-    reports = _stages(entry.on_step, [math.prod(size) for size in sizes])
-    result, consistency, before = image, Consistency.of(image, size_of(image), options.downscaling), 1.0
-    for scale, size, report in zip(scales, sizes, reports, strict=True):
+    work = [math.prod(size) for size in sizes]
+    final = Consistency.of(image, sizes[-1], options.downscaling)
+    result, before = image, 1.0
+    for number, (scale, size) in enumerate(zip(scales, sizes, strict=True)):
         # Between the steps bicubic suits both filters: means over pixels that differ in number leave a pattern.
-        method = options.downscaling if scale == scales[-1] else "bicubic"
-        consistency = Consistency.of(image, size, method)
+        consistency = final if scale == scales[-1] else Consistency.of(image, size, "bicubic")
+        report = part_of(entry.on_step, sum(work[:number]) / work[number], sum(work) / work[number])
         sized = [_at(reference, scale / shown_at) for reference in references] if shown_at > 1 else references
         detailed = _with_detail(bicubic(result, size), sized, scale / before, STYLES[options.style], report)
         result = consistency.project_(detailed)
         before = scale
-    result = consistency.fitted(result)
+    result = final.fitted(result)
     nothing = torch.full((3, *sizes[-1]), -1, dtype=torch.int64, device=image.device)
-    return Edited(result, torch.ones_like(result[:, :1]), nothing, metrics=_deviations(result, consistency))
+    return Edited(result, torch.ones_like(result[:, :1]), nothing, metrics=_deviations(result, final))
 
 
 def _scales(factor: float) -> list[float]:
@@ -136,19 +136,6 @@ def _deviations(image: Tensor, consistency: Consistency) -> dict[str, float]:
     # The deviation may be half a level to the last bit.
     outside = (deviation > 0.5001).any(1).double().mean()
     return {"largest deviation": float(deviation.amax()), "% of pixels above half a level": 100 * float(outside)}
-
-
-def _stages(on_step: OnProgress | None, work: Sequence[float]) -> list[OnProgress | None]:
-    """Returns a callback for each stage of some work, which reports the fraction of all work."""
-    starts = [sum(work[:i]) / sum(work) for i in range(len(work))]
-    return [
-        None if on_step is None else partial(_report, on_step, start, part / sum(work))
-        for start, part in zip(starts, work, strict=True)
-    ]
-
-
-def _report(on_step: OnProgress, start: float, part: float, done: float, image: Tensor) -> None:
-    on_step(start + part * done, image)
 
 
 EDITS = (

@@ -66,28 +66,28 @@ class SummariseOptions(EditOptions):
         advanced=True,
     )
 
-    def size(self, given: Size) -> Size:
-        """Returns height and width of the result for a picture of a size.
+    def output_size(self, size: Size) -> Size:
+        """See `EditOptions.output_size`.
 
         Raises:
             OptionError: It is larger than the picture, or smaller than a patch.
         """
-        size = (
-            self.height or max(round(given[0] * self.height_factor), 1),
-            self.width or max(round(given[1] * self.width_factor), 1),
+        smaller = (
+            self.height or max(round(size[0] * self.height_factor), 1),
+            self.width or max(round(size[1] * self.width_factor), 1),
         )
         for axis, name in enumerate(("height", "width")):
-            if size[axis] > given[axis]:
+            if smaller[axis] > size[axis]:
                 raise OptionError.saying(
-                    f"the result would have a {name} of {size[axis]} pixels, and the picture has {given[axis]}; summarise "
+                    f"the result would have a {name} of {smaller[axis]} pixels, and the picture has {size[axis]}; summarise "
                     f"only makes pictures smaller, so lower {name} or {name}_factor, or use GPDM Retarget or GPDM Enlarge"
                 )
-            if size[axis] < self.patch_size:
+            if smaller[axis] < self.patch_size:
                 raise OptionError.saying(
-                    f"the result would have a {name} of {size[axis]} pixels, less than a patch of {self.patch_size}; "
+                    f"the result would have a {name} of {smaller[axis]} pixels, less than a patch of {self.patch_size}; "
                     f"raise {name} or {name}_factor, or lower patch_size"
                 )
-        return size
+        return smaller
 
 
 def summarise(entry: EditInput, options: SummariseOptions) -> Edited:
@@ -95,7 +95,7 @@ def summarise(entry: EditInput, options: SummariseOptions) -> Edited:
 
     The layout is found at a small scale (`shrunk`); it is then filled with pixels of the picture, from coarse to fine.
     """
-    given, size = entry.image, options.size(size_of(entry.image))
+    given, size = entry.image, options.output_size(size_of(entry.image))
     picture = Reference(given)
     if entry.mask is not None:
         mask = resize(entry.mask.to(given), size_of(given)).clamp(0, 1)

@@ -54,6 +54,7 @@ def test_a_painted_picture_changes_the_result() -> None:
         (["--painted", "in.png"], "--painted needs --stop-after N"),
         (["--stop-after", "2", "--painted", "none.png"], "none.png"),
         (["--stop-after", "50"], "this run has"),
+        (["--stop-after", "6", "--painted", "in.png"], "--stop-after 6 is the last level"),
         (["--stop-after", "2", "--painted", "small.png"], "the painted picture is 5x5, and the level that is done"),
     ],
 )
